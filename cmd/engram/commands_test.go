@@ -1,0 +1,423 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server/wire"
+)
+
+func TestEveryFieldOfADraft(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "old", "--session", "s", "--occurred-at", "2025-05-01", "the", "old", "rail")
+		vector := filepath.Join(t.TempDir(), "vector")
+		if err := os.WriteFile(vector, []byte("[1,2,3,4,5,6,7,8]\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		outcome := decoded[engram.Outcome](c, "remember", "--id", "new", "--kind", "fact", "--tag", "rail", "--tag", "a,b",
+			"--speaker", "Ines", "--session", "s", "--occurred-at", "2025-05-02T10:00:00+02:00", "--valid-from", "2025-05-03",
+			"--valid-until", "2035-05-03", "--expires-at", "2099-01-01", "--pin", "--confidence", "0.5", "--source", "book",
+			"--meta", "page=7", "--meta", "empty=", "--embedding", "@"+vector, "--link", "old,type=replaces,weight=0.25",
+			"--supersedes", "old", "--idempotency-key", "k1", "the", "new", "rail")
+		if outcome.ID != "new" || outcome.Result != engram.Superseded || outcome.Embedding != "stored" {
+			t.Errorf("remember = %+v", outcome)
+		}
+		m := decoded[wire.Memory](c, "get", "new", "--neighbors", "--history")
+		if m.Content != "the new rail" || m.Kind != "fact" || !slices.Equal(m.Tags, []string{"rail", "a,b"}) ||
+			m.Speaker != "Ines" || m.Session != "s" || !m.Pin || m.Confidence != 0.5 || m.Source != "book" ||
+			m.Metadata["page"] != "7" || len(m.Metadata) != 2 || len(m.Embedding) != 8 || m.Embedding[7] != 8 {
+			t.Errorf("get = %+v", m)
+		}
+		times := []string{
+			m.OccurredAt.Format("2006-01-02T15:04:05Z07:00"), m.ValidFrom.Format("2006-01-02"),
+			m.ValidUntil.Format("2006-01-02"), m.ExpiresAt.Format("2006-01-02"),
+		}
+		if want := []string{"2025-05-02T10:00:00+02:00", "2025-05-03", "2035-05-03", "2099-01-01"}; !slices.Equal(times, want) {
+			t.Errorf("times = %q, want %q", times, want)
+		}
+		if want := (engram.Association{To: "old", Type: "replaces", Weight: 0.25}); !slices.Contains(m.Links, want) {
+			t.Errorf("links = %+v, want %+v among them", m.Links, want)
+		}
+		if len(m.Neighbors) != 1 || m.Neighbors[0].To != "old" || len(m.History) != 1 {
+			t.Errorf("neighbors = %+v, history = %+v", m.Neighbors, m.History)
+		}
+		retry := decoded[engram.Outcome](c, "remember", "--id", "new", "--idempotency-key", "k1", "--kind", "fact",
+			"--tag", "rail", "--tag", "a,b", "--speaker", "Ines", "--session", "s",
+			"--occurred-at", "2025-05-02T10:00:00+02:00", "--valid-from", "2025-05-03", "--valid-until", "2035-05-03",
+			"--expires-at", "2099-01-01", "--pin", "--confidence", "0.5", "--source", "book", "--meta", "page=7",
+			"--meta", "empty=", "--embedding", "@"+vector, "--link", "old,type=replaces,weight=0.25",
+			"--supersedes", "old", "the", "new", "rail")
+		if retry.ID != "new" || retry.Version != outcome.Version {
+			t.Errorf("retry = %+v, want %+v", retry, outcome)
+		}
+	})
+}
+
+func TestContentFromStandardInput(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		for id, args := range map[string][]string{"dash": {"-"}, "none": {}} {
+			c.okIn("two\nlines of "+id+"\r\n", append([]string{"remember", "--id", id}, args...)...)
+			if m := decoded[wire.Memory](c, "get", id); m.Content != "two\nlines of "+id {
+				t.Errorf("content = %q", m.Content)
+			}
+		}
+		out := c.ok("get", "dash")
+		wantIn(t, "get", out, "two\n  lines of dash")
+		c.fails(2, "remember", "--", "\xff")
+		if r := c.run("\xff", "remember"); r.code != 2 {
+			t.Errorf("remember of bytes that are not UTF-8 = exit %d, want 2: %s", r.code, r.err)
+		}
+	})
+}
+
+func TestStoredTextCannotDriveTheTerminal(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.okIn("red \x1b[31m and back", "remember", "--id", "esc", "-")
+		for _, out := range []string{c.ok("get", "esc"), c.ok("recall", "red")} {
+			wantIn(t, "output", out, "red")
+			if strings.Contains(out, "\x1b") {
+				t.Errorf("output has an escape: %q", out)
+			}
+		}
+	})
+}
+
+func TestReinforced(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		wantIn(t, "first", c.ok("remember", "--id", "a", "the same"), "created a (version 1)")
+		wantIn(t, "second", c.ok("remember", "the same"), "reinforced a (version 1)")
+	})
+}
+
+func TestRecall(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "dome", "--kind", "fact", "--tag", "x", "--occurred-at", "2025-05-01", "the dome binds")
+		c.ok("remember", "--id", "owl", "--kind", "event", "--tag", "y", "--occurred-at", "2025-06-01", "--confidence", "0.4",
+			"--speaker", "Wen", "an owl nests in the dome")
+		wantIn(t, "recall", c.ok("recall", "binds"), "1. ", "words ", "2025-05-01", "dome", "the dome binds")
+		wantIn(t, "recall --explain", c.ok("recall", "binds", "--explain"), "words from ")
+		answer := decoded[wire.Answer](c, "recall", "dome", "binds")
+		if len(answer.Hits) != 2 || answer.Hits[0].ID != "dome" {
+			t.Fatalf("recall = %+v", answer)
+		}
+		for _, hit := range answer.Hits {
+			sum := 0.0
+			for _, v := range hit.Why {
+				sum += v
+			}
+			if !nearly(sum, hit.Score) {
+				t.Errorf("hit %s: terms %v add up to %v, score %v", hit.ID, hit.Why, sum, hit.Score)
+			}
+		}
+		for _, filter := range [][]string{
+			{"--kind", "fact"}, {"--tag", "x"}, {"--tag-any", "x"}, {"--tag-none", "y"}, {"--id", "dome"},
+			{"--to", "2025-05-15"}, {"--min-confidence", "0.9"}, {"--limit", "1", "binds"},
+		} {
+			a := decoded[wire.Answer](c, append([]string{"recall", "dome"}, filter...)...)
+			if len(a.Hits) != 1 || a.Hits[0].ID != "dome" {
+				t.Errorf("recall dome %q = %+v, want only dome", filter, a.Hits)
+			}
+		}
+		for _, filter := range [][]string{{"--speaker", "Wen"}, {"--from", "2025-05-15"}} {
+			if a := decoded[wire.Answer](c, append([]string{"recall"}, filter...)...); len(a.Hits) != 1 || a.Hits[0].ID != "owl" {
+				t.Errorf("recall %q = %+v, want only owl", filter, a.Hits)
+			}
+		}
+		if a := decoded[wire.Answer](c, "recall"); len(a.Hits) != 2 || a.Hits[0].ID != "owl" {
+			t.Errorf("recall without a cue = %+v, want the newest first", a.Hits)
+		}
+	})
+}
+
+func TestNothingRelevantIsAnAnswer(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "the dome binds")
+		wantIn(t, "recall", c.ok("recall", "zeppelin"), "Nothing relevant is known")
+		wantIn(t, "recall of a filter", c.ok("recall", "dome", "--kind", "none"), "no memory passes the filters")
+		wantIn(t, "recall --json", c.ok("recall", "zeppelin", "--json"), `"hits":[]`)
+	})
+}
+
+func TestUpdateTouchesOnlyWhatIsGiven(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "--tag", "x", "--speaker", "Bo", "--meta", "k=v", "--confidence", "0.5",
+			"--embedding", "1,0,0,0,0,0,0,0", "--valid-until", "2099-01-01", "--pin", "first")
+		c.ok("update", "a", "--speaker", "Ann", "--reason", "misheard")
+		m := decoded[wire.Memory](c, "get", "a")
+		if m.Speaker != "Ann" || m.Content != "first" || m.Confidence != 0.5 || m.Metadata["k"] != "v" || !m.Pin ||
+			len(m.Embedding) != 8 || len(m.Tags) != 1 || m.Version != 2 || m.Reason != "misheard" {
+			t.Errorf("get = %+v", m)
+		}
+		c.ok("update", "a", "--speaker", "", "--tag", "", "--meta", "", "--embedding", "", "--valid-until", "", "--pin=false")
+		m = decoded[wire.Memory](c, "get", "a")
+		if m.Speaker != "" || len(m.Tags) != 0 || len(m.Metadata) != 0 || len(m.Embedding) != 0 || !m.ValidUntil.IsZero() || m.Pin {
+			t.Errorf("after clearing: get = %+v", m)
+		}
+		c.ok("update", "a", "--if-version", "3", "second", "text")
+		wantIn(t, "get --history", c.ok("get", "a", "--history"), "version 4", "second text", "first", "because: misheard")
+		c.fails(4, "update", "a", "--if-version", "1", "third")
+	})
+}
+
+func TestForgetAndRestore(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "--tag", "old", "--occurred-at", "2020-01-01", "about foxes")
+		c.ok("remember", "--id", "b", "about hens")
+		wantIn(t, "dry run", c.ok("forget", "--tag", "old", "--before", "2021-01-01", "--dry-run"), "1 memory matched", "dry run")
+		wantIn(t, "recall", c.ok("recall", "foxes"), "about foxes")
+		wantIn(t, "forget", c.ok("forget", "a"), "1 archived, 0 erased")
+		wantIn(t, "recall", c.ok("recall", "foxes"), "Nothing relevant")
+		wantIn(t, "get", c.ok("get", "a"), "archived")
+		wantIn(t, "restore", c.ok("restore", "a"), "restored a")
+		wantIn(t, "recall", c.ok("recall", "foxes"), "about foxes")
+		if r := decoded[engram.ForgetReport](c, "forget", "a", "--mode", "erase"); r.Erased != 1 {
+			t.Errorf("forget = %+v", r)
+		}
+		c.fails(3, "get", "a")
+		r := c.run("", "forget", "b", "nobody")
+		if r.code != 3 || !strings.Contains(r.out, "1 archived") || !strings.Contains(r.err, `"nobody"`) {
+			t.Errorf("forget of an unknown id = %+v", r)
+		}
+	})
+}
+
+func TestLink(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "about foxes")
+		c.ok("remember", "--id", "b", "about hens")
+		wantIn(t, "link", c.ok("link", "a", "b", "--type", "hunts", "--weight", "0.5"), "linked a -> b")
+		wantIn(t, "get", c.ok("get", "a"), "hunts -> b (0.5000)")
+		wantIn(t, "get", c.ok("get", "b"), "hunts <- a (0.5000)")
+		if l := decoded[linked](c, "link", "a", "b", "--type", "hunts", "--remove"); !l.Removed {
+			t.Errorf("link --remove = %+v", l)
+		}
+		c.fails(3, "link", "a", "b", "--type", "hunts", "--remove")
+		c.fails(3, "link", "a", "nobody")
+		c.fails(2, "link", "a", "b", "--remove", "--weight", "1")
+	})
+}
+
+func TestExportAndImport(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "--embedding", "[0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8]", "--session", "s", "about foxes")
+		c.ok("remember", "--id", "b", "--session", "s", "--link", "a,weight=0.25", "about hens")
+		c.ok("update", "a", "about red foxes")
+		c.ok("forget", "b")
+		r := c.run("", "export")
+		if r.code != 0 || strings.Count(r.out, "\n") != 3 {
+			t.Fatalf("export = %+v, want three versions", r)
+		}
+		wantIn(t, "export's summary", r.err, "2 memories in 3 versions")
+		file := filepath.Join(t.TempDir(), "export.jsonl")
+		if err := os.WriteFile(file, []byte(r.out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		first := decoded[engram.ImportReport](c, "import", file, "--space", "copy")
+		if first.Lines != 3 || first.Created != 2 || first.Versions != 1 || first.BadCount != 0 {
+			t.Errorf("import = %+v", first)
+		}
+		if again := c.ok("export", "--space", "copy"); again != r.out {
+			t.Errorf("export of the import differs:\n%s\n%s", again, r.out)
+		}
+		second := decode[engram.ImportReport](t, c.okIn(r.out, "import", "-", "--space", "copy", "--json"))
+		if second.Created != 0 || second.Unchanged != 3 {
+			t.Errorf("second import = %+v, want nothing new", second)
+		}
+	})
+}
+
+func TestImportReportsBadLines(t *testing.T) {
+	const input = `{"content":"good one"}
+
+{"content":"good two","unknown":1}
+not json
+{"content":"good three"}
+`
+	eachMode(t, func(t *testing.T, c *cli) {
+		r := c.run(input, "import", "-")
+		if r.code != 2 {
+			t.Errorf("import = exit %d, want 2", r.code)
+		}
+		wantIn(t, "stderr", r.err, "line 3:", "unknown", "line 4:", "2 lines were refused")
+		wantIn(t, "summary", r.out, "4 lines", "2 created", "2 refused")
+		r = c.run(input, "import", "-", "--strict", "--space", "strict")
+		if r.code != 2 {
+			t.Errorf("import --strict = exit %d, want 2", r.code)
+		}
+		wantIn(t, "stderr", r.err, "line 3:")
+		wantIn(t, "summary", r.out, "1 created", "1 refused")
+		if s := decoded[engram.SpaceStats](c, "stats", "--space", "strict"); s.Memories != 1 {
+			t.Errorf("stats after a strict import = %+v, want one memory", s)
+		}
+		c.fails(3, "import", filepath.Join(t.TempDir(), "nowhere.jsonl"))
+		c.fails(2, "import", t.TempDir())
+	})
+}
+
+func TestStrictImportOfMuchIsAnsweredEarly(t *testing.T) {
+	input := "bad\n" + strings.Repeat(`{"content":"`+strings.Repeat("x", 1000)+`"}`+"\n", 20_000)
+	eachMode(t, func(t *testing.T, c *cli) {
+		r := c.run(input, "import", "-", "--strict")
+		if r.code != 2 {
+			t.Errorf("import --strict = exit %d, want 2; stderr:\n%s", r.code, r.err)
+		}
+		wantIn(t, "stderr", r.err, "line 1:")
+	})
+}
+
+func TestProgressIsForTheEyesOnly(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		input := strings.Repeat(`{"content":"a memory"}`+"\n", 3)
+		blind := c.run(input, "import", "-", "--json")
+		c.watched = true
+		seen := c.run(input, "import", "-", "--json")
+		if !strings.Contains(seen.err, "importing") || strings.Contains(blind.err, "importing") {
+			t.Errorf("progress on a terminal: %q; elsewhere: %q", seen.err, blind.err)
+		}
+		if r := decode[engram.ImportReport](t, seen.out); r.Lines != 3 {
+			t.Errorf("import = %+v", r)
+		}
+	})
+}
+
+func TestStatsAndVerify(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "about foxes")
+		wantIn(t, "stats", c.ok("stats"), "memories    1 active", "vectors     none")
+		if s := decoded[engram.SpaceStats](c, "stats"); s.Memories != 1 || s.Space != engram.DefaultSpace {
+			t.Errorf("stats = %+v", s)
+		}
+		wantIn(t, "verify", c.ok("verify"), "0 problems")
+		wantIn(t, "verify --json", c.ok("verify", "--json"), `"problems":[]`)
+	})
+}
+
+func TestSpacesAreApart(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--space", "one", "about foxes")
+		c.ok("remember", "--space", "two", "about hens")
+		wantIn(t, "recall", c.ok("recall", "foxes", "--space", "two"), "Nothing relevant")
+		c.fails(2, "recall", "foxes", "--space", "Not A Space")
+	})
+}
+
+func TestVersion(t *testing.T) {
+	c := &cli{t: t}
+	wantIn(t, "version", c.ok("version"), "engram ", "go1.")
+	if v := decoded[versionInfo](c, "version"); v.Go == "" || v.Platform == "" {
+		t.Errorf("version = %+v", v)
+	}
+}
+
+// moments are times of this run, and sizes that depend on them.
+var moments = regexp.MustCompile(`"(created_at|updated_at|archived_at)":"[^"]*"|(created|updated|archived) +[0-9: +Z-]+`)
+
+func TestBothBackendsSayTheSame(t *testing.T) {
+	script := [][]string{
+		{"remember", "--id", "a", "--session", "s", "--occurred-at", "2025-05-01T10:00:00+02:00", "--tag", "x", "about foxes"},
+		{"remember", "--id", "b", "--session", "s", "--occurred-at", "2025-05-01T10:01:00+02:00", "--link", "a", "it was silent"},
+		{"remember", "--id", "a", "something else"},
+		{"remember", "--id", "c/d ä?", "--occurred-at", "2025-05-02T00:00:00Z", "--json", "an awkward id <&>"},
+		{"remember", "--confidence", "7", "too sure"},
+		{"remember", ""},
+		{"recall", "foxes", "--explain"},
+		{"recall", "foxes", "--explain", "--json"},
+		{"recall", "--limit", "-1", "foxes"},
+		{"recall", "--limit", "5"},
+		{"get", "a", "b", "nobody", "c/d ä?", "--history", "--neighbors"},
+		{"get", "a", "--json", "--history", "--neighbors"},
+		{"get", "nobody"},
+		{"update", "a", "--kind", "fact", "--occurred-at", "2025-05-01T09:00:00+02:00", "about red foxes"},
+		{"update", "nobody", "x"},
+		{"update", "a", "--confidence", "-1"},
+		{"update", "a"},
+		{"link", "a", "b", "--weight", "3"},
+		{"link", "b", "a", "--type", "t"},
+		{"forget", "b", "nobody"},
+		{"forget"},
+		{"forget", "a", "--mode", "burn"},
+		{"restore", "b"},
+		{"restore", "nobody"},
+		{"recall", "foxes", "--json"},
+		{"export"},
+		{"recall", "--space", "NO", "x"},
+		{"recall", "--embedding", "[1,2]", "x"},
+	}
+	var said [2]strings.Builder
+	for i := range said {
+		c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}
+		if i == 1 {
+			startServer(c)
+		}
+		for _, args := range script {
+			r := c.run("", args...)
+			where, rest, _ := strings.Cut(r.err, "\n") // The first line says which backend it was.
+			if r.code == 2 && rest == "" {
+				rest = where
+			}
+			said[i].WriteString(strings.Join(args, " ") + "\n" + moments.ReplaceAllString(r.out, "$1$2") + rest + "\n")
+			if r.code != 0 {
+				said[i].WriteString("exit " + string(rune('0'+r.code)) + "\n")
+			}
+		}
+	}
+	direct, served := strings.Split(said[0].String(), "\n"), strings.Split(said[1].String(), "\n")
+	for i := range min(len(direct), len(served)) {
+		if direct[i] != served[i] {
+			t.Errorf("line %d:\ndirectly: %s\nserver:   %s", i, direct[i], served[i])
+		}
+	}
+	if len(direct) != len(served) {
+		t.Errorf("%d lines directly, %d through the server", len(direct), len(served))
+	}
+}
+
+func TestSaysWhichBackend(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		r := c.run("", "remember", "x")
+		want := "engram: directly on " + c.dir
+		if c.served {
+			want = "engram: through the server at http://127.0.0.1:"
+		}
+		wantIn(t, "stderr", r.err, want)
+	})
+}
+
+func TestMCP(t *testing.T) {
+	messages := []any{
+		map[string]any{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": map[string]any{
+			"protocolVersion": "2025-06-18", "capabilities": map[string]any{},
+			"clientInfo": map[string]any{"name": "test", "version": "1"},
+		}},
+		map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"},
+		map[string]any{"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": map[string]any{
+			"name": "recall", "arguments": map[string]any{"query": "foxes"},
+		}},
+	}
+	var input bytes.Buffer
+	for _, m := range messages {
+		if err := json.NewEncoder(&input).Encode(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "fox-1", "about foxes")
+		r := c.run(input.String(), "mcp")
+		if r.code != 0 {
+			t.Fatalf("mcp = %+v", r)
+		}
+		wantIn(t, "mcp", r.out, "fox-1", "about foxes")
+		for line := range strings.Lines(r.out) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("standard output has a line that is not a message: %q", line)
+			}
+		}
+	})
+}

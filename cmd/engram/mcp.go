@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server/mcpapi"
+)
+
+func (a *app) mcpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "mcp",
+		Short: "Serve agents over the Model Context Protocol on standard input and output",
+		Long: "Serve the tools remember, recall, forget and get to an agent that starts this command. It works on the\n" +
+			"directory itself, or through the server that holds it: start 'engram serve' once to share a directory\n" +
+			"among several agents.",
+		Args: cobra.NoArgs,
+		RunE: a.command(func(ctx context.Context, _ []string) error {
+			dir, err := a.resolveDataDir()
+			if err != nil {
+				return err
+			}
+			db, through, err := a.open(ctx, dir)
+			if err != nil {
+				return err
+			}
+			if through != nil {
+				a.notef("through the server at %s", through.base)
+				return a.serveAgent(ctx, remoteSpaces{through})
+			}
+			a.notef("directly on %s", dir)
+			return errors.Join(a.serveAgent(ctx, mcpapi.Engine(db)), db.Close())
+		}),
+	}
+}
+
+// serveAgent serves one session. Standard output belongs to the protocol.
+func (a *app) serveAgent(ctx context.Context, b mcpapi.Backend) error {
+	s, err := mcpapi.New(b, mcpapi.Options{
+		Space:   a.space,
+		Version: buildVersion().Version,
+		Logger:  slog.New(slog.NewTextHandler(a.stderr, nil)),
+	})
+	if err != nil {
+		return err
+	}
+	return s.Stdio(ctx, a.stdin, a.stdout)
+}
+
+// remoteSpaces is a server as the agents' door sees it: any space, by its name.
+type remoteSpaces struct{ *remote }
+
+var _ mcpapi.Backend = remoteSpaces{}
+
+// in is the client of a space.
+func (r remoteSpaces) in(space string) *remote {
+	return &remote{base: r.base, space: space, http: r.http}
+}
+
+func (r remoteSpaces) Remember(ctx context.Context, space string, d engram.Draft) (engram.Outcome, error) {
+	return r.in(space).Remember(ctx, d)
+}
+
+func (r remoteSpaces) Recall(ctx context.Context, space string, cue engram.Cue) (engram.Answer, error) {
+	return r.in(space).Recall(ctx, cue)
+}
+
+func (r remoteSpaces) Forget(
+	ctx context.Context, space string, q engram.ForgetRequest,
+) (engram.ForgetReport, error) {
+	return r.in(space).Forget(ctx, q)
+}
+
+func (r remoteSpaces) Get(ctx context.Context, space, id string) (engram.Memory, error) {
+	return r.in(space).Get(ctx, id)
+}
+
+func (r remoteSpaces) History(ctx context.Context, space, id string) ([]engram.Memory, error) {
+	return r.in(space).History(ctx, id)
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server/wire"
+)
+
+// cueFlags are the flags of recall.
+type cueFlags struct {
+	cue               engram.Cue
+	embedding         vectorFlag
+	from, to, validAt timeFlag
+}
+
+// register declares the flags.
+func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
+	for _, t := range []*timeFlag{&f.from, &f.to, &f.validAt} {
+		t.zone = a.zone
+	}
+	c := &f.cue
+	set.Var(&f.embedding, "embedding", "a vector to compare with: [0.1,0.2] or @FILE")
+	set.IntVar(&c.Limit, "limit", 0, "how many `hits` at most (the engine's default: 10)")
+	set.StringArrayVar(&c.IDs, "id", nil, "only the memory with this `id`; repeatable")
+	set.StringArrayVar(&c.Kinds, "kind", nil, "only this `kind`; repeatable: one of them")
+	set.StringArrayVar(&c.Tags, "tag", nil, "only with this `label`; repeatable: all of them")
+	set.StringArrayVar(&c.TagsAny, "tag-any", nil, "only with this `label`; repeatable: one of them")
+	set.StringArrayVar(&c.TagsNone, "tag-none", nil, "only without this `label`; repeatable")
+	set.StringVar(&c.Speaker, "speaker", "", "only what this `person` said")
+	set.StringVar(&c.Session, "session", "", "only of this `session`")
+	set.Var(&f.from, "from", "only what happened at this time or later")
+	set.Var(&f.to, "to", "only what happened before this time")
+	set.Var(&f.validAt, "valid-at", "only what was true then, replaced memories included")
+	set.Float64Var(&c.MinConfidence, "min-confidence", 0, "only what is at least this sure, a `number` from 0 to 1")
+	set.BoolVar(&c.Explain, "explain", false, "say which words and which neighbours each term comes from")
+}
+
+func (a *app) recallCommand() *cobra.Command {
+	var f cueFlags
+	cmd := &cobra.Command{
+		Use:   "recall [TEXT... | -]",
+		Short: "Find memories by words, vector, time and association",
+		Long: "Find memories. With a text or a vector they are ranked by words, meaning and association; with\n" +
+			"neither, by time, newest first. The other flags filter, before the ranking. The terms of a hit add\n" +
+			"up to its score. Finding nothing relevant is an answer, not an error.",
+		Example: "  engram recall why does the dome stick\n" +
+			"  engram recall --from 2025-06-01 --to 2025-07-01 --kind decision",
+		Args: cobra.ArbitraryArgs,
+	}
+	f.register(a, cmd.Flags())
+	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
+		cue := f.cue
+		cue.Embedding = f.embedding.vector
+		cue.From, cue.To, cue.ValidAt = f.from.time, f.to.time, f.validAt.time
+		if len(args) > 0 {
+			text, err := a.contentFrom(args)
+			if err != nil {
+				return err
+			}
+			cue.Text = text
+		}
+		return a.withBackend(ctx, reading, func(b backend) error {
+			answer, err := b.Recall(ctx, cue)
+			if err != nil {
+				return err
+			}
+			return a.printAnswer(answer)
+		})
+	})
+	return cmd
+}
+
+// printAnswer prints the hits, best first, or that there are none.
+func (a *app) printAnswer(answer engram.Answer) error {
+	if a.json {
+		return a.printJSON(wire.FromAnswer(answer)) // as the server answers
+	}
+	switch {
+	case answer.Searched == 0:
+		a.printf("Nothing relevant is known: no memory passes the filters.\n")
+	case len(answer.Hits) == 0:
+		a.printf("Nothing relevant is known among the %s.\n", counted(answer.Searched, "memory", "memories"))
+	}
+	for i, hit := range answer.Hits {
+		terms := largestFirst(hit.Why)
+		a.printf("%d. %.4f = %s\n", i+1, hit.Score, termsLine(terms))
+		a.printf("   %s  %s  %s\n", whenText(hit.OccurredAt), printable(hit.ID), attributes(hit.Memory))
+		for _, term := range terms {
+			if len(term.Detail) > 0 {
+				a.printf("   %s from %s\n", term.Name, partsLine(term.Detail))
+			}
+		}
+		a.printf("   %s\n", indented(hit.Content, "   "))
+	}
+	return nil
+}
+
+// largestFirst sorts the terms for reading: by value, then by name.
+func largestFirst(terms []engram.Term) []engram.Term {
+	return slices.SortedFunc(slices.Values(terms), func(x, y engram.Term) int {
+		return cmp.Or(cmp.Compare(y.Value, x.Value), strings.Compare(x.Name, y.Name))
+	})
+}
+
+// termsLine writes the terms as a sum.
+func termsLine(terms []engram.Term) string {
+	parts := make([]string, len(terms))
+	for i, t := range terms {
+		parts[i] = t.Name + " " + shortNumber(t.Value)
+	}
+	return strings.Join(parts, " + ")
+}
+
+// partsLine writes what a term comes from.
+func partsLine(detail []engram.Part) string {
+	parts := make([]string, len(detail))
+	for i, p := range detail {
+		parts[i] = printable(p.Name) + " " + shortNumber(p.Value)
+	}
+	return strings.Join(parts, ", ")
+}

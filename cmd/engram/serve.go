@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/spf13/cobra"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server"
+)
+
+// serving is what serve prints with --json.
+type serving struct {
+	Data    string `json:"data"`
+	Address string `json:"address"`
+}
+
+func (a *app) serveCommand() *cobra.Command {
+	var addr string
+	var hosts []string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the data directory over HTTP and MCP until interrupted",
+		Long: "Hold the data directory and serve it over HTTP under /v1 and MCP under /mcp. Other commands on this\n" +
+			"machine find the server by themselves. There is no access control: the default address is reached\n" +
+			"from this machine only.",
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().StringVar(&addr, "addr", server.DefaultAddr, "`HOST:PORT` to listen on; port 0 takes a free one")
+	cmd.Flags().StringArrayVar(&hosts, "host", nil,
+		"a further `name` under which a proxy on this machine may ask; repeatable")
+	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
+		dir, err := a.resolveDataDir()
+		if err != nil {
+			return err
+		}
+		db, through, err := a.open(ctx, dir)
+		if err != nil {
+			return err
+		}
+		if through != nil {
+			return fmt.Errorf("%s is served already, at %s: use that server, stop it, or give another --data: %w",
+				dir, through.base, engram.ErrLocked)
+		}
+		return errors.Join(a.serve(ctx, db, addr, hosts), db.Close())
+	})
+	return cmd
+}
+
+// serve listens and serves until ctx ends.
+func (a *app) serve(ctx context.Context, db *engram.DB, addr string, hosts []string) error {
+	log := slog.New(slog.NewTextHandler(a.stderr, nil))
+	s, err := server.New(db, server.Options{Logger: log, Version: buildVersion().Version, Hosts: hosts})
+	if err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return usagef("cannot listen on %s: %w. Stop what uses the address, or choose another with --addr, "+
+			"such as --addr 127.0.0.1:0 for any free port", addr, err)
+	}
+	if err := a.printServing(db.Dir(), listener.Addr()); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	err = s.Serve(ctx, listener)
+	if err == nil {
+		a.notef("stopped; everything acknowledged is on disk")
+	}
+	return err
+}
+
+// printServing says where the memories are, where the server is, and what to try.
+func (a *app) printServing(dir string, at net.Addr) error {
+	url := "http://" + at.String()
+	if a.json {
+		return errors.Join(a.printJSON(serving{Data: dir, Address: url}), a.flush())
+	}
+	if tcp, ok := at.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		a.notef("warning: %s is reached from other machines, and there is no access control", at)
+	}
+	command := a.program
+	if a.dataDir != "" {
+		command += " --data " + shellQuote(dir)
+	}
+	a.printf("data    %s\nserver  %s  (HTTP under /v1, MCP under /mcp)\n\n", dir, url)
+	a.printf("Try, in another terminal:\n")
+	a.printf("  %s remember 'The door of the observatory sticks in wet weather'\n", command)
+	a.printf("  %s recall door\n", command)
+	a.printf("  curl -s -H 'Content-Type: application/json' -d '{\"query\":\"door\"}' %s/v1/spaces/default/recall\n", url)
+	a.printf("Stop with Ctrl-C.\n")
+	return a.flush()
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+func (a *app) statsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "stats",
+		Short: "Count what the space holds",
+		Args:  cobra.NoArgs,
+		RunE: a.command(func(ctx context.Context, _ []string) error {
+			return a.withBackend(ctx, reading, func(b backend) error {
+				stats, err := b.Stats(ctx)
+				if err != nil {
+					return err
+				}
+				if a.json {
+					return a.printJSON(stats)
+				}
+				a.printStats(stats)
+				return nil
+			})
+		}),
+	}
+}
+
+// printStats prints one fact a line.
+func (a *app) printStats(s engram.SpaceStats) {
+	a.printf("space       %s\n", s.Space)
+	a.printf("memories    %d active, %d archived, %d versions in all\n", s.Memories, s.Archived, s.Versions)
+	a.printf("held        %d hot, %d warm in %s\n", s.Hot, s.Warm, counted(s.Segments, "segment", "segments"))
+	if s.Dim > 0 {
+		a.printf("vectors     %d of dimension %d\n", s.Vectors, s.Dim)
+	} else {
+		a.printf("vectors     none: recall goes by words, time and association\n")
+	}
+	a.printf("links       %d\n", s.Links)
+	a.printf("position    %d in the log\n", s.Position)
+	a.printf("on disk     log %s, segments %s\n", sizeText(s.LogBytes), sizeText(s.SegmentBytes))
+	a.printf("in memory   indexes %s, hot contents %s\n", sizeText(s.IndexBytes), sizeText(s.HotBytes))
+	if s.Torn > 0 {
+		a.printf("torn        %d bytes of an unfinished write were dropped at the last opening\n", s.Torn)
+	}
+	if s.ReadOnly != "" {
+		a.printf("READ-ONLY   %s\n", printable(s.ReadOnly))
+	}
+	for _, what := range s.Quarantined {
+		a.printf("DAMAGED     %s\n", printable(what))
+	}
+}

@@ -1,0 +1,99 @@
+package engram
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// toTime keeps an instant and its zone offset.
+func toTime(t time.Time) store.Time {
+	if t.IsZero() {
+		return store.Time{Nanos: store.NoTime}
+	}
+	_, offset := t.Zone()
+	return store.Time{Nanos: t.UnixNano(), Offset: int32(offset)}
+}
+
+func fromNanos(n int64) time.Time {
+	return store.Time{Nanos: n}.Go()
+}
+
+func toPairs(m map[string]string) []store.Pair {
+	if len(m) == 0 {
+		return nil
+	}
+	pairs := make([]store.Pair, 0, len(m))
+	for _, k := range sortedKeys(m) {
+		pairs = append(pairs, store.Pair{Key: k, Value: m[k]})
+	}
+	return pairs
+}
+
+func fromPairs(pairs []store.Pair) map[string]string {
+	if len(pairs) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(pairs))
+	for _, p := range pairs {
+		m[p.Key] = p.Value
+	}
+	return m
+}
+
+// memoryOf is a stored version as the API shows it, without embedding and links.
+func memoryOf(r *store.Record) Memory {
+	return Memory{
+		ID: r.ID, Content: r.Content, Kind: r.Kind, Tags: r.Tags, Speaker: r.Speaker, Session: r.Session,
+		OccurredAt: r.OccurredAt.Go(), ValidFrom: r.ValidFrom.Go(), ValidUntil: r.ValidUntil.Go(),
+		ExpiresAt: r.ExpiresAt.Go(), Pin: r.Pin, Confidence: r.Confidence, Source: r.Source,
+		Metadata: fromPairs(r.Metadata), CreatedAt: r.CreatedAt.Go(), UpdatedAt: r.UpdatedAt.Go(),
+		Version: int(r.Version), Reason: r.Reason,
+	}
+}
+
+// currentMemory is the current version of a memory with what became of it.
+func currentMemory(v *store.View, f store.Found) (Memory, error) {
+	r, err := v.Record(f.Row)
+	if err != nil {
+		return Memory{}, err
+	}
+	return withFate(v, f, r), nil
+}
+
+// withFate is the current version r of a memory with what became of it.
+func withFate(v *store.View, f store.Found, r *store.Record) Memory {
+	m := memoryOf(r)
+	m.Tier = tierOf(v, f.Row)
+	m.Reinforced = int(f.Reinforced())
+	if f.Archived() {
+		m.ArchivedAt = fromNanos(f.ArchivedAt())
+	}
+	if by := f.SupersededBy(); by != "" {
+		m.SupersededBy = by
+		m.ValidUntil = f.Until().Go()
+	}
+	return m
+}
+
+func tierOf(v *store.View, row uint32) Tier {
+	if v.Warm(row) {
+		return TierWarm
+	}
+	return TierHot
+}
+
+// expired reports whether a stored version has stopped existing for readers.
+func expired(expiresAt store.Time, now time.Time) bool {
+	return !expiresAt.IsZero() && expiresAt.Nanos <= now.UnixNano()
+}
+
+// weight64 is a stored weight with the digits that the caller gave, as far as 32 bits hold them.
+func weight64(w float32) float64 {
+	x, err := strconv.ParseFloat(strconv.FormatFloat(float64(w), 'g', -1, 32), 64)
+	if err != nil {
+		return float64(w)
+	}
+	return x
+}

@@ -1,0 +1,340 @@
+package engram
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/lexical"
+	"github.com/orchard9/engram-go/internal/recall"
+	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+const (
+	spacesDir   = "spaces"
+	spacePrefix = "space-" // so that a space may be called "." or "con"
+	lockName    = "LOCK"
+	maxDim      = segment.MaxDim
+)
+
+// DB is an open directory of spaces. It is safe for concurrent use.
+type DB struct {
+	// Constant after Open.
+	o      Options
+	dir    string
+	lock   io.Closer
+	ids    *idSource
+	feed   *feed
+	recall recall.Engine
+
+	mu      sync.Mutex // guards the fields below
+	open    map[string]*handle
+	closed  bool
+	uses    uint64 // counts acquisitions, for finding the least recently used space
+	stop    chan struct{}
+	janitor sync.WaitGroup
+}
+
+// handle is a space that is open, being opened or being closed.
+type handle struct {
+	name  string
+	ready chan struct{} // closed when space or err is set
+	space *store.Space
+	err   error
+	// refs counts the calls that use the space; closing makes it negative for good.
+	refs atomic.Int64
+	// lastUse and lastTime say when it was last acquired through the registry or released.
+	lastUse  atomic.Uint64
+	lastTime atomic.Int64
+	gone     chan struct{} // closed when the space is closed
+}
+
+const handleClosing = int64(-1) << 40
+
+// acquire takes a reference unless the space is being closed.
+func (h *handle) acquire() bool {
+	if h.refs.Add(1) > 0 {
+		return true
+	}
+	h.refs.Add(-1)
+	return false
+}
+
+// Open opens the directory dir with default options, making it if it does not exist. See [Options.Open].
+func Open(dir string) (*DB, error) { return Options{}.Open(dir) }
+
+// Open opens the directory dir, making it if it does not exist, and locks it against other processes: a directory in
+// use is a *LockedError that names the holder. The default space exists afterwards; all others are opened on first
+// use. Close releases everything.
+func (o Options) Open(dir string) (*DB, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	if _, err := lexical.New(o.lexical()); err != nil {
+		return nil, &InvalidError{Field: "Options", Allowed: err.Error()}
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	for _, d := range []string{abs, filepath.Join(abs, spacesDir)} {
+		if err := o.fs.MkdirAll(d); err != nil {
+			return nil, fmt.Errorf("make data directory: %w", err)
+		}
+	}
+	lock, err := o.fs.Lock(filepath.Join(abs, lockName))
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if err := o.fs.SyncDir(abs); err != nil {
+		return nil, errors.Join(fmt.Errorf("sync data directory: %w", err), lock.Close())
+	}
+	db := &DB{
+		o: o, dir: abs, lock: lock, open: map[string]*handle{}, stop: make(chan struct{}),
+		ids: newIDSource(o.Clock, o.Rand), feed: newFeed(o.Clock),
+	}
+	h, err := db.acquire(DefaultSpace, true)
+	if err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	h.release(db)
+	db.janitor.Go(db.closeIdle)
+	return db, nil
+}
+
+func (o Options) lexical() lexical.Options {
+	return lexical.Options{K1: o.K1, B: o.B, Language: o.Language}
+}
+
+// Dir is the directory's absolute path.
+func (db *DB) Dir() string { return db.dir }
+
+// Close waits for calls in progress, closes every space and releases the directory. Later calls return ErrClosed; a
+// second Close does nothing.
+func (db *DB) Close() error {
+	db.mu.Lock()
+	if db.closed {
+		db.mu.Unlock()
+		return nil
+	}
+	db.closed = true
+	handles := make([]*handle, 0, len(db.open))
+	for _, h := range db.open {
+		handles = append(handles, h)
+	}
+	db.mu.Unlock()
+	close(db.stop)
+	db.janitor.Wait()
+	db.feed.close()
+	var errs []error
+	for _, h := range handles {
+		errs = append(errs, db.closeHandle(h, true))
+	}
+	return errors.Join(append(errs, db.lock.Close())...)
+}
+
+// Space gives the space of that name: 1 to 64 of a-z, 0-9, dot, underscore and hyphen. It does no I/O: a space comes to exist
+// with its first write.
+func (db *DB) Space(name string) (*Space, error) {
+	if err := validSpaceName(name); err != nil {
+		return nil, err
+	}
+	return &Space{db: db, name: name}, nil
+}
+
+// Spaces lists the names of the spaces that exist, in ascending order.
+func (db *DB) Spaces(ctx context.Context) ([]string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	entries, err := db.o.fs.ReadDir(filepath.Join(db.dir, spacesDir))
+	if err != nil {
+		return nil, fmt.Errorf("list spaces: %w", err)
+	}
+	names := []string{}
+	for _, e := range entries {
+		name, ok := strings.CutPrefix(e, spacePrefix)
+		if ok && validSpaceName(name) == nil && db.exists(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Ready is nil if every open space takes writes and serves all it holds, else it says which does not and why.
+func (db *DB) Ready() error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return ErrClosed
+	}
+	var errs []error
+	for name, h := range db.open {
+		select {
+		case <-h.ready:
+		default:
+			continue
+		}
+		if h.space == nil || !h.acquire() {
+			continue
+		}
+		if err := h.space.Health(); err != nil {
+			errs = append(errs, fmt.Errorf("space %s: %w", name, err))
+		}
+		h.refs.Add(-1)
+	}
+	return errors.Join(errs...)
+}
+
+func (db *DB) spaceDir(name string) string {
+	return filepath.Join(db.dir, spacesDir, spacePrefix+name)
+}
+
+// exists reports whether a space was made: an empty directory is what a crash before its first write leaves.
+func (db *DB) exists(name string) bool {
+	names, err := db.o.fs.ReadDir(db.spaceDir(name))
+	return err == nil && len(names) > 0
+}
+
+// acquire gives an open space, opening it if need be. With create false a space that does not exist is ErrNotFound.
+// The caller releases it.
+func (db *DB) acquire(name string, create bool) (*handle, error) {
+	for {
+		db.mu.Lock()
+		if db.closed {
+			db.mu.Unlock()
+			return nil, ErrClosed
+		}
+		h, ok := db.open[name]
+		if !ok {
+			if !create && !db.exists(name) {
+				db.mu.Unlock()
+				return nil, fmt.Errorf("space %q: %w: a space comes to exist with its first remember", name, ErrNotFound)
+			}
+			return db.openHandle(name)
+		}
+		db.uses++
+		h.lastUse.Store(db.uses)
+		db.mu.Unlock()
+		<-h.ready
+		if h.err != nil {
+			return nil, h.err
+		}
+		if h.acquire() {
+			return h, nil
+		}
+		<-h.gone // it is being closed; open it anew
+	}
+}
+
+// openHandle opens a space. db.mu is held by the caller and released here.
+func (db *DB) openHandle(name string) (*handle, error) {
+	h := &handle{name: name, ready: make(chan struct{}), gone: make(chan struct{})}
+	db.uses++
+	h.lastUse.Store(db.uses)
+	h.refs.Store(1)
+	db.open[name] = h
+	victims := db.victims()
+	db.mu.Unlock()
+	for _, v := range victims {
+		// An error of closing is in the space's own log and shows when it is opened again.
+		_ = db.closeHandle(v, false)
+	}
+	h.space, h.err = store.Open(store.Options{
+		FS: db.o.fs, Dir: db.spaceDir(name), Name: name, NewStore: db.ids.storeID, Settings: db.o.settings(),
+		Lexical: db.o.lexical(), HotBytes: db.o.HotBytes, HotLimit: db.o.HotBytes * 8,
+		OnEvent: func(e store.Event) { db.feed.tell(name, e) },
+	})
+	if h.err != nil {
+		db.mu.Lock()
+		delete(db.open, name)
+		db.mu.Unlock()
+		close(h.gone)
+	}
+	close(h.ready)
+	return h, h.err
+}
+
+// victims picks unused spaces beyond the number to be kept open, least recently used first. db.mu must be held.
+func (db *DB) victims() []*handle {
+	excess := len(db.open) - db.o.MaxOpenSpaces
+	if excess <= 0 {
+		return nil
+	}
+	var idle []*handle
+	for _, h := range db.open {
+		if h.refs.Load() == 0 {
+			idle = append(idle, h)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *handle) int {
+		return int(int64(a.lastUse.Load()) - int64(b.lastUse.Load()))
+	})
+	return idle[:min(excess, len(idle))]
+}
+
+// closeHandle closes a space if nobody uses it; with wait it waits until nobody does.
+func (db *DB) closeHandle(h *handle, wait bool) error {
+	<-h.ready
+	for !h.refs.CompareAndSwap(0, handleClosing) {
+		if !wait || h.refs.Load() < 0 {
+			if h.refs.Load() < 0 {
+				<-h.gone
+			}
+			return nil
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	var err error
+	if h.space != nil {
+		err = h.space.Close()
+	}
+	db.mu.Lock()
+	if db.open[h.name] == h {
+		delete(db.open, h.name)
+	}
+	db.mu.Unlock()
+	close(h.gone)
+	return err
+}
+
+// release gives a reference back.
+func (h *handle) release(db *DB) {
+	h.lastTime.Store(db.o.Clock().UnixNano())
+	h.refs.Add(-1)
+}
+
+// closeIdle closes spaces that nobody used for a while, until Close.
+func (db *DB) closeIdle() {
+	tick := time.NewTicker(max(db.o.IdleTimeout/4, time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-db.stop:
+			return
+		case <-tick.C:
+		}
+		before := db.o.Clock().Add(-db.o.IdleTimeout).UnixNano()
+		db.mu.Lock()
+		var idle []*handle
+		for _, h := range db.open {
+			if last := h.lastTime.Load(); h.refs.Load() == 0 && last != 0 && last < before {
+				idle = append(idle, h)
+			}
+		}
+		db.mu.Unlock()
+		for _, h := range idle {
+			_ = db.closeHandle(h, false) // as in openHandle
+		}
+	}
+}

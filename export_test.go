@@ -1,0 +1,9 @@
+package engram
+
+import "github.com/orchard9/engram-go/internal/vfs"
+
+// On makes options that store everything on fs.
+func (o Options) On(fs vfs.FS) Options {
+	o.fs = fs
+	return o
+}

@@ -1,0 +1,174 @@
+package engram
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// Forget archives or erases memories, all of them or, on an error, none.
+//
+// Archived memories are no longer recalled or listed; Get reads them and Restore brings them back. Erased ones are
+// gone from every answer when Forget returns, with their versions and links, and their ids are free again; their
+// bytes stay in the files until these are rewritten.
+func (s *Space) Forget(ctx context.Context, r ForgetRequest) (ForgetReport, error) {
+	if err := s.db.o.Limits.forget(&r); err != nil {
+		return ForgetReport{}, err
+	}
+	now := s.db.o.Clock()
+	var out ForgetReport
+	err := s.with(ctx, "forget", s.name == DefaultSpace, func(sp *store.Space) error {
+		if r.DryRun {
+			matched, missing, err := r.match(sp.View())
+			out = ForgetReport{Matched: len(matched), Missing: missing}
+			return err
+		}
+		return sp.Write("forget", func(tx *store.Tx) error {
+			matched, missing, err := r.match(tx.View())
+			out = ForgetReport{Matched: len(matched), Missing: missing}
+			if err != nil {
+				return err
+			}
+			tx.Reason(r.Reason)
+			for _, id := range matched {
+				if r.Mode == Erase {
+					out.Erased++
+					err = tx.Erase(id)
+				} else {
+					out.Archived++
+					err = tx.Archive(id, now.UnixNano())
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return ForgetReport{}, err
+	}
+	return out, nil
+}
+
+func (l Limits) forget(r *ForgetRequest) error {
+	c := &checks{}
+	if r.Mode == "" {
+		r.Mode = Archive
+	}
+	if r.Mode != Archive && r.Mode != Erase {
+		c.fail("mode", quote(string(r.Mode)), `use "archive" or "erase"`)
+	}
+	c.ids("ids", r.IDs, l.IDs)
+	c.tags("tags", r.Tags, l.IDs)
+	c.time("before", r.Before)
+	c.text("reason", r.Reason, maxReasonBytes)
+	others := len(r.Tags) > 0 || !r.Before.IsZero()
+	switch {
+	case len(r.IDs) > 0 && others:
+		c.fail("ids", "given together with tags or before", "use ids alone, or tags and before")
+	case len(r.IDs) == 0 && !others:
+		c.fail("ids", "", "say what to forget: give ids, tags or before")
+	}
+	return c.err
+}
+
+// match lists the ids of the memories to be forgotten: for archiving those that are active, for erasing archived ones
+// too.
+func (r *ForgetRequest) match(v *store.View) (ids, missing []string, err error) {
+	if len(r.IDs) > 0 {
+		return r.matchIDs(v)
+	}
+	v.Scan(0, func(_ uint32, f store.Found) bool {
+		if f.Archived() && r.Mode == Archive {
+			return true
+		}
+		var rec *store.Record
+		if rec, err = v.Record(f.Row); err != nil {
+			if errors.Is(err, ErrCorrupt) {
+				err = nil // what it says cannot be told, so it is not selected by it
+				return true
+			}
+			return false
+		}
+		if r.selects(rec) {
+			ids = append(ids, rec.ID)
+		}
+		return true
+	})
+	return ids, nil, err
+}
+
+func (r *ForgetRequest) selects(rec *store.Record) bool {
+	for _, tag := range r.Tags {
+		if !slices.Contains(rec.Tags, tag) {
+			return false
+		}
+	}
+	return r.Before.IsZero() || rec.OccurredAt.Nanos < r.Before.UnixNano()
+}
+
+func (r *ForgetRequest) matchIDs(v *store.View) (ids, missing []string, err error) {
+	for i, id := range r.IDs {
+		if slices.Index(r.IDs, id) != i {
+			continue
+		}
+		f, ok, err := v.Lookup(id)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case !ok:
+			missing = append(missing, id)
+		case !f.Archived() || r.Mode == Erase:
+			ids = append(ids, id)
+		}
+	}
+	return ids, missing, nil
+}
+
+// Restore makes an archived memory active again. One that is not archived is ErrConflict.
+func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
+	c := &checks{}
+	if c.id("id", id); c.err != nil {
+		return Outcome{}, c.err
+	}
+	var out Outcome
+	err := s.with(ctx, "restore", false, func(sp *store.Space) error {
+		return sp.Write("restore", func(tx *store.Tx) (err error) {
+			out, err = restore(sp, tx, id)
+			return err
+		})
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return out, nil
+}
+
+func restore(sp *store.Space, tx *store.Tx, id string) (Outcome, error) {
+	f, ok, err := tx.Lookup(id)
+	if err != nil || !ok {
+		return Outcome{}, orNotFound(err, id)
+	}
+	if !f.Archived() {
+		return Outcome{}, notArchived(id)
+	}
+	r, err := tx.Record(f.Row)
+	if err != nil {
+		return Outcome{}, err
+	}
+	vector, err := tx.View().Vector(f.Row)
+	if err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{ID: id, Result: Restored, Version: int(r.Version), Embedding: embeddingOf(vector)}
+	if err := tx.Put(string(EventRestored), r, vector, sp.Prepare(r)); err != nil {
+		return Outcome{}, err
+	}
+	if by := f.SupersededBy(); by != "" {
+		return out, tx.Supersede(id, by, f.Until())
+	}
+	return out, nil
+}

@@ -1,0 +1,188 @@
+package engram
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"iter"
+	"strconv"
+
+	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// Get reads a memory with its embedding and its links, archived and superseded ones included. A memory that does not
+// exist or has expired is ErrNotFound; one whose bytes are damaged is a *CorruptError.
+func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
+	var m Memory
+	err := s.found(ctx, "get", id, func(v *store.View, f store.Found) (err error) {
+		m, err = wholeMemory(v, f)
+		return err
+	})
+	if err != nil {
+		return Memory{}, err
+	}
+	return m, nil
+}
+
+// History reads every version of a memory, oldest first, each with its embedding; the last is the one that Get gives.
+func (s *Space) History(ctx context.Context, id string) ([]Memory, error) {
+	var out []Memory
+	err := s.found(ctx, "history", id, func(v *store.View, f store.Found) (err error) {
+		out, err = history(v, f)
+		return err
+	})
+	return out, err
+}
+
+// found runs fn on a memory that exists and has not expired.
+func (s *Space) found(ctx context.Context, op, id string, fn func(*store.View, store.Found) error) error {
+	c := &checks{}
+	if c.id("id", id); c.err != nil {
+		return c.err
+	}
+	now := s.db.o.Clock()
+	return s.read(ctx, op, func(v *store.View) error {
+		f, ok, err := v.Lookup(id)
+		if err != nil || !ok {
+			return orNotFound(err, id)
+		}
+		if expired(v.ExpiresAt(f.Row), now) {
+			return notFound(id)
+		}
+		return fn(v, f)
+	})
+}
+
+// wholeMemory is the current version with embedding and links.
+func wholeMemory(v *store.View, f store.Found) (Memory, error) {
+	m, err := currentMemory(v, f)
+	if err != nil {
+		return Memory{}, err
+	}
+	if m.Embedding, err = ownVector(v, f.Row); err != nil {
+		return Memory{}, err
+	}
+	m.Links, err = associations(v, f)
+	return m, err
+}
+
+// ownVector is a copy of a row's vector for the caller to keep.
+func ownVector(v *store.View, row uint32) ([]float32, error) {
+	vector, err := v.Vector(row)
+	if err != nil || vector == nil {
+		return nil, err
+	}
+	return append(make([]float32, 0, len(vector)), vector...), nil
+}
+
+func history(v *store.View, f store.Found) ([]Memory, error) {
+	rows := v.Versions(f)
+	out := make([]Memory, 0, len(rows))
+	for _, row := range rows[:len(rows)-1] {
+		r, err := v.Record(row)
+		if err != nil {
+			return nil, err
+		}
+		m := memoryOf(r)
+		m.Tier = tierOf(v, row)
+		if m.Embedding, err = ownVector(v, row); err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	m, err := wholeMemory(v, f)
+	return append(out, m), err
+}
+
+// All yields every active memory, with embedding and links, in the order in which they were first stored, as of the
+// moment when the iteration begins. A damaged memory is yielded as an error, and the iteration goes on behind it.
+func (s *Space) All(ctx context.Context) iter.Seq2[Memory, error] {
+	return func(yield func(Memory, error) bool) {
+		now := s.db.o.Clock()
+		err := s.read(ctx, "list", func(v *store.View) error {
+			var stop error
+			v.Scan(0, func(_ uint32, f store.Found) bool {
+				if stop = ctx.Err(); stop != nil {
+					return false
+				}
+				if f.Archived() || expired(v.ExpiresAt(f.Row), now) {
+					return true
+				}
+				return yield(wholeMemory(v, f))
+			})
+			return stop
+		})
+		if err != nil {
+			yield(Memory{}, err)
+		}
+	}
+}
+
+// List gives active memories, with embedding and links, a page at a time, in the order in which they were first
+// stored. cursor "" begins; Page.Next continues, also after a restart, and skips nothing that existed all the while.
+// limit is 1 to Limits.Hits; 0 means 100. A damaged memory ends the call with its error.
+func (s *Space) List(ctx context.Context, cursor string, limit int) (Page, error) {
+	most := s.db.o.Limits.Hits
+	if limit < 0 || limit > most {
+		return Page{}, &InvalidError{Field: "limit", Value: strconv.Itoa(limit), Allowed: fmt.Sprintf("use 1 to %d", most)}
+	}
+	if limit == 0 {
+		limit = min(100, most)
+	}
+	after, err := decodeCursor(cursor)
+	if err != nil {
+		return Page{}, err
+	}
+	now := s.db.o.Clock()
+	page := Page{Memories: []Memory{}}
+	err = s.read(ctx, "list", func(v *store.View) (err error) {
+		var last uint32
+		v.Scan(v.EntryAfter(after), func(entry uint32, f store.Found) bool {
+			if f.Archived() || expired(v.ExpiresAt(f.Row), now) {
+				return true
+			}
+			if len(page.Memories) == limit {
+				page.Next, err = encodeCursor(v, last)
+				return false
+			}
+			var m Memory
+			if m, err = wholeMemory(v, f); err != nil {
+				return false
+			}
+			page.Memories = append(page.Memories, m)
+			last = entry
+			return true
+		})
+		return err
+	})
+	if err != nil {
+		return Page{}, err
+	}
+	return page, nil
+}
+
+// A cursor is the identity of a memory's first row: it means the same in every process.
+func encodeCursor(v *store.View, entry uint32) (string, error) {
+	id, err := v.FirstIdentity(entry)
+	if err != nil {
+		return "", err
+	}
+	b := binary.BigEndian.AppendUint64(nil, id.LSN)
+	b = binary.BigEndian.AppendUint32(b, id.Index)
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+func decodeCursor(cursor string) (segment.Identity, error) {
+	if cursor == "" {
+		return segment.Identity{}, nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(b) != 12 {
+		return segment.Identity{}, &InvalidError{
+			Field: "cursor", Value: quote(cursor), Allowed: "use next_cursor of the page before, or leave it out",
+		}
+	}
+	return segment.Identity{LSN: binary.BigEndian.Uint64(b), Index: binary.BigEndian.Uint32(b[8:])}, nil
+}

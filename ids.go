@@ -1,0 +1,54 @@
+package engram
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// idSource makes ids that sort by the time of their making: UUIDs of version 7 (RFC 9562, section 5.7), with the 12
+// bits after the milliseconds as a counter (its section 6.2, method 1), so that ids made by one process ascend even
+// within a millisecond and when the clock is set back.
+type idSource struct {
+	clock func() time.Time
+	rand  io.Reader
+
+	mu   sync.Mutex
+	last uint64 // milliseconds << 12 | counter
+}
+
+func newIDSource(clock func() time.Time, rand io.Reader) *idSource {
+	return &idSource{clock: clock, rand: rand}
+}
+
+// uuid makes the next id.
+func (g *idSource) uuid() (string, error) {
+	var b [16]byte
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, err := io.ReadFull(g.rand, b[8:]); err != nil {
+		return "", fmt.Errorf("make id: read randomness: %w", err)
+	}
+	next := uint64(max(g.clock().UnixMilli(), 0)) << 12
+	if next <= g.last {
+		next = g.last + 1
+	}
+	g.last = next
+	binary.BigEndian.PutUint64(b[:8], next>>12<<16|7<<12|next&0xfff)
+	b[8] = b[8]&0x3f | 0x80
+	s := hex.EncodeToString(b[:])
+	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:], nil
+}
+
+// storeID makes the id of a space's files.
+func (g *idSource) storeID() (id [16]byte, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, err := io.ReadFull(g.rand, id[:]); err != nil {
+		return id, fmt.Errorf("read randomness: %w", err)
+	}
+	return id, nil
+}

@@ -1,0 +1,156 @@
+package lexical
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestShortCutAgreesWithLibrary compares the ASCII short cut and its cuts around other runes with the long way over
+// the whole text.
+func TestShortCutAgreesWithLibrary(t *testing.T) {
+	pieces := []string{
+		"a", "B", "z9", "10", "3.5", "1,000", "don't", "it’s", "_", "-", ".", ":", ",", "'", "\"", " ", " ", "\n", "\t", "\r\n",
+		"é", "e\u0301", "\u0301", "\u200d", "\ufe0f", "\u20e3", "#", "1", "ß", "І", "שׁ", "צה", "\u0338", "=", "東", "京", "ー",
+		"カ", "ｶ", "ﾞ", "서울", "ไทย", "😂", "👩", "👍🏽", "🇩🇪", "\u00ad", "\u200e", "؟", "·", "…", "½", "²", "\xff", "\xe4\xb8", "\x00",
+	}
+	r := rand.New(rand.NewPCG(3, 3))
+	tokens := func(turkic bool, way func(*tokenizer)) []string {
+		var got []string
+		k := "wea"
+		tk := tokenizer{turkic: turkic, companions: true}
+		tk.emit = func(token []byte, kind kind) { got = append(got, k[kind:kind+1]+string(token)) }
+		way(&tk)
+		return got
+	}
+	for i := range 60_000 {
+		var b strings.Builder
+		for range 1 + r.IntN(8) {
+			b.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		text := b.String()
+		short := tokens(i%5 == 0, func(tk *tokenizer) { tk.text(text) })
+		long := tokens(i%5 == 0, func(tk *tokenizer) { tk.chunk(text) })
+		if !slices.Equal(short, long) {
+			t.Fatalf("text %q: short cut %q, library %q", text, short, long)
+		}
+	}
+}
+
+// TestAppendAfterInterruption sets back what put writes after publishing, as if it had ended there, at random.
+func TestAppendAfterInterruption(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 5))
+	var p pages
+	var list postings
+	type posting struct{ row, frequency uint32 }
+	var want []posting
+	row := uint32(0)
+	for i := range 20_000 {
+		state, tail := list.state.Load(), tailAsNoted(&p, &list)
+		frequency := 1 + uint32(r.ExpFloat64()*float64(r.IntN(300)))
+		at := p.spot(&list, list.state.Load())
+		p.put(&at, row, frequency)
+		switch r.IntN(4) {
+		case 0: // ended before publishing: only the published word counts, whatever else was written stays
+			list.state.Store(state)
+			list.tail = tail
+		case 1: // ended after publishing
+			list.tail = tail
+			fallthrough
+		default:
+			want = append(want, posting{row, frequency})
+		}
+		row += 1 + uint32(r.ExpFloat64()*float64(int(1)<<r.IntN(16)))
+		if i%500 != 0 {
+			continue
+		}
+		c := p.read(&list)
+		for k, w := range want {
+			got, frequency, ok := c.next()
+			if !ok || got != w.row || frequency != w.frequency {
+				t.Fatalf("posting %d of %d is %d×%d %v, want %v", k, len(want), got, frequency, ok, w)
+			}
+		}
+		if _, _, ok := c.next(); ok {
+			t.Fatalf("more than %d postings", len(want))
+		}
+	}
+}
+
+// tailAsNoted is the tail that put notes before it extends.
+func tailAsNoted(p *pages, list *postings) uint32 {
+	block, _ := place(int(uint32(list.state.Load())))
+	_, tail := p.tailBody(list, block)
+	return tail
+}
+
+func TestPages(t *testing.T) {
+	var p pages
+	end := uint64(0)
+	for i := range 4000 {
+		n := 8 * (1 + i%64)
+		a := p.alloc(n, 1<<40)
+		if a < end || a%8 != 0 || len(p.at(a)) < n {
+			t.Fatalf("alloc(%d) = %d after %d with %d bytes in its page", n, a, end, len(p.at(a)))
+		}
+		end = a + uint64(n)
+	}
+	for k := range 40 {
+		start := pageStart(k)
+		if page, offset := locatePage(start); page != k || offset != 0 {
+			t.Errorf("locatePage(%d) = %d, %d; want %d, 0", start, page, offset, k)
+		}
+		if page, _ := locatePage(pageStart(k+1) - 1); page != k {
+			t.Errorf("the last byte of page %d is in page %d", k, page)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("alloc beyond the limit did not panic")
+		}
+	}()
+	p.alloc(64, end)
+}
+
+func TestPlace(t *testing.T) {
+	block, within := 0, 0
+	for size := 1; size < 10_000; size++ {
+		if within++; within > payload(block) {
+			block, within = block+1, 1
+		}
+		if b, taken := place(size); b != block || taken != within {
+			t.Fatalf("place(%d) = %d, %d; want %d, %d", size, b, taken, block, within)
+		}
+	}
+	if maxBlock != blockSize(1000) || blockSize(9) != maxBlock || blockSize(8) >= maxBlock {
+		t.Errorf("blocks grow %d, %d, %d", blockSize(8), blockSize(9), blockSize(1000))
+	}
+}
+
+func TestStemmerSurvivesDefects(t *testing.T) {
+	var s stemmer
+	l, _ := languageOf("english")
+	l.stem = nil
+	if got := string(s.stem([]byte("running"), l)); got != "running" {
+		t.Errorf("without an algorithm, stem = %q", got)
+	}
+	l, _ = languageOf("arabic")
+	if got := string(s.stem([]byte("ءءء"), l)); got == "" {
+		t.Error("a word was stemmed to nothing")
+	}
+}
+
+func TestLanguageNames(t *testing.T) {
+	seen := map[uint8]string{}
+	for _, name := range Languages() {
+		l, known := languageOf(name)
+		if !known || l.id >= 32 || seen[l.id] != "" || l.stem == nil != (name == "none") {
+			t.Errorf("language %s: id %d (also %q), known %v", name, l.id, seen[l.id], known)
+		}
+		seen[l.id] = name
+	}
+	if _, known := languageOf(""); known {
+		t.Error("the empty name is a language")
+	}
+}

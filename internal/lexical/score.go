@@ -1,0 +1,249 @@
+package lexical
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/orchard9/engram-go/internal/isolate"
+)
+
+// View is what a reader can see: the rows below Rows that Ends holds alive at log position At.
+type View struct {
+	Rows uint32          // rows from here on do not exist for the reader
+	At   uint64          // log position
+	Ends *isolate.Stamps // has a stamp for every row below Rows
+	// Docs and Tokens are the number of rows alive in the view and the sum of their lengths; the store keeps them.
+	Docs   int
+	Tokens int64
+}
+
+// Query is an analysed question: terms in the order in which they first occurred.
+type Query struct {
+	Terms []QueryTerm
+}
+
+// QueryTerm is one term of a question.
+type QueryTerm struct {
+	// Term is a term of the index, as analysis makes them.
+	Term string
+	// Weight multiplies the term's score: how often it occurs in the question. A term of weight 0 or less, or NaN, is
+	// left out.
+	Weight float64
+}
+
+// Analyze makes a question of text in the index's own language. It writes nothing and needs no view.
+func (x *Index) Analyze(text string) Query { return x.AnalyzeIn(text, "") }
+
+// AnalyzeIn is Analyze for text in a language, named as in [Document].
+func (x *Index) AnalyzeIn(text, language string) Query {
+	a, _ := x.analysts.Get().(*analyst)
+	if a == nil {
+		a = &analyst{owner: x}
+		a.tokenizer.emit = a.take
+	}
+	a.language = x.languageFor(language)
+	a.tokenizer.turkic = a.language.turkic
+	a.terms, a.seen = nil, nil
+	a.tokenizer.text(text)
+	q := Query{Terms: a.terms}
+	a.terms, a.seen = nil, nil
+	if cap(a.tokenizer.ascii) <= 1<<16 {
+		x.analysts.Put(a)
+	}
+	return q
+}
+
+// analyst makes questions; it is for one goroutine at a time.
+type analyst struct {
+	owner     *Index
+	language  language
+	tokenizer tokenizer
+	stemmer   stemmer
+	terms     []QueryTerm
+	seen      map[string]int // places in terms, once there are many
+}
+
+// take is the tokenizer's emit.
+func (a *analyst) take(token []byte, k kind) {
+	x := a.owner
+	if k != word && x.ownStops && x.stopped(token, a.language) {
+		return
+	}
+	if k == word {
+		id, found := x.words.find(x.words.hash(token), token, word, a.language.id)
+		switch {
+		case found && id == noTerm, !found && x.stopped(token, a.language):
+			return
+		case found:
+			token = x.words.text(id)
+		default:
+			token = clip(a.stemmer.stem(token, a.language))
+		}
+	}
+	a.add(token)
+}
+
+// add counts a term. Questions are short; a pasted page gets a map.
+func (a *analyst) add(token []byte) {
+	const short = 16
+	at := -1
+	if a.seen != nil {
+		if i, found := a.seen[string(token)]; found {
+			at = i
+		}
+	} else {
+		at = slices.IndexFunc(a.terms, func(t QueryTerm) bool { return t.Term == string(token) })
+	}
+	if at >= 0 {
+		a.terms[at].Weight++
+		return
+	}
+	t := string(token)
+	a.terms = append(a.terms, QueryTerm{Term: t, Weight: 1})
+	switch {
+	case a.seen != nil:
+		a.seen[t] = len(a.terms) - 1
+	case len(a.terms) == short:
+		a.seen = make(map[string]int, 4*short)
+		for i, t := range a.terms {
+			a.seen[t.Term] = i
+		}
+	}
+}
+
+// hit is one posting of a row that is alive in the view.
+type hit struct {
+	row       uint32
+	frequency uint32
+}
+
+// Score adds to scores[row] what q gives to each row alive in v, and appends to touched each row whose score was 0
+// before; it returns touched. len(scores) must be v.Rows or more. Scores added are above 0.
+//
+// All postings of all terms are read: the time is proportional to their number.
+func (x *Index) Score(q Query, v View, scores []float64, touched []uint32) []uint32 {
+	scratch, _ := x.scratch.Get().(*[]hit)
+	if scratch == nil {
+		scratch = new([]hit)
+	}
+	for _, t := range q.Terms {
+		hits := x.alive(t, v, (*scratch)[:0])
+		*scratch = hits
+		w := x.weigh(t, v, len(hits))
+		for _, h := range hits {
+			if scores[h.row] == 0 {
+				touched = append(touched, h.row)
+			}
+			scores[h.row] += w.score(h.frequency, x.lengths.Get(h.row))
+		}
+	}
+	x.scratch.Put(scratch)
+	return touched
+}
+
+// alive appends the postings of t in rows alive in v.
+func (x *Index) alive(t QueryTerm, v View, hits []hit) []hit {
+	if !(t.Weight > 0) || v.Docs <= 0 {
+		return hits
+	}
+	entry, found := x.words.findTerm([]byte(t.Term))
+	if !found {
+		return hits
+	}
+	c := x.postings.read(&entry.list)
+	first := len(hits)
+	for {
+		row, frequency, ok := c.next()
+		if !ok || row >= v.Rows {
+			break
+		}
+		hits = append(hits, hit{row, frequency})
+	}
+	if v.Docs == int(v.Rows) {
+		return hits // no row has ended or is void
+	}
+	// A loop of its own: so the stamps of many rows are fetched at the same time.
+	kept := first
+	for _, h := range hits[first:] {
+		hits[kept] = h
+		if v.Ends.Alive(h.row, v.At) {
+			kept++
+		}
+	}
+	return hits[:kept]
+}
+
+// weight is what is the same for all rows of one term in one view.
+type weight struct {
+	term       float64 // weight * idf * (k1+1)
+	fixed, per float64 // c + fixed + per*len is the denominator
+}
+
+// weigh is the weight of a term that n rows alive in v hold.
+func (x *Index) weigh(t QueryTerm, v View, n int) weight {
+	if n == 0 {
+		return weight{}
+	}
+	docs, holders := float64(v.Docs), float64(n)
+	idf := math.Log(1 + (docs-holders+.5)/(holders+.5))
+	w := weight{term: t.Weight * idf * (x.k1 + 1), fixed: x.k1 * (1 - x.b)}
+	if v.Tokens > 0 { // rows of nothing but emoji have no length
+		w.per = x.k1 * x.b / (float64(v.Tokens) / docs)
+	}
+	return w
+}
+
+// score is the term's score in a row. The conversions forbid fused multiply-add, which would give other bits on other
+// machines, and other bits here than in a sum taken elsewhere.
+func (w weight) score(frequency, length uint32) float64 {
+	c := float64(frequency)
+	norm := w.fixed + float64(w.per*float64(length))
+	return float64(w.term * c / (c + norm))
+}
+
+// TermScore is what one term of a question gives to one row.
+type TermScore struct {
+	Term         string
+	Frequency    uint32  // occurrences in the row
+	DocFrequency int     // rows alive in the view that hold the term
+	Score        float64 // weight included
+}
+
+// Explain tells what each term of q that row holds gives to it, in the order of q. The scores add up, in that order,
+// to exactly what Score adds to a score of 0. A row that is not alive in v has no terms.
+func (x *Index) Explain(q Query, v View, row uint32) []TermScore {
+	return x.ExplainRows(q, v, []uint32{row})[0]
+}
+
+// ExplainRows is Explain for several rows in one pass over the postings: about the time of one Score. The result has
+// an element for each of rows, in its order.
+func (x *Index) ExplainRows(q Query, v View, rows []uint32) [][]TermScore {
+	explained := make([][]TermScore, len(rows))
+	order := make([]int, len(rows)) // places in rows, by row
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Compare(rows[a], rows[b]) })
+	var hits []hit
+	for _, t := range q.Terms {
+		hits = x.alive(t, v, hits[:0])
+		w := x.weigh(t, v, len(hits))
+		rest := hits
+		for _, i := range order {
+			at, found := slices.BinarySearchFunc(rest, rows[i],
+				func(h hit, row uint32) int { return cmp.Compare(h.row, row) })
+			rest = rest[at:] // the same row may be asked for twice
+			if !found {
+				continue
+			}
+			explained[i] = append(explained[i], TermScore{
+				Term:         t.Term,
+				Frequency:    rest[0].frequency,
+				DocFrequency: len(hits),
+				Score:        w.score(rest[0].frequency, x.lengths.Get(rows[i])),
+			})
+		}
+	}
+	return explained
+}

@@ -1,0 +1,214 @@
+package lexical
+
+import (
+	"encoding/binary"
+	"hash/maphash"
+	"math/bits"
+	"sync/atomic"
+
+	"github.com/orchard9/engram-go/internal/isolate"
+)
+
+// vocabulary knows the terms, and for each word met so far in a language which term it leads to, so that every
+// distinct word is stemmed once per index.
+//
+// It is a table of records that never change, each with its text beside it, so that looking up a word touches two
+// places in memory: the slot and the record.
+//
+//	byte 0     length of the text
+//	byte 1     what the record is for: isTerm, isWord and the word's language
+//	bytes 2-5  id of the term, noTerm for a stop word; little-endian
+//	bytes 6-   text
+//
+// A term has one record that isTerm, and one that isWord for each word and language that leads to it; where the first
+// to lead to it is its own text, one record is both. A term's text comes from the tokenizer and never begins with a
+// control character: a further way of indexing the same words (unstemmed, or by field) can set one in front and live
+// in the same vocabulary.
+//
+// The table is hashed with a random seed, because its keys come from users; the seed shows in no result.
+type vocabulary struct {
+	seed    maphash.Seed
+	table   isolate.Table // values: addresses of records
+	records pages
+	terms   isolate.Column[term]
+
+	termCount   atomic.Uint32
+	recordCount atomic.Uint32
+}
+
+// term is one entry of the vocabulary with its postings.
+type term struct {
+	record uint32 // address
+	list   postings
+}
+
+const (
+	recordText = 6 // where the text begins
+
+	languageMask = 1<<5 - 1
+	isWord       = 1 << 5
+	isTerm       = 1 << 6
+
+	noTerm     = ^uint32(0)
+	maxRecords = uint64(1) << 32 // bytes
+)
+
+func (v *vocabulary) hash(token []byte) uint64 { return maphash.Bytes(v.seed, token) }
+
+func (v *vocabulary) term(id uint32) *term { return v.terms.At(id) }
+
+// text returns the text of a term; nobody may write to it.
+func (v *vocabulary) text(id uint32) []byte {
+	b := v.records.at(uint64(v.term(id).record))
+	return b[recordText : recordText+int(b[0])]
+}
+
+// find tells which term a token leads to: its id, or noTerm for a stop word. Not found means that the vocabulary does
+// not know yet. Any goroutine may call it.
+func (v *vocabulary) find(hash uint64, token []byte, k kind, language uint8) (id uint32, found bool) {
+	mask, want := recordFor(k, language)
+	_, found = v.table.Find(hash, func(address uint32) bool {
+		b := v.records.at(uint64(address))
+		if !isRecord(b, token, mask, want) {
+			return false
+		}
+		id = binary.LittleEndian.Uint32(b[2:])
+		return true
+	})
+	return id, found
+}
+
+// recordFor gives what byte 1 of a record must be, and in which bits, to serve tokens of a kind.
+func recordFor(k kind, language uint8) (mask, want byte) {
+	if k == word {
+		return isWord | languageMask, isWord | language
+	}
+	return isTerm, isTerm
+}
+
+func isRecord(b, token []byte, mask, want byte) bool {
+	return int(b[0]) == len(token) && b[1]&mask == want &&
+		string(b[recordText:recordText+len(token)]) == string(token)
+}
+
+// sighting is a token that awaits its term.
+type sighting struct {
+	token []byte
+	hash  uint64
+	first uint32 // address of the first record under its hash
+	id    uint32 // term
+	kind  kind
+	found bool
+}
+
+// findAll is find for many tokens at once. Looking up a word is waiting for memory, twice; here the memory of all of
+// them is under way at the same time. Measured with BenchmarkPrepare.
+func (v *vocabulary) findAll(batch []sighting, language uint8) {
+	first := func(uint32) bool { return true }
+	for i := range batch {
+		s := &batch[i]
+		s.first, s.found = v.table.Find(s.hash, first)
+	}
+	for i := range batch {
+		s := &batch[i]
+		if !s.found {
+			continue
+		}
+		mask, want := recordFor(s.kind, language)
+		if b := v.records.at(uint64(s.first)); isRecord(b, s.token, mask, want) {
+			s.id = binary.LittleEndian.Uint32(b[2:])
+			continue
+		}
+		s.id, s.found = v.find(s.hash, s.token, s.kind, language)
+	}
+}
+
+// findTerm finds a term by its own text. Any goroutine may call it.
+func (v *vocabulary) findTerm(text []byte) (*term, bool) {
+	id, found := v.find(v.hash(text), text, exact, 0)
+	if !found {
+		return nil, false
+	}
+	return v.term(id), true
+}
+
+// learn adds what is known of u and returns the term it leads to, or noTerm. Only the writer may call it.
+func (v *vocabulary) learn(u *unknown, raw, stem []byte) uint32 {
+	if id, found := v.find(u.hash, raw, u.kind, u.language); found {
+		return id // another document was first
+	}
+	leads := isWord | u.language
+	if u.kind != word {
+		leads = 0
+	}
+	if u.stop {
+		v.addWord(u.hash, raw, leads, noTerm)
+		return noTerm
+	}
+	same := string(stem) == string(raw)
+	hash := u.hash
+	if !same {
+		hash = v.hash(stem)
+	}
+	id, found := v.find(hash, stem, exact, 0)
+	switch {
+	case !found && same:
+		return v.addTerm(hash, stem, leads)
+	case !found:
+		id = v.addTerm(hash, stem, 0)
+	}
+	if leads != 0 {
+		v.addWord(u.hash, raw, leads, id)
+	}
+	return id
+}
+
+// addTerm takes the id and fills the entry before the table names them: ended in between, it leaves an id that nobody
+// knows.
+func (v *vocabulary) addTerm(hash uint64, text []byte, leads byte) uint32 {
+	id := v.termCount.Load()
+	entry := v.terms.Slot(id)
+	v.termCount.Store(id + 1)
+	entry.record = v.write(text, isTerm|leads, id)
+	v.table.Insert(hash, entry.record, nil)
+	return id
+}
+
+// addWord adds a word of a language that leads to another term, or to none.
+func (v *vocabulary) addWord(hash uint64, text []byte, leads byte, id uint32) {
+	v.table.Insert(hash, v.write(text, leads, id), nil)
+}
+
+// write writes a record and returns its address.
+func (v *vocabulary) write(text []byte, flags byte, id uint32) uint32 {
+	address := v.records.alloc(recordText+len(text), maxRecords)
+	b := v.records.at(address)
+	b[0], b[1] = byte(len(text)), flags // maxTerm fits
+	binary.LittleEndian.PutUint32(b[2:], id)
+	copy(b[recordText:], text)
+	v.recordCount.Store(v.recordCount.Load() + 1)
+	return uint32(address)
+}
+
+func (v *vocabulary) full() bool { return v.records.used.Load() > maxRecords-fullMargin }
+
+func (v *vocabulary) sizeBytes() int64 {
+	const termBytes = 32
+	return v.table.SizeBytes() + v.records.sizeBytes() + columnBytes(uint64(v.termCount.Load()), termBytes)
+}
+
+// columnBytes is what an isolate.Column of n elements holds, whose chunks double from 64 to 32768 elements.
+func columnBytes(n uint64, elementBytes int64) int64 {
+	const first, last = 64, 32768
+	switch {
+	case n == 0:
+		return 0
+	case n <= first:
+		n = first
+	case n <= last:
+		n = 1 << bits.Len64(n-1)
+	default:
+		n = (n + last - 1) / last * last
+	}
+	return int64(n) * elementBytes
+}

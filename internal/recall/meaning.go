@@ -1,0 +1,131 @@
+package recall
+
+import (
+	"math"
+	"slices"
+
+	"github.com/orchard9/engram-go/internal/ann"
+)
+
+// background is what similarities of a question are like for memories that have nothing to do with it, and what the
+// question's separation from it is worth. See the package comment.
+type background struct {
+	weights *Weights
+	center  float64 // of the similarities
+	spread  float64 // their standard deviation, above 0
+	floor   float64 // the surprise, in nats, that chance gives to the share of memories that counts as background
+	weight  float64 // of meaning in this answer, in [0,1]
+	alone   bool    // meaning alone is evidence
+}
+
+// surprise is minus the logarithm of the probability that a background memory is at least z standard deviations above
+// the center; beyond linear it goes on in a straight line, as real similarities have heavier tails than the normal
+// distribution.
+func surprise(z, linear float64) float64 {
+	if z <= linear {
+		return -math.Log(.5 * math.Erfc(z/math.Sqrt2))
+	}
+	tail := .5 * math.Erfc(linear/math.Sqrt2)
+	slope := math.Exp(-linear*linear/2) / math.Sqrt(2*math.Pi) / tail
+	return -math.Log(tail) + slope*(z-linear)
+}
+
+// capSurprise is a lower bound of minus the logarithm of the probability that a random direction of dim dimensions has
+// at least the given cosine with a fixed one: at most (1-c^2)^((dim-1)/2) / 2.
+func capSurprise(cosine float64, dim int) float64 {
+	if cosine <= 0 {
+		return math.Ln2
+	}
+	rest := max(1-cosine*cosine, 1e-300)
+	return math.Ln2 - float64(dim-1)/2*math.Log(rest)
+}
+
+// upper is the quantile that the spread is read from: upperZ standard deviations above the median if the right half is
+// that of a normal distribution.
+const (
+	upperShare = 1.0 / 16
+	upperZ     = 1.5341205443525463
+)
+
+// learn makes the background from the similarities of the whole population; result is not empty. scratch is reused.
+func learn(w *Weights, result *ann.Result, dim int, s *selection) background {
+	n := float64(len(result.Similarities))
+	values := result.Similarities
+	median := float64(s.descending(values, len(values)/2))
+	upper := float64(s.descending(values, int(upperShare*n)))
+	largest := float64(s.descending(values, 0))
+
+	own := (upper - median) / upperZ
+	prior := float64(result.Scale) / math.Sqrt(float64(dim))
+	all := n + w.Prior
+	center := median * n / all
+	b := background{weights: w, center: center}
+	b.spread = math.Sqrt((own*own*n + prior*prior*w.Prior) / all)
+	b.spread = max(b.spread, 1e-6*math.Abs(median), math.SmallestNonzeroFloat32)
+
+	b.floor = -math.Log(min(w.Share, w.MaxChance/n))
+	z := (largest - b.center) / b.spread
+	fromPopulation := surprise(z, w.Linear) - math.Log(n)
+	fromChance := capSurprise(float64(result.Cosine), dim) - math.Log(n)
+	separation := min(fromPopulation, fromChance)
+	b.alone = fromChance > -math.Log(w.Alpha) && fromPopulation > 0
+	if separation > 0 {
+		b.weight = 1 / (1 + math.Exp((w.Middle-separation)/w.Slope))
+	}
+	return b
+}
+
+// nats is a similarity's surprise above the floor; 0 or less is background.
+func (b *background) nats(similarity float32) float64 {
+	return surprise((float64(similarity)-b.center)/b.spread, b.weights.Linear) - b.floor
+}
+
+// selection finds order statistics in linear time, whatever the order of the values.
+type selection struct {
+	small  []float32
+	counts []uint32
+}
+
+// descending returns the value with k larger or equal ones ahead of it. values holds no NaN and is not changed.
+func (s *selection) descending(values []float32, k int) float32 {
+	const direct = 2048 // chosen: below it sorting costs less than clearing the counts
+	if len(values) <= direct {
+		s.small = append(s.small[:0], values...)
+		slices.Sort(s.small)
+		return s.small[len(values)-1-k]
+	}
+	high, k := s.digit(values, k, func(key uint32) (uint32, bool) { return key >> 16, true })
+	low, _ := s.digit(values, k, func(key uint32) (uint32, bool) { return key & 0xffff, key>>16 == high })
+	key := high<<16 | low
+	if key>>31 != 0 {
+		return math.Float32frombits(key &^ (1 << 31))
+	}
+	return math.Float32frombits(^key)
+}
+
+// digit finds the 16-bit digit of the value with k larger ones ahead among those that of selects, and how many of the
+// same digit are ahead.
+func (s *selection) digit(values []float32, k int, of func(key uint32) (uint32, bool)) (digit uint32, ahead int) {
+	if s.counts == nil {
+		s.counts = make([]uint32, 1<<16)
+	}
+	clear(s.counts)
+	for _, v := range values {
+		key := math.Float32bits(v)
+		if key>>31 != 0 {
+			key = ^key
+		} else {
+			key |= 1 << 31
+		}
+		if d, ok := of(key); ok {
+			s.counts[d]++
+		}
+	}
+	for d := len(s.counts) - 1; d > 0; d-- {
+		if k < int(s.counts[d]) {
+			return uint32(d), k
+		}
+		k -= int(s.counts[d])
+	}
+	return 0, k
+}

@@ -1,0 +1,142 @@
+package recall
+
+import (
+	"fmt"
+	"slices"
+)
+
+// MaxLimit is the largest Limit of a Query.
+const MaxLimit = 1000
+
+// Query is one question. Everything given takes effect.
+type Query struct {
+	// Text is ranked by its words, Embedding by its direction. With neither, memories are ranked by time.
+	Text      string
+	Embedding []float32
+	// Now decides what has expired, and how recent a memory is; nanoseconds since 1970 UTC.
+	Now     int64
+	Limit   int // hits wanted: 1 to MaxLimit
+	Filters Filters
+	Explain bool // give the terms' details
+	// Weights nil means DefaultWeights.
+	Weights *Weights
+	// Off switches terms off, for measuring what each is worth.
+	Off Off
+}
+
+// Off switches terms off; the zero value leaves all on.
+type Off struct{ Words, Meaning, Association bool }
+
+// Filters say which memories take part. A memory that does not is not ranked, not counted, and activates no other.
+// Start from [NoFilters]: the zero value has times in it.
+type Filters struct {
+	// Rows keeps these rows only; nil keeps all, an empty list none. Order and duplicates do not matter.
+	Rows     []uint32
+	Kinds    []uint32 // one of these
+	TagsAll  []uint32
+	TagsAny  []uint32
+	TagsNone []uint32
+	Speaker  uint32 // 0 keeps all
+	Session  uint32 // 0 keeps all
+	// From and To keep what occurred in [From, To); NoTime is open.
+	From, To int64
+	// ValidAt keeps what was valid then, with ValidFrom <= ValidAt < ValidUntil, superseded memories included. NoTime
+	// does not look at validity, and leaves superseded memories out.
+	ValidAt int64
+	// MinConfidence keeps memories of at least this confidence.
+	MinConfidence float32
+}
+
+// NoFilters keeps every memory that is not superseded.
+func NoFilters() Filters { return Filters{From: NoTime, To: NoTime, ValidAt: NoTime} }
+
+// none reports whether f looks at no fact of a row.
+func (f *Filters) none() bool {
+	return f.Rows == nil && len(f.Kinds) == 0 && len(f.TagsAll) == 0 && len(f.TagsAny) == 0 && len(f.TagsNone) == 0 &&
+		f.Speaker == 0 && f.Session == 0 && f.From == NoTime && f.To == NoTime && f.ValidAt == NoTime &&
+		!(f.MinConfidence > 0)
+}
+
+// keep reports whether a memory passes all filters but Rows and ValidAt; the cheap ones come first.
+func (f *Filters) keep(facts *Facts, source Source) bool {
+	switch {
+	case f.Session != 0 && facts.Session != f.Session,
+		f.Speaker != 0 && facts.Speaker != f.Speaker,
+		f.From != NoTime && (facts.OccurredAt < f.From || facts.OccurredAt == NoTime),
+		f.To != NoTime && (facts.OccurredAt >= f.To || facts.OccurredAt == NoTime),
+		facts.Confidence < f.MinConfidence,
+		len(f.Kinds) > 0 && !slices.Contains(f.Kinds, facts.Kind):
+		return false
+	}
+	if len(f.TagsAll) == 0 && len(f.TagsAny) == 0 && len(f.TagsNone) == 0 {
+		return true
+	}
+	tags := source.TagSet(facts.Tags)
+	has := func(tag uint32) bool { return slices.Contains(tags, tag) }
+	for _, tag := range f.TagsAll {
+		if !has(tag) {
+			return false
+		}
+	}
+	return (len(f.TagsAny) == 0 || slices.ContainsFunc(f.TagsAny, has)) && !slices.ContainsFunc(f.TagsNone, has)
+}
+
+// valid reports whether a memory was valid at an instant; until is what supersession made of its end.
+func valid(facts *Facts, until, at int64) bool {
+	return (facts.ValidFrom == NoTime || facts.ValidFrom <= at) &&
+		(facts.ValidUntil == NoTime || at < facts.ValidUntil) && (until == NoTime || at < until)
+}
+
+// Answer is what a recall found.
+type Answer struct {
+	// Hits are the best first. None means that nothing relevant is known.
+	Hits []Hit
+	// Searched counts the memories that passed the filters.
+	Searched int
+	// Rejected is the best score of what was like the question by meaning but no more than chance makes some memory:
+	// how far it was from being a hit. 0 if nothing was rejected.
+	Rejected float64
+	// Damage says what could not be read and was left out: at most 16 errors. Damaged counts the groups of vectors.
+	Damage  []error
+	Damaged int
+}
+
+// Hit is one recalled memory.
+type Hit struct {
+	Row   uint32
+	Score float64
+	Terms []Term // those that are not 0; their values add up to Score
+}
+
+// Term is one part of a score.
+type Term struct {
+	Name  string // one of the Term constants
+	Value float64
+	// Detail, if the query asked to explain, are parts that add up to Value.
+	Detail []Part
+}
+
+// The names of terms.
+const (
+	TermWords       = "words"       // the words of the text; details name them
+	TermMeaning     = "meaning"     // the embedding; the detail names the similarity
+	TermAssociation = "association" // activation from other memories; details name these by id
+	TermRecency     = "recency"     // how recent it is, if nothing was asked for
+)
+
+// Part is one contribution to a term.
+type Part struct {
+	Name  string
+	Value float64
+}
+
+// check refuses a query that makes no sense, naming the field.
+func (q *Query) check() error {
+	if q.Limit < 1 || q.Limit > MaxLimit {
+		return fmt.Errorf("check query: limit is %d: it must lie between 1 and %d", q.Limit, MaxLimit)
+	}
+	if q.Weights != nil {
+		return q.Weights.check()
+	}
+	return nil
+}

@@ -1,0 +1,361 @@
+package recall
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/orchard9/engram-go/internal/ann"
+	"github.com/orchard9/engram-go/internal/graph"
+	"github.com/orchard9/engram-go/internal/lexical"
+)
+
+// Engine answers queries. It keeps working memory between them, some 24 bytes for each row of the largest corpus asked
+// for each query that ran at a time; the garbage collector takes it when it is not used. The zero value is ready. It
+// is safe for concurrent use.
+type Engine struct{ pool sync.Pool }
+
+// Recall answers q from c. It changes neither.
+//
+// It returns an error that names the field for a limit out of range, the errors of ann.Scan for an embedding that
+// cannot be compared (with a corpus without vectors any valid one is), and the context's error; the answer is empty
+// then. Vectors that cannot be read are left out and told in Answer.Damage.
+func (e *Engine) Recall(ctx context.Context, c *Corpus, q Query) (Answer, error) {
+	if err := q.check(); err != nil {
+		return Answer{}, err
+	}
+	memory, _ := e.pool.Get().(*memory)
+	if memory == nil {
+		memory = newMemory()
+	}
+	r := run{ctx: ctx, c: c, q: &q, memory: memory}
+	answer, err := r.answer()
+	memory.reset()
+	e.pool.Put(memory) // not deferred: what a panic left half done is not used again
+	if err != nil {
+		return Answer{}, err
+	}
+	return answer, nil
+}
+
+// memory is the working memory of one recall. Between recalls every element of words, meaning and marks is 0.
+type memory struct {
+	words   []float64 // by row
+	meaning []float64 // by row; only as long as there were embeddings
+	final   []float64 // by row, of candidates; not reset
+	marks   []uint64  // bits by row: candidates
+	members []uint64  // bits by row: the population after filters, where that is not all
+	touched []uint32  // rows with words
+	near    []uint32  // rows with meaning
+	rows    []uint32  // rows with either
+	chosen  []uint32  // candidates
+	scan    ann.Result
+	order   selection
+	shares  []graph.Share
+}
+
+func newMemory() *memory { return &memory{} }
+
+func (m *memory) reset() {
+	for _, row := range m.touched {
+		m.words[row] = 0
+	}
+	for _, row := range m.near {
+		m.meaning[row] = 0
+	}
+	for _, row := range m.chosen {
+		m.marks[row>>6] = 0
+	}
+	m.touched, m.near, m.rows, m.chosen = m.touched[:0], m.near[:0], m.rows[:0], m.chosen[:0]
+}
+
+// zeros returns a with at least n elements; those beyond its former length are 0.
+func zeros[T any](a []T, n int) []T {
+	if len(a) >= n {
+		return a
+	}
+	return make([]T, n+n/8)
+}
+
+// run is one recall.
+type run struct {
+	*memory
+	ctx context.Context
+	c   *Corpus
+	q   *Query
+
+	weights    Weights
+	population *Population
+	whole      bool // every row of the population is a member
+	out        Answer
+	question   lexical.Query
+	background background
+	rejected   float64 // the largest evidence of meaning that was not enough
+	network    graph.Network
+	inflow     graph.Inflow
+}
+
+func (r *run) answer() (Answer, error) {
+	r.weights = DefaultWeights()
+	if r.q.Weights != nil {
+		r.weights = *r.q.Weights
+	}
+	if err := r.populate(); err != nil {
+		return Answer{}, err
+	}
+	steps := []func() error{r.byWords, r.byMeaning, r.byAssociation, r.rank}
+	if r.q.Text == "" && len(r.q.Embedding) == 0 {
+		steps = []func() error{r.byTime}
+	}
+	for _, step := range steps {
+		if err := r.ctx.Err(); err != nil {
+			return Answer{}, fmt.Errorf("recall: %w", err)
+		}
+		if err := step(); err != nil {
+			return Answer{}, err
+		}
+	}
+	return r.out, nil
+}
+
+// checkRows is how many rows are gone through between two looks at the context.
+const checkRows = 1 << 14
+
+// eachRow calls fn with every row below n, looking at the context now and then.
+func (r *run) eachRow(n uint32, fn func(row uint32)) error {
+	for row := range n {
+		if row%checkRows == 0 && r.ctx.Err() != nil {
+			return fmt.Errorf("recall: %w", r.ctx.Err())
+		}
+		fn(row)
+	}
+	return nil
+}
+
+// populate decides which rows are members and counts them.
+func (r *run) populate() error {
+	f := &r.q.Filters
+	r.population = &r.c.Current
+	if f.ValidAt != NoTime && r.c.Known.Ends != nil {
+		r.population = &r.c.Known
+	}
+	if f.none() && !r.c.Expiring {
+		r.whole = true
+		r.out.Searched = r.population.Docs
+		return nil
+	}
+	n := int(r.c.Rows)/64 + 1
+	r.members = zeros(r.members, n)
+	clear(r.members[:n])
+	admit := func(row uint32) {
+		word, bit := row>>6, uint64(1)<<(row&63)
+		if r.members[word]&bit == 0 && r.alive(row) && f.keep(r.c.Facts.At(row), r.c.Source) {
+			r.members[word] |= bit
+			r.out.Searched++
+		}
+	}
+	if f.Rows != nil {
+		for _, row := range f.Rows {
+			admit(row)
+		}
+		return nil
+	}
+	return r.eachRow(r.c.Rows, admit)
+}
+
+// alive reports whether a row exists for this question: it is in the population, has not expired and, if that was
+// asked, was valid. Neighbours in a session are the nearest of these.
+func (r *run) alive(row uint32) bool {
+	if !r.population.contains(r.c, row) {
+		return false
+	}
+	at := r.q.Filters.ValidAt
+	if !r.c.Expiring && at == NoTime {
+		return true
+	}
+	facts := r.c.Facts.At(row)
+	if facts.ExpiresAt != NoTime && facts.ExpiresAt <= r.q.Now {
+		return false
+	}
+	return at == NoTime || valid(facts, r.c.Source.Until(row), at)
+}
+
+// member reports whether a row takes part.
+func (r *run) member(row uint32) bool {
+	if r.whole {
+		return r.population.contains(r.c, row)
+	}
+	return row < r.c.Rows && r.members[row>>6]>>(row&63)&1 != 0
+}
+
+// score is a row's score by itself: words and meaning.
+func (r *run) score(row uint32) float64 { return r.words[row] + r.byVector(row) }
+
+// byVector is what meaning gives to a row.
+func (r *run) byVector(row uint32) float64 {
+	if len(r.near) == 0 {
+		return 0
+	}
+	return r.meaning[row]
+}
+
+// byWords scores members by the words of the text.
+func (r *run) byWords() error {
+	r.words = zeros(r.words, int(r.c.Rows))
+	if r.q.Text == "" || r.q.Off.Words {
+		return nil
+	}
+	r.question = r.c.Words.Analyze(r.q.Text)
+	r.touched = r.c.Words.Score(r.question, r.population.view(r.c), r.words, r.touched)
+	if r.whole {
+		return nil
+	}
+	kept := r.touched[:0]
+	for _, row := range r.touched {
+		if r.member(row) {
+			kept = append(kept, row)
+		} else {
+			r.words[row] = 0
+		}
+	}
+	r.touched = kept
+	return nil
+}
+
+// byMeaning scores members by the embedding.
+func (r *run) byMeaning() error {
+	r.rows = append(r.rows, r.touched...)
+	if len(r.q.Embedding) == 0 || r.q.Off.Meaning {
+		return nil
+	}
+	query := ann.Query{
+		Vector: r.q.Embedding, Dim: r.c.Dim, Metric: r.c.Metric, Parts: r.c.Vectors, Accept: r.member,
+	}
+	if r.c.Dim == 0 {
+		query.Dim, query.Parts = len(r.q.Embedding), nil
+	}
+	if err := ann.Scan(r.ctx, query, &r.scan); err != nil {
+		return fmt.Errorf("recall: %w", err)
+	}
+	r.out.Damage, r.out.Damaged = r.scan.Damage, r.scan.Damaged
+	if len(r.scan.Rows) == 0 {
+		return nil
+	}
+	r.background = learn(&r.weights, &r.scan, r.c.Dim, &r.order)
+	r.addMeaning()
+	return nil
+}
+
+// addMeaning gives each row the evidence of its similarity.
+func (r *run) addMeaning() {
+	r.meaning = zeros(r.meaning, int(r.c.Rows))
+	b := &r.background
+	for i, row := range r.scan.Rows {
+		similarity := r.scan.Similarities[i]
+		if float64(similarity) <= b.center {
+			continue // half of the population: spare the logarithm
+		}
+		nats := b.nats(similarity)
+		value := nats * b.weight
+		worded := r.words[row] > 0
+		if !(value > 0) || !worded && !b.alone {
+			r.rejected = max(r.rejected, nats)
+			continue
+		}
+		if !worded {
+			r.rows = append(r.rows, row)
+		}
+		r.meaning[row] = value
+		r.near = append(r.near, row)
+	}
+}
+
+// byAssociation lets activation spread over explicit associations; what session neighbours give is looked up for
+// the rows that need it.
+func (r *run) byAssociation() error {
+	r.network = graph.Network{
+		Chain: r.c.Chain, Links: r.c.Links, Position: r.c.Position, Alive: r.alive, Member: r.member,
+		Entry: func(row uint32) uint32 { return r.c.Facts.At(row).Entry }, Row: r.c.Source.Row,
+		Score: r.score, Lambda: r.weights.Lambda,
+	}
+	if r.spreads() {
+		r.inflow = r.network.Explicit(r.network.Sources(r.rows))
+	}
+	return nil
+}
+
+func (r *run) spreads() bool { return !r.q.Off.Association && r.weights.Lambda > 0 }
+
+// association is what other memories give to a row.
+func (r *run) association(row uint32) float64 {
+	if !r.spreads() {
+		return 0
+	}
+	r.shares = r.network.Neighbors(row, r.shares[:0])
+	return graph.Sum(r.shares) + graph.Sum(r.inflow.Shares(row))
+}
+
+// choose adds a row to the candidates once.
+func (r *run) choose(row uint32) {
+	if word, bit := row>>6, uint64(1)<<(row&63); r.marks[word]&bit == 0 {
+		r.marks[word] |= bit
+		r.chosen = append(r.chosen, row)
+	}
+}
+
+// candidates chooses every row that can be among the best Limit.
+//
+// A row that receives nothing over explicit associations has at most 1+2*lambda times the largest of its own score and
+// its two neighbours'. The Limit-th best score by itself is a lower bound of the Limit-th best in the end. So rows
+// with less than that bound / (1+2*lambda) matter only beside a neighbour with more: the choice is exact, and as
+// small as it can be made without looking at neighbours.
+func (r *run) candidates() {
+	r.marks = zeros(r.marks, int(r.c.Rows)/64+1)
+	bound := 0.0
+	if len(r.rows) > r.q.Limit {
+		bound = largest(r.rows, r.q.Limit, r.score)
+	}
+	spreads := r.spreads()
+	if spreads {
+		bound = bound / (1 + 2*r.weights.Lambda) * (1 - 1e-9) // rounding must not cost a row
+	}
+	for _, row := range r.rows {
+		if r.score(row) < bound {
+			continue
+		}
+		r.choose(row)
+		if !spreads {
+			continue
+		}
+		if p, ok := r.c.Chain.Prev(row, r.alive); ok && r.member(p) {
+			r.choose(p)
+		}
+		if n, ok := r.c.Chain.Next(row, r.alive); ok && r.member(n) {
+			r.choose(n)
+		}
+	}
+	for _, row := range r.inflow.Rows() {
+		r.choose(row)
+	}
+}
+
+// rank makes the hits from what was scored.
+func (r *run) rank() error {
+	r.candidates()
+	r.final = zeros(r.final, int(r.c.Rows))
+	for i, row := range r.chosen {
+		if i%checkRows == 0 && r.ctx.Err() != nil {
+			return fmt.Errorf("recall: %w", r.ctx.Err())
+		}
+		r.final[row] = r.score(row) + r.association(row)
+	}
+	best, err := top(r.ctx, r.chosen, r.q.Limit, func(row uint32) float64 { return r.final[row] }, r.c.Source.ID)
+	if err != nil {
+		return err
+	}
+	if len(best) == 0 {
+		r.out.Rejected = r.rejected
+	}
+	r.explain(best)
+	return nil
+}

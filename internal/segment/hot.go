@@ -1,0 +1,154 @@
+package segment
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/vec"
+)
+
+// Hot is the open segment, in memory.
+type Hot struct {
+	dim     atomic.Int64 // 0 until the first vector
+	bodies  *isolate.Arena
+	rows    isolate.Column[hotRow]
+	pages   atomic.Pointer[[]*vectorPage]
+	count   uint32 // rows; the writer's
+	vectors uint32 // vectors; the writer's
+	// sizeBytes is the memory held by bodies and vectors, for the decision to seal.
+	sizeBytes atomic.Int64
+}
+
+type hotRow struct {
+	ref isolate.Ref
+	len uint32
+	row Row
+}
+
+// vectorPage holds GroupSize vectors; n is published after the vector is in place.
+type vectorPage struct {
+	n       atomic.Uint32
+	slots   [GroupSize]uint32
+	invNorm [GroupSize]float32
+	floats  []float32
+}
+
+// NewHot returns an empty segment for vectors of dim floats; dim 0 leaves it to the first vector.
+func NewHot(dim int) *Hot {
+	h := &Hot{bodies: isolate.NewArena()}
+	h.dim.Store(int64(dim))
+	return h
+}
+
+// Add appends a row and returns its slot. The body and the vector are copied. vector nil means none; the caller has
+// checked its values and its dimension. Until the caller publishes it, nobody reads the row.
+func (h *Hot) Add(id Identity, idHash uint64, body []byte, vector []float32) uint32 {
+	// The slot is spent before anything is filled in: if this call dies half way, the place stays void and no later
+	// row inherits a vector from it.
+	slot := h.count
+	h.count++
+	h.rows.Set(slot, hotRow{row: Row{Void: true, Vector: NoVector}})
+	r := hotRow{len: uint32(len(body)), row: Row{Identity: id, IDHash: idHash, Vector: NoVector}}
+	r.ref = h.bodies.Append(body)
+	if vector != nil {
+		r.row.Vector = h.vectors
+		h.addVector(slot, vector)
+	}
+	h.rows.Set(slot, r)
+	h.sizeBytes.Add(int64(len(body)))
+	return slot
+}
+
+// Void takes back every row from slot first on: the operation that added them failed. They keep their places and stay
+// void for good. Nobody was shown them.
+func (h *Hot) Void(first uint32) {
+	for slot := first; slot < h.count; slot++ {
+		h.rows.At(slot).row.Void = true
+	}
+}
+
+func (h *Hot) addVector(slot uint32, vector []float32) {
+	h.dim.CompareAndSwap(0, int64(len(vector)))
+	dim := len(vector)
+	floats := stride(dim) / 4
+	var pages []*vectorPage
+	if p := h.pages.Load(); p != nil {
+		pages = *p
+	}
+	at := int(h.vectors % GroupSize)
+	if int(h.vectors/GroupSize) == len(pages) {
+		pages = append(pages, &vectorPage{floats: vec.Alloc(GroupSize * floats)})
+		h.pages.Store(&pages)
+		h.sizeBytes.Add(int64(GroupSize * floats * 4))
+	}
+	page := pages[h.vectors/GroupSize]
+	copy(page.floats[at*floats:], vector)
+	page.slots[at] = slot
+	page.invNorm[at] = 1 / vec.Norm(vector)
+	h.vectors++
+	page.n.Store(uint32(at + 1))
+}
+
+// Rows is the number of rows, void ones included. It is the writer's view: readers go by what was published to them.
+func (h *Hot) Rows() uint32 { return h.count }
+
+// SizeBytes is the memory held by bodies and vectors.
+func (h *Hot) SizeBytes() int64 { return h.sizeBytes.Load() }
+
+// Dim is the dimension of the vectors, 0 if there is none yet.
+func (h *Hot) Dim() int { return int(h.dim.Load()) }
+
+// Row tells what is known of a row.
+func (h *Hot) Row(slot uint32) (Row, error) {
+	if !h.rows.Has(slot) {
+		return Row{}, errSlot(slot, 0)
+	}
+	return h.rows.At(slot).row, nil
+}
+
+// Read calls fn with the row's body, which is valid for good and not to be written to.
+func (h *Hot) Read(slot uint32, fn func(body []byte) error) error {
+	if !h.rows.Has(slot) {
+		return errSlot(slot, 0)
+	}
+	r := h.rows.At(slot)
+	body, err := h.bodies.At(r.ref, int(r.len))
+	if err != nil {
+		return fmt.Errorf("read slot %d: %w", slot, err)
+	}
+	return fn(body)
+}
+
+// Vector returns the row's vector, nil if it has none. Nobody may write to it.
+func (h *Hot) Vector(slot uint32) ([]float32, error) {
+	if !h.rows.Has(slot) {
+		return nil, errSlot(slot, 0)
+	}
+	v := h.rows.At(slot).row.Vector
+	if v == NoVector {
+		return nil, nil
+	}
+	dim := h.Dim()
+	floats := stride(dim) / 4
+	page := (*h.pages.Load())[v/GroupSize]
+	at := int(v%GroupSize) * floats
+	return page.floats[at : at+dim : at+dim], nil
+}
+
+// Groups is the number of vector groups there are now.
+func (h *Hot) Groups() int {
+	if p := h.pages.Load(); p != nil {
+		return len(*p)
+	}
+	return 0
+}
+
+// Group lends group g.
+func (h *Hot) Group(g int) (Group, error) {
+	page := (*h.pages.Load())[g]
+	n := page.n.Load()
+	return Group{
+		Slots: page.slots[:n:n], Floats: page.floats, Stride: stride(h.Dim()) / 4, InvNorm: page.invNorm[:n:n],
+	}, nil
+}

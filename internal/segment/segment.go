@@ -1,0 +1,64 @@
+// Package segment holds the one storage shape of memories: fixed-size blocks beside append-only content.
+//
+// A segment is a run of rows, numbered by slot from 0. Every row has a body (opaque bytes of variable length), an
+// identity (log position and index within that record) and, if it has one, a vector of the segment's dimension. A row
+// without a vector costs no vector space.
+//
+// There are two forms with the same reading methods. [Hot] is in memory and grows; its rows are also in the log.
+// [Warm] is a sealed file, mapped read-only. [Seal] turns the first into the second.
+//
+// # Invariants
+//
+//   - Bytes once added never change and never move.
+//   - Every read of a Warm verifies, by checksum, the row's line and what it returns; the checksums are seeded by
+//     store, file and slot, so that a block in the wrong place fails like a damaged one.
+//   - A file is complete before its name exists: written aside, synced, renamed, directory synced.
+//
+// # Concurrency
+//
+// A Hot has one writer, serialised by the caller, and any number of readers, who may look at the rows that the caller
+// has published. A Warm is immutable and safe for concurrent use; Close it when nobody reads it any more.
+//
+// # Format
+//
+// docs/format/segment.md.
+package segment
+
+import (
+	"fmt"
+)
+
+// Identity names a row across segments: the log position of the record that made it, and its index in that record.
+type Identity struct {
+	LSN   uint64
+	Index uint32
+}
+
+// NoVector is the vector slot of a row that has none.
+const NoVector = ^uint32(0)
+
+// GroupSize is the number of vectors that are lent and verified together.
+const GroupSize = 64
+
+// Group is a run of vectors of a segment, for scanning. Nobody may write to it.
+type Group struct {
+	Slots   []uint32  // the row of each vector, as a slot of the segment
+	Floats  []float32 // len(Slots) rows of Stride floats each; the first Dim of each are the vector
+	Stride  int
+	InvNorm []float32 // 1 / Euclidean norm of each vector
+}
+
+// Row is what is known of a row besides its body.
+type Row struct {
+	Identity
+	IDHash uint64 // hash of the memory's id, so that a row with a damaged body is still found by its id
+	Void   bool   // the row was never written: a failed operation's place
+	Vector uint32 // vector slot, or NoVector
+}
+
+// stride is the distance of two vectors in bytes: a multiple of 64.
+func stride(dim int) int { return (dim*4 + 63) &^ 63 }
+
+func errSlot(slot, rows uint32) error {
+	return fmt.Errorf("slot %d is outside the segment of %d rows", slot, rows)
+}

@@ -1,0 +1,248 @@
+package segment
+
+import (
+	"fmt"
+	"math"
+	"sync/atomic"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/vec"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+// Warm is a sealed segment, mapped read-only.
+type Warm struct {
+	file    File
+	path    string
+	seed    uint32
+	sum     summary
+	mapping vfs.Mapping
+	data    []byte
+	floats  []float32 // the vectors section
+	// blocks are read once, at opening: scans need the row and the norm of every vector.
+	slots    []uint32
+	invNorms []float32
+	vecCRC   []uint32
+	badBlock map[uint32]error // vectors whose block is damaged
+	// checked has a bit for each group whose vectors were verified since opening.
+	checked []atomic.Uint32
+}
+
+// Open maps a sealed segment whose size the manifest knows. It verifies header, summary and size; lines, bodies and
+// vectors are verified as they are read. Damage of the former is a *codec.CorruptError.
+func Open(f File, sizeBytes int64) (*Warm, error) {
+	w := &Warm{file: f, path: f.Path(), seed: f.seed()}
+	file, err := f.FS.Open(w.path, false)
+	if err != nil {
+		return nil, w.corrupt("open segment", -1, err)
+	}
+	defer file.Close() //nolint:errcheck // opened for reading; the mapping stays
+	size, err := file.Size()
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
+	}
+	if size != sizeBytes || size < linesOff {
+		return nil, w.corrupt("open segment", -1, fmt.Errorf("it has %d bytes, the manifest says %d", size, sizeBytes))
+	}
+	if w.mapping, err = file.Map(size); err != nil {
+		return nil, fmt.Errorf("map segment: %w", err)
+	}
+	w.data = w.mapping.Bytes()
+	if err := vfs.Guard(w.load); err != nil {
+		w.mapping.Close() //nolint:errcheck,gosec // the first error says more
+		return nil, err
+	}
+	return w, nil
+}
+
+// load reads what is needed before the first read: header, summary and the vectors' blocks.
+func (w *Warm) load() error {
+	h, err := codec.ReadHeader(w.path, w.data, Kind, FormatVersion)
+	if err != nil {
+		return err
+	}
+	if err := h.Check(w.path, w.file.Store, w.file.Number); err != nil {
+		return err
+	}
+	if w.sum, err = readSummary(w.data[summaryOff:linesOff], w.seed, int64(len(w.data))); err != nil {
+		return w.corrupt("open segment", summaryOff, err)
+	}
+	n := int(w.sum.vectors)
+	if n == 0 {
+		return nil
+	}
+	w.floats, err = vec.Floats(w.data[w.sum.vectorsOff:w.sum.bodiesOff])
+	if err != nil {
+		return w.corrupt("open segment", int64(w.sum.vectorsOff), err)
+	}
+	w.slots, w.invNorms, w.vecCRC = make([]uint32, n), make([]float32, n), make([]uint32, n)
+	w.checked = make([]atomic.Uint32, w.Groups())
+	w.badBlock = map[uint32]error{}
+	for v := range w.sum.vectors {
+		off := w.sum.vecMetaOff + uint64(v)*vecMetaSize
+		m, err := readVecMeta(w.data[off:off+vecMetaSize], w.seed, v, w.sum.rows)
+		if err != nil {
+			w.badBlock[v] = w.corrupt("read vector", int64(off), err)
+		}
+		w.slots[v], w.invNorms[v], w.vecCRC[v] = m.slot, m.invNorm, m.crc
+	}
+	return nil
+}
+
+// Close unmaps the file. Nobody may read the segment any more.
+func (w *Warm) Close() error { return w.mapping.Close() }
+
+// Path names the file.
+func (w *Warm) Path() string { return w.path }
+
+// Rows is the number of rows, void ones included.
+func (w *Warm) Rows() uint32 { return w.sum.rows }
+
+// SizeBytes is the file's size.
+func (w *Warm) SizeBytes() int64 { return int64(w.sum.sizeBytes) }
+
+// Dim is the dimension of the vectors, 0 if there are none.
+func (w *Warm) Dim() int { return int(w.sum.dim) }
+
+func (w *Warm) corrupt(op string, off int64, err error) error {
+	return &codec.CorruptError{Op: op, Path: w.path, Offset: off, Err: err}
+}
+
+// line reads and verifies a row's line. The caller is inside vfs.Guard.
+func (w *Warm) line(slot uint32) (line, error) {
+	if slot >= w.sum.rows {
+		return line{}, errSlot(slot, w.sum.rows)
+	}
+	off := linesOff + int64(slot)*lineSize
+	l, err := readLine(w.data[off:off+lineSize], w.seed, slot, w.sum)
+	if err != nil {
+		return line{}, w.corrupt("read row", off, err)
+	}
+	return l, nil
+}
+
+// guarded runs fn so that a page that cannot be read is that read's error.
+func (w *Warm) guarded(fn func() error) error {
+	err := vfs.Guard(fn)
+	if fault, ok := err.(*vfs.FaultError); ok { //nolint:errorlint // Guard returns it unwrapped
+		return w.corrupt("read row", -1, fault)
+	}
+	return err
+}
+
+// Row tells what is known of a row; damage is a *codec.CorruptError.
+func (w *Warm) Row(slot uint32) (Row, error) {
+	var l line
+	err := w.guarded(func() (err error) {
+		l, err = w.line(slot)
+		return err
+	})
+	return l.Row, err
+}
+
+// Read calls fn with the row's verified body, which is valid during the call only and not to be written to. Damage,
+// or a page that cannot be read, is a *codec.CorruptError, and fn is not called or its result is not used.
+func (w *Warm) Read(slot uint32, fn func(body []byte) error) error {
+	return w.guarded(func() error {
+		l, err := w.line(slot)
+		if err != nil {
+			return err
+		}
+		off := w.sum.bodiesOff + l.off
+		body := w.data[off : off+uint64(l.len) : off+uint64(l.len)]
+		if got := codec.Checksum(codec.At(w.seed, placeBody+int64(slot)), body); got != l.crc {
+			return w.corrupt("read row", int64(off),
+				fmt.Errorf("body of row %d: checksum is %08x, line says %08x", slot, got, l.crc))
+		}
+		return fn(body)
+	})
+}
+
+// Vector returns a verified copy of the row's vector, nil if it has none.
+func (w *Warm) Vector(slot uint32) (vector []float32, err error) {
+	err = w.guarded(func() error {
+		l, err := w.line(slot)
+		if err != nil || l.Vector == NoVector {
+			return err
+		}
+		if err := w.verifyVector(l.Vector); err != nil {
+			return err
+		}
+		at := int(l.Vector) * stride(w.Dim()) / 4
+		vector = append(make([]float32, 0, w.Dim()), w.floats[at:at+w.Dim()]...)
+		if w.slots[l.Vector] != slot {
+			return w.corrupt("read vector", int64(w.sum.vecMetaOff)+int64(l.Vector)*vecMetaSize,
+				fmt.Errorf("vector %d belongs to row %d, row %d claims it", l.Vector, w.slots[l.Vector], slot))
+		}
+		return nil
+	})
+	return vector, err
+}
+
+func (w *Warm) verifyVector(v uint32) error {
+	if err := w.badBlock[v]; err != nil {
+		return err
+	}
+	size := uint64(stride(w.Dim()))
+	off := w.sum.vectorsOff + uint64(v)*size
+	if got := codec.Checksum(codec.At(w.seed, placeVector+int64(v)), w.data[off:off+size]); got != w.vecCRC[v] {
+		return w.corrupt("read vector", int64(off),
+			fmt.Errorf("vector %d: checksum is %08x, block says %08x", v, got, w.vecCRC[v]))
+	}
+	if norm := w.invNorms[v]; !(norm > 0) || math.IsInf(float64(norm), 0) {
+		return w.corrupt("read vector", int64(off), fmt.Errorf("vector %d has inverse norm %v", v, norm))
+	}
+	return nil
+}
+
+// Groups is the number of vector groups.
+func (w *Warm) Groups() int { return (int(w.sum.vectors) + GroupSize - 1) / GroupSize }
+
+// Group lends group g of the mapped vectors, verified once after opening. Reading the floats of a file that shrank
+// faults: scan inside vfs.Guard.
+func (w *Warm) Group(g int) (Group, error) {
+	first := g * GroupSize
+	end := min(first+GroupSize, int(w.sum.vectors))
+	if w.checked[g].Load() == 0 {
+		err := w.guarded(func() error {
+			for v := first; v < end; v++ {
+				if err := w.verifyVector(uint32(v)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return Group{}, err
+		}
+		w.checked[g].Store(1)
+	}
+	floats := stride(w.Dim()) / 4
+	return Group{
+		Slots: w.slots[first:end:end], Floats: w.floats[first*floats : end*floats], Stride: floats,
+		InvNorm: w.invNorms[first:end:end],
+	}, nil
+}
+
+// Verify reads the whole segment again and reports every damage through report, which gets *codec.CorruptErrors. It
+// returns the number of rows read, void ones not counted.
+func (w *Warm) Verify(report func(error)) (rows int) {
+	for slot := range w.sum.rows {
+		row, err := w.Row(slot)
+		if err != nil {
+			report(err)
+			continue
+		}
+		if row.Void {
+			continue
+		}
+		rows++
+		if err := w.Read(slot, func([]byte) error { return nil }); err != nil {
+			report(err)
+		}
+		if _, err := w.Vector(slot); err != nil {
+			report(err)
+		}
+	}
+	return rows
+}

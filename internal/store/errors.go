@@ -1,0 +1,40 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/orchard9/engram-go/internal/ann"
+)
+
+var (
+	// ErrNotFound is returned when a memory does not exist. It never stands for damage.
+	ErrNotFound = errors.New("not found")
+	// ErrReadOnly is returned by writes of a space that cannot take any.
+	ErrReadOnly = errors.New("space is read-only")
+	// ErrClosed is returned after Close.
+	ErrClosed = errors.New("closed")
+)
+
+// MinDim is the smallest dimension of a space's vectors.
+const MinDim = 8
+
+// DimensionError is returned when a vector's dimension is not the space's, or not a possible one.
+type DimensionError struct {
+	Got  int
+	Want int // the space's; 0 if it has none yet
+	Min  int // the bounds, if Want is 0
+	Max  int
+}
+
+// Error names both dimensions.
+func (e *DimensionError) Error() string {
+	if e.Want == 0 {
+		return fmt.Sprintf("embedding has %d dimensions: %d to %d are possible", e.Got, e.Min, e.Max)
+	}
+	return fmt.Sprintf("embedding has %d dimensions, the vectors of this space have %d: "+
+		"use the same model, or another space", e.Got, e.Want)
+}
+
+// Is reports whether target is ann.ErrDimension, so that both rooms' errors test alike.
+func (e *DimensionError) Is(target error) bool { return target == ann.ErrDimension }

@@ -1,0 +1,464 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/recall"
+	"github.com/orchard9/engram-go/internal/segment"
+)
+
+func asCorrupt(err error, target **codec.CorruptError) bool { return errors.As(err, target) }
+
+// loadManifest reads the manifest, or makes a space where there is nothing yet.
+func (s *Space) loadManifest() (*manifest, error) {
+	m, err := readManifest(s.fs, s.dir)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return m, err
+	}
+	if names, err := s.fs.ReadDir(s.dir); err == nil {
+		for _, name := range names {
+			if strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") || name == "wal" {
+				return nil, &codec.CorruptError{
+					Op: "open space", Path: filepath.Join(s.dir, manifestName), Offset: -1,
+					Err: fmt.Errorf("the manifest is missing beside %s", name),
+				}
+			}
+		}
+	}
+	return s.create()
+}
+
+// create makes an empty space. Until the manifest is durable there is nothing that could be lost.
+func (s *Space) create() (*manifest, error) {
+	id, err := s.o.NewStore()
+	if err != nil {
+		return nil, fmt.Errorf("make store id: %w", err)
+	}
+	if err := s.fs.MkdirAll(s.dir); err != nil {
+		return nil, fmt.Errorf("make directory: %w", err)
+	}
+	if err := s.fs.SyncDir(filepath.Dir(s.dir)); err != nil {
+		return nil, fmt.Errorf("sync directory: %w", err)
+	}
+	m := &manifest{store: id, settings: s.o.Settings, nextFile: 1}
+	return m, s.writeManifest(m)
+}
+
+// loadSegments maps the sealed segments and rebuilds from them, and from the state file, everything kept in memory.
+func (s *Space) loadSegments() error {
+	if err := s.removeLeftovers(); err != nil {
+		return err
+	}
+	st, err := s.readState()
+	if err != nil {
+		return err
+	}
+	var parts []part
+	next := uint32(0)
+	for _, ref := range s.man.segments {
+		file := segment.File{FS: s.fs, Dir: s.dir, Store: s.id, Number: ref.number}
+		w, err := segment.Open(file, ref.sizeBytes)
+		if err == nil && w.Rows() != ref.rows {
+			err = errors.Join(fmt.Errorf("it has %d rows, the manifest says %d", w.Rows(), ref.rows), w.Close())
+		}
+		next = ref.base + ref.rows
+		if err != nil {
+			s.refuseWrites(err)
+			continue
+		}
+		parts = append(parts, part{base: ref.base, warm: w})
+	}
+	s.hot = hotPart{base: next, seg: segment.NewHot(s.staged.Dim)}
+	parts = append(parts, part{base: next, hot: s.hot.seg})
+	s.parts.Store(&parts)
+	s.staged.Rows = next
+	view := s.staged
+	s.view.Store(&view)
+	for _, p := range parts {
+		if p.warm != nil {
+			s.loadRows(p, st)
+		}
+	}
+	return s.applyState(st)
+}
+
+// refuseWrites makes the space read-only because a whole segment cannot be read: what it holds cannot be told.
+func (s *Space) refuseWrites(err error) {
+	s.noteDamage(err)
+	s.lost = errors.Join(s.lost, err)
+	s.readOnly = fmt.Errorf("%w: a segment is damaged, restore it from a backup: %w", ErrReadOnly, err)
+}
+
+// removeLeftovers deletes files that an interrupted sealing left and no manifest names.
+func (s *Space) removeLeftovers() error {
+	names, err := s.fs.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("list space: %w", err)
+	}
+	wanted := map[string]bool{fmt.Sprintf("%016x.state", s.man.state.number): true}
+	for _, ref := range s.man.segments {
+		wanted[fmt.Sprintf("%016x.seg", ref.number)] = true
+	}
+	for _, name := range names {
+		ours := strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") || strings.HasSuffix(name, ".tmp")
+		if ours && !wanted[name] {
+			if err := s.fs.Remove(filepath.Join(s.dir, name)); err != nil {
+				return fmt.Errorf("remove leftover: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// loadRows stages the rows of one sealed segment as they were at the manifest's position.
+func (s *Space) loadRows(p part, st *state) {
+	for slot := range p.warm.Rows() {
+		row := p.base + slot
+		info, err := p.warm.Row(slot)
+		if err != nil {
+			s.noteDamage(err)
+			s.lost = errors.Join(s.lost, err)
+			continue
+		}
+		end, ended := st.ends[row]
+		if info.Void {
+			continue
+		}
+		if ended && end.erased {
+			s.carried[row] = carriedRow{end: end, ended: true}
+			continue
+		}
+		var r *Record
+		err = p.warm.Read(slot, func(body []byte) (err error) {
+			r, err = readRecord(body)
+			return err
+		})
+		if err != nil {
+			s.noteDamage(err)
+			s.loadDamaged(row, info, st)
+			continue
+		}
+		s.loadRow(row, info, r, st)
+	}
+}
+
+// loadDamaged makes a row that cannot be read findable by its id, so that asking for it says that it is damaged.
+func (s *Space) loadDamaged(row uint32, info segment.Row, st *state) {
+	end, ended := st.ends[row]
+	s.carried[row] = carriedRow{end: end, ended: ended, damaged: true}
+	s.damagedCount++
+	entry, exists := s.entryByHash(info.IDHash)
+	if !exists {
+		entry = s.nextEntry
+		s.nextEntry++
+		s.t.firsts.Set(entry, row)
+		s.t.states.Grow(s.nextEntry)
+		s.staged.Entries = s.nextEntry
+	}
+	s.t.facts.Set(row, recall.Facts{Entry: entry})
+	s.t.setEnd(row, 1) // before any position that a view can have: never current, but not void
+	if exists {
+		s.loadVersion(entry, row, 0)
+		return
+	}
+	s.t.ids.Insert(info.IDHash, entry, s.t.wanted)
+}
+
+// carriedRow is what the state file said of a row that was not loaded, erased or damaged, to be said again by the next
+// one for as long as the row is in its segment.
+type carriedRow struct {
+	end     rowEnd
+	ended   bool
+	damaged bool
+}
+
+// entryByHash finds a memory by the hash of its id alone, for rows whose bodies cannot be compared.
+func (s *Space) entryByHash(hash uint64) (uint32, bool) {
+	return s.t.ids.Find(hash, func(entry uint32) bool {
+		p, slot := s.part(s.t.firsts.Get(entry))
+		info, err := p.warm.Row(slot)
+		return err == nil && info.IDHash == hash
+	})
+}
+
+// loadRow stages one row of a sealed segment: a new memory, or the next version of one.
+func (s *Space) loadRow(row uint32, info segment.Row, r *Record, st *state) {
+	found, exists, err := s.view.Load().Find(r.ID)
+	entry := found.entry
+	if err != nil {
+		entry, exists = s.entryByHash(info.IDHash)
+	}
+	if !exists {
+		entry = s.nextEntry
+	}
+	hasVector := info.Vector != segment.NoVector
+	s.staged.Expiring = s.staged.Expiring || !r.ExpiresAt.IsZero()
+	s.t.stageRow(row, entry, r, hasVector, s.Prepare(r))
+	current := true
+	if end, ended := st.ends[row]; ended {
+		s.t.setEnd(row, end.position)
+		current = false
+	}
+	if current {
+		s.staged.Docs++
+		s.staged.KnownDocs++
+		s.staged.Tokens += int64(s.t.words.Length(row))
+		s.staged.KnownTokens += int64(s.t.words.Length(row))
+		if hasVector {
+			s.staged.Vectors++
+		}
+	}
+	if exists {
+		s.loadVersion(entry, row, r.Version)
+		s.t.scopes.Insert(scopeHash(r), entry, s.t.wanted)
+		s.insertChain(row, r)
+	} else {
+		s.nextEntry++
+		s.t.stageEntry(entry, row, info.IDHash, r)
+		s.insertChain(row, r)
+		s.staged.Entries = s.nextEntry
+		s.staged.Memories++
+	}
+	loaded := s.staged
+	s.view.Store(&loaded)
+}
+
+// loadVersion makes row the current version of an entry. A version that is there already is replaced: the memory was
+// archived and restored. version 0 stands for one that cannot be read.
+func (s *Space) loadVersion(entry, row, version uint32) {
+	old := s.t.state(entry, s.man.position)
+	st := old.change(s.man.position)
+	previous := old.versions
+	if previous == nil {
+		previous = []uint32{old.row}
+	}
+	if r, err := s.view.Load().Record(old.row); err == nil && r.Version == version {
+		previous = previous[:len(previous)-1]
+	}
+	st.row = row
+	st.versions = append(slices.Clone(previous), row)
+	s.t.states.At(entry).p.Store(st)
+}
+
+// state is what the state file holds: what became of the rows and memories in the sealed segments.
+type state struct {
+	ends     map[uint32]rowEnd
+	memories []memoryState
+	links    []linkState
+	keys     []Key
+}
+
+type rowEnd struct {
+	position uint64
+	erased   bool
+}
+
+type memoryState struct {
+	row          uint32 // of its current version
+	archivedAt   int64
+	supersededBy string
+	until        Time
+	reinforced   uint32
+}
+
+type linkState struct {
+	from, to uint32 // rows of the current versions
+	linkType string
+	weight   float32
+}
+
+// applyState stages what became of the memories.
+func (s *Space) applyState(st *state) error {
+	for _, m := range st.memories {
+		if s.t.ends.End(m.row) == 0 {
+			continue // its segment is damaged
+		}
+		entry := s.t.facts.At(m.row).Entry
+		cell := s.t.states.At(entry)
+		next := s.t.state(entry, s.man.position).change(s.man.position)
+		next.archivedAt, next.supersededBy, next.until = m.archivedAt, m.supersededBy, m.until
+		next.reinforced = m.reinforced
+		cell.p.Store(next)
+		switch {
+		case m.archivedAt != NoTime:
+			s.staged.Archived++
+			s.staged.Memories--
+		case m.supersededBy != "" && !s.carried[m.row].damaged:
+			s.t.knownEnds(s.hot.base).Set(m.row, isolate.Never)
+			s.staged.KnownDocs++
+			s.staged.KnownTokens += int64(s.t.words.Length(m.row))
+		}
+	}
+	for _, l := range st.links {
+		if s.t.ends.End(l.from) == 0 || s.t.ends.End(l.to) == 0 {
+			continue
+		}
+		from, to := s.t.facts.At(l.from).Entry, s.t.facts.At(l.to).Entry
+		s.t.links.Set(from, to, l.linkType, l.weight, s.man.position)
+		s.staged.LinkCount++
+	}
+	for _, k := range st.keys {
+		s.stageKey(k)
+	}
+	return nil
+}
+
+// maxKeys is how many idempotency keys a state file keeps: the newest ones.
+const maxKeys = 1 << 16
+
+// encodeState collects the state of rows below rows as it was at position, and the first keys keys. It runs beside
+// writers.
+func (s *Space) encodeState(position uint64, rows, entries, keys uint32) []byte {
+	var e codec.Encoder
+	s.encodeEnds(&e, position, rows)
+	var memories, links codec.Encoder
+	memoryCount, linkCount := 0, 0
+	for entry := range entries {
+		if !s.t.wanted(entry) {
+			continue
+		}
+		cell := s.t.states.At(entry).at(position)
+		if cell != nil && cell.erased {
+			continue
+		}
+		st := s.t.state(entry, position)
+		if cell != nil && (st.archivedAt != NoTime || st.supersededBy != "" || st.reinforced > 0) {
+			memoryCount++
+			memories.U32(st.row)
+			memories.U64(uint64(st.archivedAt))
+			memories.String(st.supersededBy)
+			appendTime(&memories, st.until)
+			memories.U32(st.reinforced)
+		}
+		for _, edge := range s.t.links.Edges(entry, position) {
+			if edge.Outgoing {
+				linkCount++
+				links.U32(st.row)
+				links.U32(s.t.state(edge.To, position).row)
+				links.String(edge.Type)
+				links.F32(edge.Weight)
+			}
+		}
+	}
+	e.Uvarint(uint64(memoryCount))
+	e.Raw(memories.Buf)
+	e.Uvarint(uint64(linkCount))
+	e.Raw(links.Buf)
+	s.encodeKeys(&e, keys)
+	return e.Buf
+}
+
+func (s *Space) encodeEnds(e *codec.Encoder, position uint64, rows uint32) {
+	var ends codec.Encoder
+	count := 0
+	for row := range rows {
+		end, ended := s.endAt(row, position)
+		if !ended {
+			continue
+		}
+		count++
+		ends.U32(row)
+		ends.U64(end.position)
+		ends.Bool(end.erased)
+	}
+	e.Uvarint(uint64(count))
+	e.Raw(ends.Buf)
+}
+
+// endAt tells where a row ended, if it had by position.
+func (s *Space) endAt(row uint32, position uint64) (rowEnd, bool) {
+	if c, ok := s.carried[row]; ok {
+		return c.end, c.ended
+	}
+	end := s.t.ends.End(row)
+	if end == 0 || end > position {
+		return rowEnd{}, false
+	}
+	st := s.t.states.At(s.t.facts.At(row).Entry).at(position)
+	return rowEnd{position: end, erased: st != nil && st.erased}, true
+}
+
+func (s *Space) encodeKeys(e *codec.Encoder, keys uint32) {
+	first := uint32(0)
+	if keys > maxKeys {
+		first = keys - maxKeys
+	}
+	var list codec.Encoder
+	count := 0
+	for i := first; i < keys; i++ {
+		if k := s.t.keyList.Get(i); k.Name != "" { // else the write failed
+			appendKey(&list, k)
+			count++
+		}
+	}
+	e.Uvarint(uint64(count))
+	e.Raw(list.Buf)
+}
+
+func (s *Space) statePath(number uint64) string {
+	return filepath.Join(s.dir, fmt.Sprintf("%016x.state", number))
+}
+
+// readState reads the state file that the manifest names; without one the state is empty.
+func (s *Space) readState() (*state, error) {
+	st := &state{ends: map[uint32]rowEnd{}}
+	if s.man.state.number == 0 {
+		return st, nil
+	}
+	path := s.statePath(s.man.state.number)
+	damaged := func(err error) error {
+		return &codec.CorruptError{Op: "read state", Path: path, Offset: codec.HeaderSize, Err: err}
+	}
+	h, body, err := readFile(s.fs, path, stateKind, stateVersion)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, damaged(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := h.Check(path, s.id, s.man.state.number); err != nil {
+		return nil, err
+	}
+	d := codec.NewDecoder(body)
+	st.decode(d)
+	if err := d.Done(); err != nil {
+		return nil, damaged(err)
+	}
+	for row := range st.ends {
+		if last := s.man.segments; len(last) == 0 || row >= last[len(last)-1].base+last[len(last)-1].rows {
+			return nil, damaged(fmt.Errorf("row %d is in no segment", row))
+		}
+	}
+	return st, nil
+}
+
+func (st *state) decode(d *codec.Decoder) {
+	for range d.Count(13) {
+		row := d.U32()
+		st.ends[row] = rowEnd{position: d.U64(), erased: d.Bool()}
+	}
+	for range d.Count(14) {
+		m := memoryState{row: d.U32(), archivedAt: int64(d.U64()), supersededBy: d.String()}
+		m.until = readTime(d)
+		m.reinforced = d.U32()
+		st.memories = append(st.memories, m)
+	}
+	for range d.Count(13) {
+		l := linkState{from: d.U32(), to: d.U32(), linkType: d.String(), weight: d.F32()}
+		if w := float64(l.weight); math.IsNaN(w) {
+			d.Fail(errors.New("link without a weight"))
+		}
+		st.links = append(st.links, l)
+	}
+	for range d.Count(17) {
+		st.keys = append(st.keys, readKey(d))
+	}
+}

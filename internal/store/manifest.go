@@ -1,0 +1,188 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/orchard9/engram-go/internal/ann"
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+const (
+	manifestName    = "MANIFEST"
+	manifestKind    = "MF"
+	manifestVersion = 1
+	stateKind       = "ST"
+	stateVersion    = 1
+	// maxFileBody bounds what is read of a manifest or state file before its length is believed.
+	maxFileBody = 1 << 30
+	maxSegments = 1 << 16
+)
+
+// manifest says which files make up a space. It is replaced as a whole.
+type manifest struct {
+	store    [16]byte
+	settings Settings
+	// position is the checkpoint: segments and state hold everything up to it, the log what comes after.
+	position uint64
+	// nextFile numbers the next segment or state file; numbers are never used twice.
+	nextFile uint64
+	segments []segmentRef
+	state    stateRef // number 0: none
+}
+
+// Settings are what a space decided once and for all.
+type Settings struct {
+	Dim    int        // dimension of its vectors; 0 until the first
+	Metric ann.Metric // how vectors are compared
+}
+
+type segmentRef struct {
+	number    uint64
+	base      uint32 // the row of its slot 0
+	rows      uint32
+	sizeBytes int64
+}
+
+type stateRef struct {
+	number    uint64
+	sizeBytes int64
+}
+
+func (m *manifest) encode() []byte {
+	var e codec.Encoder
+	e.U32(uint32(m.settings.Dim))
+	e.U8(uint8(m.settings.Metric))
+	e.U64(m.position)
+	e.U64(m.nextFile)
+	e.U64(m.state.number)
+	e.U64(uint64(m.state.sizeBytes))
+	e.Uvarint(uint64(len(m.segments)))
+	for _, s := range m.segments {
+		e.U64(s.number)
+		e.U32(s.base)
+		e.U32(s.rows)
+		e.U64(uint64(s.sizeBytes))
+	}
+	return e.Buf
+}
+
+func decodeManifest(body []byte) (*manifest, error) {
+	d := codec.NewDecoder(body)
+	m := &manifest{settings: Settings{Dim: int(d.U32()), Metric: ann.Metric(d.U8())}}
+	m.position, m.nextFile = d.U64(), d.U64()
+	m.state = stateRef{number: d.U64(), sizeBytes: int64(d.U64())}
+	n := d.Count(24)
+	if n > maxSegments {
+		return nil, fmt.Errorf("it names %d segments, at most %d are possible", n, maxSegments)
+	}
+	next := uint32(0)
+	for range n {
+		s := segmentRef{number: d.U64(), base: d.U32(), rows: d.U32(), sizeBytes: int64(d.U64())}
+		if s.base != next || s.rows > segment.MaxRows {
+			return nil, fmt.Errorf("segment %d begins at row %d, the one before ends at %d", s.number, s.base, next)
+		}
+		next += s.rows
+		m.segments = append(m.segments, s)
+	}
+	if m.settings.Dim > segment.MaxDim || m.settings.Metric > ann.Dot {
+		return nil, fmt.Errorf("settings %+v are impossible", m.settings)
+	}
+	return m, d.Done()
+}
+
+// writeFile makes a durable file of header, body and checksum under name, replacing what stood there in one step.
+func writeFile(fsys vfs.FS, name string, h codec.Header, body []byte) (sizeBytes int64, err error) {
+	b := codec.AppendHeader(make([]byte, 0, codec.HeaderSize+len(body)+16), h)
+	e := codec.Encoder{Buf: b}
+	e.U64(uint64(len(body)))
+	e.Raw(body)
+	e.U32(codec.Checksum(codec.Seed(h.Store, h.Number), e.Buf[codec.HeaderSize:]))
+	aside := name + ".tmp"
+	if err := fsys.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("clear leftover: %w", err)
+	}
+	f, err := fsys.Create(aside)
+	if err != nil {
+		return 0, fmt.Errorf("create file: %w", err)
+	}
+	if _, err = f.WriteAt(e.Buf, 0); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return 0, fmt.Errorf("write file: %w", err)
+	}
+	if err := fsys.Rename(aside, name); err != nil {
+		return 0, fmt.Errorf("name file: %w", err)
+	}
+	if err := fsys.SyncDir(filepath.Dir(name)); err != nil {
+		return 0, fmt.Errorf("sync directory: %w", err)
+	}
+	return int64(len(e.Buf)), nil
+}
+
+// readFile reads what writeFile wrote and returns header and body. Damage is a *codec.CorruptError.
+func readFile(fsys vfs.FS, name, kind string, newest uint32) (codec.Header, []byte, error) {
+	fail := func(err error) (codec.Header, []byte, error) {
+		return codec.Header{}, nil, &codec.CorruptError{Op: "read file", Path: name, Offset: -1, Err: err}
+	}
+	f, err := fsys.Open(name, false)
+	if err != nil {
+		return codec.Header{}, nil, fmt.Errorf("open file: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	size, err := f.Size()
+	if err != nil {
+		return codec.Header{}, nil, fmt.Errorf("read file: %w", err)
+	}
+	if size > maxFileBody {
+		return fail(fmt.Errorf("it has %d bytes, at most %d are possible", size, maxFileBody))
+	}
+	b := make([]byte, size)
+	if n, err := f.ReadAt(b, 0); n < len(b) {
+		return codec.Header{}, nil, fmt.Errorf("read file: %w", err)
+	}
+	h, err := codec.ReadHeader(name, b, kind, newest)
+	if err != nil {
+		return h, nil, err
+	}
+	if len(b) < codec.HeaderSize+12 {
+		return fail(errors.New("it ends too early"))
+	}
+	d := codec.NewDecoder(b[len(b)-4:])
+	want := d.U32()
+	if got := codec.Checksum(codec.Seed(h.Store, h.Number), b[codec.HeaderSize:len(b)-4]); got != want {
+		return fail(fmt.Errorf("checksum is %08x, file says %08x", got, want))
+	}
+	d = codec.NewDecoder(b[codec.HeaderSize : len(b)-4])
+	if n := d.U64(); n != uint64(d.Remaining()) {
+		return fail(fmt.Errorf("body has %d bytes, file says %d", d.Remaining(), n))
+	}
+	return h, b[codec.HeaderSize+8 : len(b)-4], nil
+}
+
+func (s *Space) writeManifest(m *manifest) error {
+	h := codec.Header{Kind: manifestKind, Version: manifestVersion, Store: m.store}
+	if _, err := writeFile(s.fs, filepath.Join(s.dir, manifestName), h, m.encode()); err != nil {
+		return fmt.Errorf("write manifest: %w", err)
+	}
+	return nil
+}
+
+func readManifest(fsys vfs.FS, dir string) (*manifest, error) {
+	path := filepath.Join(dir, manifestName)
+	h, body, err := readFile(fsys, path, manifestKind, manifestVersion)
+	if err != nil {
+		return nil, err
+	}
+	m, err := decodeManifest(body)
+	if err != nil {
+		return nil, &codec.CorruptError{Op: "read manifest", Path: path, Offset: codec.HeaderSize, Err: err}
+	}
+	m.store = h.Store
+	return m, nil
+}

@@ -1,0 +1,233 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/vec"
+)
+
+// An op is one decision already taken. A frame, the payload of one log record, is a list of ops; applying one calls
+// no clock, no randomness and no embedder, so that any replica that applies the same frames holds the same memories.
+type op interface {
+	kind() uint8
+	append(e *codec.Encoder)
+	read(d *codec.Decoder)
+	// apply stages the op in tx's space. What it adds is invisible until published; what it changes is undone by tx.
+	apply(tx *Tx) error
+}
+
+// Kinds of ops as they stand in frames; never renumbered.
+const (
+	kindPut uint8 = iota + 1
+	kindArchive
+	kindErase
+	kindSupersede
+	kindReinforce
+	kindLink
+	kindUnlink
+	kindKey
+)
+
+func newOp(kind uint8) op {
+	switch kind {
+	case kindPut:
+		return &putOp{}
+	case kindArchive:
+		return &archiveOp{}
+	case kindErase:
+		return &eraseOp{}
+	case kindSupersede:
+		return &supersedeOp{}
+	case kindReinforce:
+		return &reinforceOp{}
+	case kindLink:
+		return &linkOp{}
+	case kindUnlink:
+		return &unlinkOp{}
+	case kindKey:
+		return &keyOp{}
+	}
+	return nil
+}
+
+// putOp stores a version of a memory: the first, if no memory of that id exists, else the next. It also makes an
+// archived memory active.
+type putOp struct {
+	record *Record
+	vector []float32
+	// prepared is the analysis for the lexical index, made outside the lock; nil on replay.
+	prepared *prepared
+	body     []byte // the encoding of record, made once
+}
+
+type archiveOp struct {
+	id string
+	at int64
+}
+
+type eraseOp struct{ id string }
+
+// supersedeOp says that memory old was replaced by memory by and ended being true at until.
+type supersedeOp struct {
+	old, by string
+	until   Time
+}
+
+// reinforceOp says that a memory was met again for the count-th time.
+type reinforceOp struct {
+	id    string
+	count uint32
+	at    int64
+}
+
+type linkOp struct {
+	from, to, linkType string
+	weight             float32
+}
+
+type unlinkOp struct{ from, to, linkType string }
+
+// keyOp remembers what the write with an idempotency key did.
+type keyOp struct{ Key }
+
+// Key is what an idempotency key stands for.
+type Key struct {
+	Name        string
+	Fingerprint uint64 // of the request
+	ID          string
+	Result      string
+	Version     uint32
+}
+
+func (*putOp) kind() uint8       { return kindPut }
+func (*archiveOp) kind() uint8   { return kindArchive }
+func (*eraseOp) kind() uint8     { return kindErase }
+func (*supersedeOp) kind() uint8 { return kindSupersede }
+func (*reinforceOp) kind() uint8 { return kindReinforce }
+func (*linkOp) kind() uint8      { return kindLink }
+func (*unlinkOp) kind() uint8    { return kindUnlink }
+func (*keyOp) kind() uint8       { return kindKey }
+
+func (o *putOp) append(e *codec.Encoder) {
+	e.Bytes(o.body)
+	e.Uvarint(uint64(len(o.vector)))
+	e.Raw(vec.Bytes(o.vector))
+}
+
+func (o *putOp) read(d *codec.Decoder) {
+	o.body = d.Bytes()
+	n := d.Count(4)
+	if n > segment.MaxDim {
+		d.Fail(fmt.Errorf("vector of %d dimensions, at most %d are possible", n, segment.MaxDim))
+		return
+	}
+	raw := d.Raw(4 * n)
+	if d.Err() != nil {
+		return
+	}
+	record, err := readRecord(o.body)
+	if err != nil {
+		d.Fail(err)
+		return
+	}
+	o.record = record
+	if n > 0 {
+		floats, err := vec.Floats(append([]byte(nil), raw...))
+		if err != nil {
+			d.Fail(err)
+		}
+		o.vector = floats
+	}
+}
+
+func (o *archiveOp) append(e *codec.Encoder) { e.String(o.id); e.U64(uint64(o.at)) }
+func (o *archiveOp) read(d *codec.Decoder)   { o.id, o.at = d.String(), int64(d.U64()) }
+func (o *eraseOp) append(e *codec.Encoder)   { e.String(o.id) }
+func (o *eraseOp) read(d *codec.Decoder)     { o.id = d.String() }
+
+func (o *supersedeOp) append(e *codec.Encoder) {
+	e.String(o.old)
+	e.String(o.by)
+	appendTime(e, o.until)
+}
+
+func (o *supersedeOp) read(d *codec.Decoder) {
+	o.old, o.by, o.until = d.String(), d.String(), readTime(d)
+}
+
+func (o *reinforceOp) append(e *codec.Encoder) {
+	e.String(o.id)
+	e.U32(o.count)
+	e.U64(uint64(o.at))
+}
+
+func (o *reinforceOp) read(d *codec.Decoder) {
+	o.id, o.count, o.at = d.String(), d.U32(), int64(d.U64())
+}
+
+func (o *linkOp) append(e *codec.Encoder) {
+	e.String(o.from)
+	e.String(o.to)
+	e.String(o.linkType)
+	e.F32(o.weight)
+}
+
+func (o *linkOp) read(d *codec.Decoder) {
+	o.from, o.to, o.linkType, o.weight = d.String(), d.String(), d.String(), d.F32()
+}
+
+func (o *unlinkOp) append(e *codec.Encoder) { e.String(o.from); e.String(o.to); e.String(o.linkType) }
+func (o *unlinkOp) read(d *codec.Decoder) {
+	o.from, o.to, o.linkType = d.String(), d.String(), d.String()
+}
+
+func (o *keyOp) append(e *codec.Encoder) { appendKey(e, o.Key) }
+func (o *keyOp) read(d *codec.Decoder)   { o.Key = readKey(d) }
+
+func appendKey(e *codec.Encoder, k Key) {
+	e.String(k.Name)
+	e.U64(k.Fingerprint)
+	e.String(k.ID)
+	e.String(k.Result)
+	e.U32(k.Version)
+}
+
+func readKey(d *codec.Decoder) Key {
+	return Key{Name: d.String(), Fingerprint: d.U64(), ID: d.String(), Result: d.String(), Version: d.U32()}
+}
+
+const frameVersion = 1
+
+// startFrame begins a frame; appendOp adds to it. A frame is read to its end, so it carries no count.
+func startFrame(e *codec.Encoder) {
+	e.Buf = append(e.Buf[:0], frameVersion)
+}
+
+func appendOp(e *codec.Encoder, o op) {
+	e.U8(o.kind())
+	o.append(e)
+}
+
+// readFrame decodes every op of a frame before any of them is applied.
+func readFrame(payload []byte) ([]op, error) {
+	d := codec.NewDecoder(payload)
+	if v := d.U8(); d.Err() == nil && v != frameVersion {
+		return nil, fmt.Errorf("frame encoding %d is unknown, this program reads %d", v, frameVersion)
+	}
+	var ops []op
+	for d.Err() == nil && d.Remaining() > 0 {
+		kind := d.U8()
+		o := newOp(kind)
+		if o == nil {
+			return nil, fmt.Errorf("operation kind %d is unknown", kind)
+		}
+		o.read(d)
+		ops = append(ops, o)
+	}
+	if err := d.Done(); err != nil {
+		return nil, fmt.Errorf("decode frame: %w", err)
+	}
+	return ops, nil
+}

@@ -1,0 +1,140 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/orchard9/engram-go/internal/codec"
+)
+
+// NoTime stands for a time that was not given; every other value is nanoseconds since 1970 UTC.
+const NoTime = int64(-1 << 63)
+
+// Time is an instant and the zone offset it was given in, in seconds east of UTC.
+type Time struct {
+	Nanos  int64
+	Offset int32
+}
+
+// IsZero reports whether no time was given.
+func (t Time) IsZero() bool { return t.Nanos == NoTime }
+
+// Record is one version of a memory as it is stored: the body of a segment's row.
+type Record struct {
+	ID         string
+	Version    uint32
+	Content    string
+	Kind       string
+	Tags       []string
+	Speaker    string
+	Session    string
+	Source     string
+	Reason     string
+	Metadata   []Pair // in ascending order of Key
+	OccurredAt Time
+	ValidFrom  Time
+	ValidUntil Time
+	ExpiresAt  Time
+	CreatedAt  Time
+	UpdatedAt  Time
+	Confidence float64
+	Pin        bool
+}
+
+// Pair is one entry of a record's metadata.
+type Pair struct{ Key, Value string }
+
+const recordVersion = 1
+
+const (
+	recordPin = 1 << iota
+)
+
+// appendRecord appends the encoding of r; see docs/format/record.md.
+func appendRecord(b []byte, r *Record) []byte {
+	e := codec.Encoder{Buf: b}
+	e.U8(recordVersion)
+	e.String(r.ID)
+	e.Uvarint(uint64(r.Version))
+	e.String(r.Content)
+	for _, s := range []string{r.Kind, r.Speaker, r.Session, r.Source, r.Reason} {
+		e.String(s)
+	}
+	e.Uvarint(uint64(len(r.Tags)))
+	for _, tag := range r.Tags {
+		e.String(tag)
+	}
+	e.Uvarint(uint64(len(r.Metadata)))
+	for _, p := range r.Metadata {
+		e.String(p.Key)
+		e.String(p.Value)
+	}
+	for _, t := range []Time{r.OccurredAt, r.ValidFrom, r.ValidUntil, r.ExpiresAt, r.CreatedAt, r.UpdatedAt} {
+		appendTime(&e, t)
+	}
+	e.F64(r.Confidence)
+	flags := uint8(0)
+	if r.Pin {
+		flags |= recordPin
+	}
+	e.U8(flags)
+	return e.Buf
+}
+
+// appendTime writes a time as one byte 0 if there is none, else 1, the nanoseconds and the offset.
+func appendTime(e *codec.Encoder, t Time) {
+	e.Bool(!t.IsZero())
+	if !t.IsZero() {
+		e.U64(uint64(t.Nanos))
+		e.Varint(int64(t.Offset))
+	}
+}
+
+func readTime(d *codec.Decoder) Time {
+	if !d.Bool() {
+		return Time{Nanos: NoTime}
+	}
+	return Time{Nanos: int64(d.U64()), Offset: int32(d.Varint())}
+}
+
+// readRecord decodes what appendRecord wrote. The result shares nothing with b.
+func readRecord(b []byte) (*Record, error) {
+	d := codec.NewDecoder(b)
+	if v := d.U8(); d.Err() == nil && v != recordVersion {
+		return nil, fmt.Errorf("decode record: encoding %d is unknown, this program reads %d", v, recordVersion)
+	}
+	r := &Record{ID: d.String(), Version: uint32(d.Uvarint()), Content: d.String()}
+	for _, s := range []*string{&r.Kind, &r.Speaker, &r.Session, &r.Source, &r.Reason} {
+		*s = d.String()
+	}
+	if n := d.Count(1); n > 0 {
+		r.Tags = make([]string, n)
+		for i := range r.Tags {
+			r.Tags[i] = d.String()
+		}
+	}
+	if n := d.Count(2); n > 0 {
+		r.Metadata = make([]Pair, n)
+		for i := range r.Metadata {
+			r.Metadata[i] = Pair{d.String(), d.String()}
+		}
+	}
+	for _, t := range []*Time{&r.OccurredAt, &r.ValidFrom, &r.ValidUntil, &r.ExpiresAt, &r.CreatedAt, &r.UpdatedAt} {
+		*t = readTime(d)
+	}
+	r.Confidence = d.F64()
+	r.Pin = d.U8()&recordPin != 0
+	if err := d.Done(); err != nil {
+		return nil, fmt.Errorf("decode record: %w", err)
+	}
+	return r, nil
+}
+
+// recordID reads the id alone, as a part of b.
+func recordID(b []byte) ([]byte, error) {
+	d := codec.NewDecoder(b)
+	if v := d.U8(); d.Err() == nil && v != recordVersion {
+		return nil, fmt.Errorf("decode record: encoding %d is unknown, this program reads %d", v, recordVersion)
+	}
+	id := d.Bytes()
+	return id, d.Err()
+}

@@ -1,0 +1,379 @@
+// Package store is one space on disk: its log, its segments, the manifest that names them, and everything that is
+// derived from these and kept in memory.
+//
+// # The life of a write
+//
+// [Space.Write] takes the space's lock and runs a function that looks things up, decides, and stages each decision:
+// rows are added to the hot segment and to every index at places beyond what readers may see. The decisions, encoded
+// as one frame, are then handed to the log, the lock is released, the log is synced together with whatever other
+// writers have handed in, and one atomic store publishes the view that includes the write.
+//
+// # Invariants
+//
+//   - Readers go by a [View], one immutable value loaded atomically; nothing they can reach from it ever changes
+//     except words that carry the position from which on they hold.
+//   - A view is published only after the log has synced every frame up to its position.
+//   - A write that fails before its frame is in the log leaves no trace but void rows; nothing has to be recovered.
+//   - A frame carries decisions already taken: applying one calls no clock, no randomness, no embedder.
+//   - Segments and the state file hold everything up to the manifest's position; the log what comes after.
+//
+// # Concurrency
+//
+// Any number of readers, without locks. Writers are serialised by mu while they stage, and wait for the log together.
+// Lock order: mu, then pubMu. Sealing runs on a goroutine that Close waits for.
+//
+// # Durability
+//
+// When Write returns nil, the write survives any crash. After a failed sync the space is read-only until reopened.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/orchard9/engram-go/internal/graph"
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/lexical"
+	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/vfs"
+	"github.com/orchard9/engram-go/internal/wal"
+)
+
+// Options say how a space is opened. All fields are required unless said otherwise.
+type Options struct {
+	FS   vfs.FS
+	Dir  string // the space's directory
+	Name string // for errors
+	// NewStore makes the id of a space that does not exist yet.
+	NewStore func() ([16]byte, error)
+	Settings Settings // of a space that does not exist yet
+	Lexical  lexical.Options
+	// HotBytes is the size at which the hot segment is sealed; HotLimit, above it, is where writers wait for sealing.
+	HotBytes int64
+	HotLimit int64
+	// LogFileBytes is the largest size of a log file; 0 leaves it to the log.
+	LogFileBytes int64
+	// OnEvent, if not nil, is told of every change after it is visible, in order. It must not block.
+	OnEvent func(Event)
+}
+
+// Space is an open space.
+type Space struct {
+	// Constant after Open.
+	o    Options
+	fs   vfs.FS
+	dir  string
+	name string
+	id   [16]byte
+	log  *wal.Log
+	t    *table
+	torn int64 // bytes of an unfinished write dropped by Open
+
+	view  atomic.Pointer[View]
+	parts atomic.Pointer[[]part]
+
+	mu        sync.Mutex // serialises writers; guards the fields below
+	staged    View       // as of the last frame handed to the log
+	hot       hotPart
+	nextEntry uint32
+	nextKey   uint32
+	keep      uint64 // states that hold at this position are kept: a snapshot is being made; maxPosition if none
+	man       *manifest
+	frozen    bool          // a segment is being sealed
+	retryAt   int64         // size of the hot segment at which a failed sealing is tried again
+	retry     checkpoint    // of the sealing under way, or of the one that failed
+	sealed    chan struct{} // closed when the sealing in progress ends
+	sealErr   error         // why the last sealing failed; nil if it did not
+	closed    bool
+	readOnly  error // why writes are refused; nil if they are not
+	work      sync.WaitGroup
+
+	pubMu   sync.Mutex
+	pending []Event // of frames in the log but not yet visible, in order
+
+	// Constant after Open.
+	carried      map[uint32]carriedRow
+	damagedCount int
+	lost         error // a damaged row whose id cannot be told, found by Open; nil if none
+	damaged      atomic.Pointer[[]string]
+}
+
+const maxPosition = ^uint64(0)
+
+type hotPart struct {
+	base uint32
+	seg  *segment.Hot
+}
+
+// part is a run of rows: the hot segment, one being sealed, or a warm one. Rows belong to the last part whose base is
+// not above them.
+type part struct {
+	base uint32
+	hot  *segment.Hot // nil if warm
+	warm *segment.Warm
+}
+
+// Open opens the space in o.Dir, making it if there is none. Recovery is finished when it returns. Damage in the log or
+// the manifest is a *codec.CorruptError; damaged rows of segments are confined to themselves and listed by Stats.
+func Open(o Options) (*Space, error) {
+	var s *Space
+	err := isolate.Do("open", o.Name, nil, func() (err error) {
+		s, err = open(o)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func open(o Options) (_ *Space, err error) {
+	words, err := lexical.New(o.Lexical)
+	if err != nil {
+		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
+	}
+	s := &Space{o: o, fs: o.FS, dir: o.Dir, name: o.Name, keep: maxPosition, carried: map[uint32]carriedRow{}}
+	s.t = &table{words: words, chain: graph.NewChain(), links: graph.NewLinks()}
+	if s.man, err = s.loadManifest(); err != nil {
+		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
+	}
+	s.id = s.man.store
+	s.staged = View{s: s, Position: s.man.position, Dim: s.man.settings.Dim, Metric: s.man.settings.Metric}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("open space %s: %w", o.Name, err), s.closeSegments())
+		}
+	}()
+	if err := s.loadSegments(); err != nil {
+		return nil, err
+	}
+	if err := s.replay(); err != nil {
+		return nil, err
+	}
+	view := s.staged
+	s.view.Store(&view)
+	return s, nil
+}
+
+// replay opens the log behind the manifest's position and applies what it holds.
+func (s *Space) replay() error {
+	view := s.staged
+	s.view.Store(&view)
+	log, recovery, err := wal.Open(wal.Options{
+		FS: s.fs, Dir: filepath.Join(s.dir, "wal"), Store: s.id, MaxFileBytes: s.o.LogFileBytes,
+	}, wal.LSN(s.man.position), s.applyFrame)
+	if err != nil {
+		return err
+	}
+	s.log = log
+	if recovery.Torn != nil {
+		s.torn = recovery.Torn.Bytes
+	}
+	return nil
+}
+
+// applyFrame applies one frame of the log while nobody reads yet.
+func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
+	ops, err := readFrame(payload)
+	if err != nil {
+		return fmt.Errorf("log record %d: %w", lsn, err)
+	}
+	tx := s.begin(uint64(lsn))
+	for _, o := range ops {
+		if err := o.apply(tx); err != nil {
+			return fmt.Errorf("log record %d: apply: %w", lsn, err)
+		}
+	}
+	tx.view.Position = uint64(lsn)
+	s.staged = tx.view
+	view := s.staged
+	s.view.Store(&view)
+	return nil
+}
+
+func (s *Space) begin(position uint64) *Tx {
+	tx := &Tx{s: s, t: s.t, position: position, view: s.staged, firstHot: s.hot.seg.Rows()}
+	tx.view.Position = position
+	return tx
+}
+
+// Prepared is a memory's text made ready for the index.
+type Prepared = prepared
+
+type prepared = lexical.Prepared
+
+// Prepare analyses a memory's text; safe for concurrent use, outside any lock.
+func (s *Space) Prepare(r *Record) *Prepared { return s.t.words.Prepare(document(r)) }
+
+// Write runs fn, which takes decisions and stages them, and makes them durable and visible as one. If fn fails or
+// panics, or the log does not take the frame, nothing of it happened. A nil error means acknowledged. An error that
+// matches ErrReadOnly after the frame was handed to the log leaves the outcome open until the space is reopened; its
+// text says so.
+func (s *Space) Write(op string, fn func(*Tx) error) error {
+	view, events, err := s.stage(op, fn)
+	if err != nil {
+		return err
+	}
+	if err := s.log.Commit(wal.LSN(view.Position)); err != nil {
+		return fmt.Errorf("%s: %w: the write may or may not be there when the space is opened again: %w",
+			op, ErrReadOnly, err)
+	}
+	s.publish(&view)
+	if events {
+		s.deliver()
+	}
+	s.sealIfFull()
+	return nil
+}
+
+// stage holds the lock while fn decides and the frame is handed to the log.
+func (s *Space) stage(op string, fn func(*Tx) error) (view View, events bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.writable(); err != nil {
+		return View{}, false, err
+	}
+	tx := s.begin(s.staged.Position + 1)
+	kept := false
+	defer func() {
+		if !kept {
+			tx.abort()
+		}
+	}()
+	err = isolate.Do(op, s.name, nil, func() error {
+		if err := fn(tx); err != nil || tx.ops == 0 {
+			return err
+		}
+		lsn, err := s.log.Append(tx.frame.Buf)
+		if err == nil && uint64(lsn) != tx.position {
+			// The frame is in the log at a place that the staged words do not carry: nothing may follow it.
+			s.readOnly = fmt.Errorf("%w: the log is at %d, the space at %d", ErrReadOnly, lsn, tx.position)
+			err = s.readOnly
+		}
+		return err
+	})
+	if err != nil {
+		if logErr := s.log.Err(); logErr != nil {
+			err = fmt.Errorf("%w: %w", ErrReadOnly, err)
+		}
+		return View{}, false, err
+	}
+	kept = true
+	if tx.ops == 0 {
+		// Nothing new, but what fn saw may not be durable yet: the caller waits for it.
+		return s.staged, false, nil
+	}
+	s.staged = tx.view
+	if s.o.OnEvent != nil && len(tx.events) > 0 {
+		s.pubMu.Lock()
+		s.pending = append(s.pending, tx.events...)
+		s.pubMu.Unlock()
+		events = true
+	}
+	return tx.view, events, nil
+}
+
+// writable says why a write cannot begin now. s.mu must be held; it is released while waiting for a sealing that
+// writers have outrun.
+func (s *Space) writable() error {
+	for !s.closed && s.frozen && s.hot.seg.SizeBytes() > s.o.HotLimit {
+		sealed := s.sealed
+		s.mu.Unlock()
+		<-sealed
+		s.mu.Lock()
+	}
+	switch {
+	case s.closed:
+		return fmt.Errorf("space %s: %w", s.name, ErrClosed)
+	case s.readOnly != nil:
+		return s.readOnly
+	case s.t.words.Full():
+		return fmt.Errorf("%w: its index of words is full: spread memories over more spaces", ErrReadOnly)
+	case s.log.Err() != nil:
+		return fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, s.log.Err())
+	case s.sealErr != nil && s.hot.seg.SizeBytes() > s.o.HotLimit:
+		return fmt.Errorf("%w: memory for unsealed memories is used up and sealing fails: %w", ErrReadOnly, s.sealErr)
+	}
+	return nil
+}
+
+// publish makes view the current one unless a later one already is. Every view includes all earlier writes.
+func (s *Space) publish(view *View) {
+	for {
+		current := s.view.Load()
+		if current.Position >= view.Position || s.view.CompareAndSwap(current, view) {
+			return
+		}
+	}
+}
+
+// deliver tells of the events that are visible, in order.
+func (s *Space) deliver() {
+	s.pubMu.Lock()
+	defer s.pubMu.Unlock()
+	position := s.view.Load().Position
+	n := 0
+	for n < len(s.pending) && s.pending[n].Position <= position {
+		// A listener's panic is the listener's: the write has happened.
+		_ = isolate.Do("event listener", s.name, nil, func() error { s.o.OnEvent(s.pending[n]); return nil })
+		n++
+	}
+	s.pending = append(s.pending[:0], s.pending[n:]...)
+}
+
+// View returns the current view, for reading.
+func (s *Space) View() *View { return s.view.Load() }
+
+// Close waits for a sealing in progress, closes the log and unmaps the segments. The caller makes sure that nobody
+// reads or writes any more.
+func (s *Space) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	s.work.Wait()
+	err := errors.Join(s.log.Close(), s.closeSegments())
+	if err != nil {
+		return fmt.Errorf("close space %s: %w", s.name, err)
+	}
+	return nil
+}
+
+func (s *Space) closeSegments() error {
+	var errs []error
+	if parts := s.parts.Load(); parts != nil {
+		for _, p := range *parts {
+			if p.warm != nil {
+				errs = append(errs, p.warm.Close())
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Health is nil, or the reason why the space does not take writes or does not serve all it holds.
+func (s *Space) Health() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	if s.readOnly != nil {
+		errs = append(errs, s.readOnly)
+	}
+	if err := s.log.Err(); err != nil {
+		errs = append(errs, fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, err))
+	}
+	errs = append(errs, s.sealErr, s.lost)
+	return errors.Join(errs...)
+}
+
+func (s *Space) stageKey(k Key) {
+	s.t.keyList.Set(s.nextKey, k)
+	s.t.keys.Insert(hashString(k.Name), s.nextKey, func(v uint32) bool { return s.t.keyList.Get(v).Name != "" })
+	s.nextKey++
+}

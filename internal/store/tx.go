@@ -1,0 +1,511 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/recall"
+	"github.com/orchard9/engram-go/internal/segment"
+)
+
+// Tx is one write in the making: decisions are looked up and taken on the staged state, under the space's lock, and
+// each is staged in memory as it is taken, beyond what any reader may see. If anything fails before the record is in
+// the log, abort takes all of it back.
+//
+// A Tx is valid inside the function given to [Space.Write] only.
+type Tx struct {
+	s        *Space
+	t        *table
+	position uint64 // the log position that the write will have
+	view     View   // as it will be after the write
+	frame    codec.Encoder
+	ops      int
+	firstHot uint32   // hot slots from here on are this write's
+	undo     []func() // takes back changes of what readers can reach, in reverse order
+	puts     uint32
+	events   []Event
+	reason   string
+}
+
+// Event is one change, told to subscribers after it is visible.
+type Event struct {
+	Position uint64
+	Kind     string
+	ID       string
+	Version  uint32
+	Other    string
+	Reason   string
+}
+
+// abort takes back everything staged. It consists of plain stores only, so it cannot fail half way.
+func (tx *Tx) abort() {
+	hot := tx.s.hot
+	hot.seg.Void(tx.firstHot)
+	for slot := tx.firstHot; slot < hot.seg.Rows(); slot++ {
+		if tx.t.ends.End(hot.base+slot) != 0 {
+			tx.t.setEnd(hot.base+slot, 0)
+		}
+	}
+	for i := len(tx.undo) - 1; i >= 0; i-- {
+		tx.undo[i]()
+	}
+}
+
+// Reason is passed on to the events of this write.
+func (tx *Tx) Reason(reason string) { tx.reason = reason }
+
+// SetDim fixes the dimension of the space's vectors, if it has none yet.
+func (tx *Tx) setDim(dim int) error {
+	switch {
+	case dim < MinDim || dim > segment.MaxDim:
+		return &DimensionError{Got: dim, Min: MinDim, Max: segment.MaxDim}
+	case tx.view.Dim == 0:
+		tx.view.Dim = dim
+	case tx.view.Dim != dim:
+		return &DimensionError{Got: dim, Want: tx.view.Dim}
+	}
+	return nil
+}
+
+// do stages an op and adds it to the frame.
+func (tx *Tx) do(o op) error {
+	if err := o.apply(tx); err != nil {
+		return err
+	}
+	if tx.ops == 0 {
+		startFrame(&tx.frame)
+	}
+	appendOp(&tx.frame, o)
+	tx.ops++
+	return nil
+}
+
+func (tx *Tx) event(kind, id string, version uint32, other string) {
+	tx.events = append(tx.events, Event{
+		Position: tx.position, Kind: kind, ID: id, Version: version, Other: other, Reason: tx.reason,
+	})
+}
+
+// Found is a memory as a Tx or a View sees it.
+type Found struct {
+	entry uint32
+	state *entryState
+	Row   uint32 // of the current version
+}
+
+// Archived reports whether the memory is archived.
+func (f Found) Archived() bool { return f.state.archivedAt != NoTime }
+
+// ArchivedAt is when it was archived, NoTime if it is active.
+func (f Found) ArchivedAt() int64 { return f.state.archivedAt }
+
+// SupersededBy is the id of the memory that replaced it, "" if none did; Until is then the end of its validity.
+func (f Found) SupersededBy() string { return f.state.supersededBy }
+
+// Until is the end of validity that supersession set.
+func (f Found) Until() Time { return f.state.until }
+
+// Reinforced counts how often it was met again.
+func (f Found) Reinforced() uint32 { return f.state.reinforced }
+
+// Lookup finds a memory by id, archived and superseded ones included. A damaged record that may be the one asked for
+// is a *codec.CorruptError, never "not found".
+func (tx *Tx) Lookup(id string) (Found, bool, error) { return tx.view.Lookup(id) }
+
+// Find is Lookup for a memory that may be made anew; see [View.Find].
+func (tx *Tx) Find(id string) (Found, bool, error) { return tx.view.Find(id) }
+
+// Record reads a row.
+func (tx *Tx) Record(row uint32) (*Record, error) { return tx.view.Record(row) }
+
+// FindScope finds an active memory with the same content, kind, speaker and session as r that match accepts. match is
+// given the memory's record and the row that holds it.
+func (tx *Tx) FindScope(r *Record, match func(known *Record, row uint32) (bool, error)) (f Found, ok bool, err error) {
+	_, ok = tx.t.scopes.Find(scopeHash(r), func(entry uint32) bool {
+		st := tx.t.state(entry, tx.position)
+		if st.erased || !tx.t.ends.Alive(st.row, tx.position) {
+			return false
+		}
+		var same bool
+		same, err = tx.sameScope(st.row, r, match)
+		f = Found{entry: entry, state: st, Row: st.row}
+		return same || err != nil
+	})
+	return f, ok && err == nil, err
+}
+
+func (tx *Tx) sameScope(row uint32, r *Record, match func(*Record, uint32) (bool, error)) (bool, error) {
+	known, err := tx.view.Record(row)
+	if err != nil || known.Content != r.Content || known.Kind != r.Kind || known.Speaker != r.Speaker ||
+		known.Session != r.Session {
+		return false, err
+	}
+	return match(known, row)
+}
+
+// View is the state that the transaction sees: everything staged so far.
+func (tx *Tx) View() *View { return &tx.view }
+
+// Key finds what a write with this idempotency key did.
+func (tx *Tx) Key(name string) (Key, bool) {
+	place, ok := tx.t.keys.Find(hashString(name), func(v uint32) bool { return tx.t.keyList.Get(v).Name == name })
+	if !ok {
+		return Key{}, false
+	}
+	return tx.t.keyList.Get(place), true
+}
+
+// Put stores a version of a memory: a new memory if there is none of that id, else its next version; an archived
+// memory becomes active. p is the analysis that Space.Prepare made of r outside the lock. kind is the event to tell.
+func (tx *Tx) Put(kind string, r *Record, vector []float32, p *Prepared) error {
+	if err := tx.do(&putOp{record: r, vector: vector, prepared: p, body: appendRecord(nil, r)}); err != nil {
+		return err
+	}
+	tx.event(kind, r.ID, r.Version, "")
+	return nil
+}
+
+// Archive takes a memory out of recall.
+func (tx *Tx) Archive(id string, at int64) error {
+	if err := tx.do(&archiveOp{id: id, at: at}); err != nil {
+		return err
+	}
+	tx.event("archived", id, 0, "")
+	return nil
+}
+
+// Erase removes a memory with its versions and links.
+func (tx *Tx) Erase(id string) error {
+	if err := tx.do(&eraseOp{id: id}); err != nil {
+		return err
+	}
+	tx.event("erased", id, 0, "")
+	return nil
+}
+
+// Supersede says that by replaced old, which ended being true at until.
+func (tx *Tx) Supersede(old, by string, until Time) error {
+	if err := tx.do(&supersedeOp{old: old, by: by, until: until}); err != nil {
+		return err
+	}
+	tx.event("superseded", old, 0, by)
+	return nil
+}
+
+// Reinforce sets how often a memory was met again, the last time at at.
+func (tx *Tx) Reinforce(id string, count uint32, at int64) error {
+	if err := tx.do(&reinforceOp{id: id, count: count, at: at}); err != nil {
+		return err
+	}
+	tx.event("reinforced", id, 0, "")
+	return nil
+}
+
+// Link sets the association from one memory to another.
+func (tx *Tx) Link(from, to, linkType string, weight float32) error {
+	if err := tx.do(&linkOp{from: from, to: to, linkType: linkType, weight: weight}); err != nil {
+		return err
+	}
+	tx.event("linked", from, 0, to)
+	return nil
+}
+
+// Unlink removes an association; false if there was none, and then nothing is written.
+func (tx *Tx) Unlink(from, to, linkType string) (bool, error) {
+	a, okA, err := tx.Lookup(from)
+	if err != nil {
+		return false, err
+	}
+	b, okB, err := tx.Lookup(to)
+	if err != nil || !okA || !okB || !tx.linked(a.entry, b.entry, linkType) {
+		return false, err
+	}
+	if err := tx.do(&unlinkOp{from: from, to: to, linkType: linkType}); err != nil {
+		return false, err
+	}
+	tx.event("unlinked", from, 0, to)
+	return true, nil
+}
+
+// PutKey remembers what an idempotency key stands for.
+func (tx *Tx) PutKey(k Key) error { return tx.do(&keyOp{k}) }
+
+func (tx *Tx) linked(from, to uint32, linkType string) bool {
+	for _, e := range tx.t.links.Edges(from, tx.position) {
+		if e.Outgoing && e.To == to && e.Type == linkType {
+			return true
+		}
+	}
+	return false
+}
+
+// setState gives an entry a new state.
+func (tx *Tx) setState(entry uint32, st *entryState) {
+	cell := tx.t.states.At(entry)
+	old := cell.p.Load()
+	st.older.Store(old)
+	cell.p.Store(st)
+	tx.undo = append(tx.undo, func() { cell.p.Store(old) })
+	trim(st, min(tx.s.keep, tx.s.view.Load().Position))
+}
+
+// endRow takes a row out of the current ones, and of those known by supersession, if it was among them.
+func (tx *Tx) endRow(row uint32) {
+	if known := tx.t.known.Load(); known != nil && known.Alive(row, tx.position) {
+		tx.stamp(known, row)
+		tx.view.KnownDocs--
+		tx.view.KnownTokens -= int64(tx.t.words.Length(row))
+	} else if known == nil && tx.t.ends.Alive(row, tx.position) {
+		tx.view.KnownDocs--
+		tx.view.KnownTokens -= int64(tx.t.words.Length(row))
+	}
+	tx.endCurrent(row)
+}
+
+// endCurrent takes a row out of the current ones, if it was among them.
+func (tx *Tx) endCurrent(row uint32) {
+	if !tx.t.ends.Alive(row, tx.position) {
+		return
+	}
+	tx.stamp(&tx.t.ends, row)
+	tx.view.Docs--
+	tx.view.Tokens -= int64(tx.t.words.Length(row))
+	if tx.t.facts.At(row).HasVector {
+		tx.view.Vectors--
+	}
+}
+
+func (tx *Tx) stamp(ends *isolate.Stamps, row uint32) {
+	old := ends.End(row)
+	ends.Set(row, tx.position)
+	tx.undo = append(tx.undo, func() { ends.Set(row, old) })
+}
+
+// mustFind is Lookup for an op whose memory was checked before: on replay a missing one is damage.
+func (tx *Tx) mustFind(id string) (Found, error) {
+	f, ok, err := tx.Lookup(id)
+	if err == nil && !ok {
+		err = fmt.Errorf("memory %q does not exist: %w", id, ErrNotFound)
+	}
+	return f, err
+}
+
+func (o *putOp) apply(tx *Tx) error {
+	t, r := tx.t, o.record
+	found, exists, err := tx.Find(r.ID)
+	if err != nil {
+		return err
+	}
+	if len(o.vector) > 0 {
+		if err := tx.setDim(len(o.vector)); err != nil {
+			return err
+		}
+	}
+	prepared := o.prepared
+	if prepared == nil {
+		prepared = tx.s.Prepare(r)
+	}
+	hot := tx.s.hot
+	hash := hashString(r.ID)
+	identity := segment.Identity{LSN: tx.position, Index: tx.puts}
+	row := hot.base + hot.seg.Add(identity, hash, o.body, o.vector)
+	tx.puts++
+	entry := tx.s.nextEntry
+	if exists {
+		entry = found.entry
+	}
+	t.stageRow(row, entry, r, len(o.vector) > 0, prepared)
+	tx.view.Rows = row + 1
+	tx.view.Docs++
+	tx.view.KnownDocs++
+	tx.view.Tokens += int64(t.words.Length(row))
+	tx.view.KnownTokens += int64(t.words.Length(row))
+	tx.view.Expiring = tx.view.Expiring || !r.ExpiresAt.IsZero()
+	if len(o.vector) > 0 {
+		tx.view.Vectors++
+	}
+	if exists {
+		tx.nextVersion(found, row, r)
+		return nil
+	}
+	tx.s.nextEntry++
+	t.stageEntry(entry, row, hash, r)
+	tx.s.insertChain(row, r)
+	tx.view.Entries = tx.s.nextEntry
+	tx.view.Memories++
+	return nil
+}
+
+// stageRow fills everything that is kept per row. The row's stamp comes last.
+func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepared) {
+	t.facts.Set(row, recall.Facts{
+		OccurredAt: r.OccurredAt.Nanos, ValidFrom: r.ValidFrom.Nanos, ValidUntil: r.ValidUntil.Nanos,
+		ExpiresAt: r.ExpiresAt.Nanos, Entry: entry, Kind: t.symbols.intern(r.Kind), Speaker: t.symbols.intern(r.Speaker),
+		Session: t.symbols.intern(r.Session), Tags: t.symbols.internSet(r.Tags), Confidence: float32(r.Confidence),
+		Pinned: r.Pin, HasVector: hasVector,
+	})
+	t.words.Add(row, p)
+	t.setEnd(row, isolate.Never)
+}
+
+// stageEntry fills everything that is kept per entry and makes it findable.
+func (t *table) stageEntry(entry, row uint32, hash uint64, r *Record) {
+	t.firsts.Set(entry, row)
+	t.states.Grow(entry + 1)
+	t.ids.Insert(hash, entry, t.wanted)
+	t.scopes.Insert(scopeHash(r), entry, t.wanted)
+}
+
+func (s *Space) insertChain(row uint32, r *Record) {
+	if session := s.t.facts.At(row).Session; session != 0 {
+		s.t.chain.Insert(session, row, func(a, b uint32) bool { return s.before(a, b, row, r.ID) })
+	}
+}
+
+// wanted reports whether an entry is more than the place of a failed write.
+func (t *table) wanted(entry uint32) bool { return t.ends.End(t.firsts.Get(entry)) != 0 }
+
+// nextVersion makes row the current version of a memory that exists.
+func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
+	old := found.state
+	tx.endRow(old.row)
+	st := old.change(tx.position)
+	st.row = row
+	previous := old.versions
+	if previous == nil {
+		previous = []uint32{old.row}
+	}
+	// A restored memory keeps its version: the new row takes the old one's place.
+	if tx.versionOf(old.row) == r.Version {
+		previous = previous[:len(previous)-1]
+	}
+	st.versions = append(append(make([]uint32, 0, len(previous)+1), previous...), row)
+	if old.archivedAt != NoTime {
+		tx.view.Archived--
+		tx.view.Memories++
+	}
+	st.archivedAt = NoTime
+	st.supersededBy, st.until = "", Time{Nanos: NoTime}
+	tx.setState(found.entry, st)
+	tx.t.scopes.Insert(scopeHash(r), found.entry, tx.t.wanted)
+	tx.s.insertChain(row, r)
+}
+
+// versionOf reads a row's version; 0 if the row is damaged.
+func (tx *Tx) versionOf(row uint32) uint32 {
+	r, err := tx.view.Record(row)
+	if err != nil {
+		return 0
+	}
+	return r.Version
+}
+
+func (o *archiveOp) apply(tx *Tx) error {
+	f, err := tx.mustFind(o.id)
+	if err != nil {
+		return err
+	}
+	if f.Archived() {
+		return nil
+	}
+	tx.endRow(f.Row)
+	st := f.state.change(tx.position)
+	st.archivedAt = o.at
+	tx.setState(f.entry, st)
+	tx.view.Archived++
+	tx.view.Memories--
+	return nil
+}
+
+func (o *eraseOp) apply(tx *Tx) error {
+	f, err := tx.mustFind(o.id)
+	if err != nil {
+		return err
+	}
+	tx.endRow(f.Row)
+	for _, e := range tx.t.links.Edges(f.entry, tx.position) {
+		from, to := f.entry, e.To
+		if !e.Outgoing {
+			from, to = to, from
+		}
+		tx.removeLink(from, to, e.Type)
+	}
+	st := f.state.change(tx.position)
+	st.erased = true
+	tx.setState(f.entry, st)
+	if f.Archived() {
+		tx.view.Archived--
+	} else {
+		tx.view.Memories--
+	}
+	return nil
+}
+
+func (o *supersedeOp) apply(tx *Tx) error {
+	f, err := tx.mustFind(o.old)
+	if err != nil {
+		return err
+	}
+	tx.t.knownEnds(tx.s.hot.base + tx.s.hot.seg.Rows())
+	tx.endCurrent(f.Row)
+	st := f.state.change(tx.position)
+	st.supersededBy, st.until = o.by, o.until
+	tx.setState(f.entry, st)
+	return nil
+}
+
+func (o *reinforceOp) apply(tx *Tx) error {
+	f, err := tx.mustFind(o.id)
+	if err != nil {
+		return err
+	}
+	st := f.state.change(tx.position)
+	st.reinforced = o.count
+	tx.setState(f.entry, st)
+	return nil
+}
+
+func (o *linkOp) apply(tx *Tx) error {
+	from, err := tx.mustFind(o.from)
+	if err != nil {
+		return err
+	}
+	to, err := tx.mustFind(o.to)
+	if err != nil {
+		return err
+	}
+	if !tx.linked(from.entry, to.entry, o.linkType) {
+		tx.view.LinkCount++
+	}
+	tx.undo = append(tx.undo, tx.t.links.Set(from.entry, to.entry, o.linkType, o.weight, tx.position))
+	return nil
+}
+
+func (tx *Tx) removeLink(from, to uint32, linkType string) {
+	undo, removed := tx.t.links.Remove(from, to, linkType, tx.position)
+	if removed {
+		tx.undo = append(tx.undo, undo)
+		tx.view.LinkCount--
+	}
+}
+
+func (o *unlinkOp) apply(tx *Tx) error {
+	from, err := tx.mustFind(o.from)
+	if err != nil {
+		return err
+	}
+	to, err := tx.mustFind(o.to)
+	if err != nil {
+		return err
+	}
+	tx.removeLink(from.entry, to.entry, o.linkType)
+	return nil
+}
+
+func (o *keyOp) apply(tx *Tx) error {
+	tx.s.stageKey(o.Key)
+	place := tx.s.nextKey - 1
+	tx.undo = append(tx.undo, func() { tx.t.keyList.Set(place, Key{}) })
+	return nil
+}

@@ -1,0 +1,237 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/wal"
+)
+
+// Problem is one thing found wrong.
+type Problem struct {
+	File   string
+	Offset int64
+	What   string
+}
+
+// Report is what Verify found.
+type Report struct {
+	Files    int
+	Records  int
+	Bytes    int64
+	Problems []Problem
+}
+
+// maxProblems bounds the list of a report; one more says that there are more.
+const maxProblems = 1000
+
+func (r *Report) add(err error) {
+	if len(r.Problems) > maxProblems {
+		return
+	}
+	if len(r.Problems) == maxProblems {
+		r.Problems = append(r.Problems, Problem{What: "more problems than are listed"})
+		return
+	}
+	var corrupt *codec.CorruptError
+	if errors.As(err, &corrupt) {
+		r.Problems = append(r.Problems, Problem{File: corrupt.Path, Offset: corrupt.Offset, What: corrupt.Err.Error()})
+		return
+	}
+	r.Problems = append(r.Problems, Problem{What: err.Error()})
+}
+
+// Verify reads everything the space holds on disk, checks every checksum, and checks what is kept in memory against
+// it: that every memory is found by its id, that counts add up, that associations lead somewhere. It runs beside
+// readers and writers. A problem is in the report; the error is for what kept Verify from looking.
+func (s *Space) Verify(ctx context.Context) (*Report, error) {
+	r := &Report{}
+	if s.lost != nil {
+		r.add(s.lost)
+	}
+	if err := s.verifyFiles(r); err != nil {
+		return r, err
+	}
+	for _, p := range *s.parts.Load() {
+		if p.warm == nil {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return r, err
+		}
+		r.Files++
+		r.Bytes += p.warm.SizeBytes()
+		r.Records += p.warm.Verify(func(err error) {
+			s.noteDamage(err)
+			r.add(err)
+		})
+	}
+	if err := s.verifyLog(ctx, r); err != nil {
+		return r, err
+	}
+	return r, s.verifyMemory(ctx, r)
+}
+
+// verifyFiles reads manifest and state file as an opening would.
+func (s *Space) verifyFiles(r *Report) error {
+	s.mu.Lock() // a sealing replaces both files
+	defer s.mu.Unlock()
+	m, err := readManifest(s.fs, s.dir)
+	if err != nil {
+		r.add(err)
+		return nil
+	}
+	r.Files++
+	if m.state.number != 0 {
+		r.Files++
+		r.Bytes += m.state.sizeBytes
+		h, body, err := readFile(s.fs, s.statePath(m.state.number), stateKind, stateVersion)
+		if err == nil {
+			err = h.Check(s.statePath(m.state.number), s.id, m.state.number)
+		}
+		if err != nil {
+			r.add(err)
+			return nil
+		}
+		d := codec.NewDecoder(body)
+		(&state{ends: map[uint32]rowEnd{}}).decode(d)
+		if err := d.Done(); err != nil {
+			r.add(err)
+		}
+	}
+	return nil
+}
+
+func (s *Space) verifyLog(ctx context.Context, r *Report) error {
+	s.mu.Lock()
+	from := s.man.position + 1
+	s.mu.Unlock()
+	for rec, err := range s.log.Read(wal.LSN(from)) {
+		if errors.Is(err, wal.ErrTrimmed) {
+			return nil // a sealing has moved on meanwhile
+		}
+		if err != nil {
+			r.add(err)
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.Records++
+		r.Bytes += int64(len(rec.Payload))
+		if _, err := readFrame(rec.Payload); err != nil {
+			r.add(fmt.Errorf("log record %d: %w", rec.LSN, err))
+		}
+	}
+	return nil
+}
+
+// verifyMemory checks the indexes against the records.
+func (s *Space) verifyMemory(ctx context.Context, r *Report) error {
+	v := s.View()
+	memories, archived, links := 0, 0, 0
+	var stop error
+	v.Scan(0, func(entry uint32, f Found) bool {
+		if stop = ctx.Err(); stop != nil {
+			return false
+		}
+		rec, err := v.Record(f.Row)
+		if err != nil {
+			return true // a damaged row: reported by its file
+		}
+		if again, ok, err := v.Find(rec.ID); err != nil || !ok || again.entry != entry {
+			r.add(fmt.Errorf("memory %q is not found by its id (found %v, %w)", rec.ID, ok, errOr(err)))
+		}
+		if f.Archived() {
+			archived++
+		} else {
+			memories++
+		}
+		for _, e := range s.t.links.Edges(entry, v.Position) {
+			if e.Outgoing {
+				links++
+			}
+			if s.t.state(e.To, v.Position).erased {
+				r.add(fmt.Errorf("memory %q has an association with one that was erased", rec.ID))
+			}
+		}
+		return true
+	})
+	if stop != nil {
+		return stop
+	}
+	s.verifyCounts(r, v, View{Memories: memories, Archived: archived, LinkCount: links})
+	return nil
+}
+
+func errOr(err error) error {
+	if err == nil {
+		return errors.New("no error")
+	}
+	return err
+}
+
+func (s *Space) verifyCounts(r *Report, v *View, counted View) {
+	for row := range v.Rows {
+		if !v.current(row) {
+			continue
+		}
+		counted.Docs++
+		counted.Tokens += int64(s.t.words.Length(row))
+		if s.t.facts.At(row).HasVector {
+			counted.Vectors++
+		}
+	}
+	for _, c := range []struct {
+		what      string
+		kept, got int64
+	}{
+		{"current rows", int64(v.Docs), int64(counted.Docs)},
+		{"words", v.Tokens, counted.Tokens},
+		{"vectors", int64(v.Vectors), int64(counted.Vectors)},
+		{"archived memories", int64(v.Archived), int64(counted.Archived)},
+		{"associations", int64(v.LinkCount), int64(counted.LinkCount)},
+		{"memories", int64(v.Memories), int64(counted.Memories)},
+	} {
+		if c.kept != c.got && s.damagedCount == 0 {
+			r.add(fmt.Errorf("the count of %s is %d, going through them gives %d", c.what, c.kept, c.got))
+		}
+	}
+}
+
+// Stats describes a space; sizes are in bytes.
+type Stats struct {
+	View
+	Hot, Warm    int
+	Segments     int
+	LogBytes     int64
+	SegmentBytes int64
+	IndexBytes   int64
+	HotBytes     int64
+	Torn         int64
+	ReadOnly     error
+	Damaged      []string
+}
+
+// Stats describes the space as it is now.
+func (s *Space) Stats() Stats {
+	st := Stats{View: *s.View(), Torn: s.torn, IndexBytes: s.t.words.SizeBytes()}
+	for _, p := range *s.parts.Load() {
+		if p.warm != nil {
+			st.Warm += int(p.warm.Rows())
+			st.SegmentBytes += p.warm.SizeBytes()
+			st.Segments++
+		} else {
+			st.HotBytes += p.hot.SizeBytes()
+		}
+	}
+	st.Hot = int(st.Rows) - st.Warm
+	st.LogBytes = s.log.Stats().SizeBytes
+	if list := s.damaged.Load(); list != nil {
+		st.Damaged = *list
+	}
+	st.ReadOnly = s.Health()
+	return st
+}

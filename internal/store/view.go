@@ -1,0 +1,376 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/ann"
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/lexical"
+	"github.com/orchard9/engram-go/internal/recall"
+	"github.com/orchard9/engram-go/internal/segment"
+)
+
+// View is one consistent state of a space: what was visible at a log position. It is immutable and safe for
+// concurrent use while its space is open.
+type View struct {
+	s        *Space
+	Position uint64 // the log position of the last write in it
+	Rows     uint32 // rows below this may be in it
+	Entries  uint32
+	Docs     int   // current rows: those that recall goes through by default
+	Tokens   int64 // the sum of their lengths in words
+	// KnownDocs and KnownTokens count the superseded rows in.
+	KnownDocs   int
+	KnownTokens int64
+	Expiring    bool // some row has an expiry
+	Memories    int  // active memories
+	Archived    int
+	Vectors     int // current rows with a vector
+	LinkCount   int
+	Dim         int
+	Metric      ann.Metric
+}
+
+// Lookup finds a memory by id, archived and superseded ones included. A damaged record that may be the one asked for
+// is a *codec.CorruptError, never "not found".
+func (v *View) Lookup(id string) (found Found, ok bool, err error) {
+	found, ok, err = v.Find(id)
+	if err == nil && !ok && v.s.lost != nil {
+		err = fmt.Errorf("memory %q may be the one that is damaged: %w", id, v.s.lost)
+	}
+	return found, ok, err
+}
+
+// Find is Lookup for a memory that may be made anew: a damaged row whose id cannot be told does not count.
+func (v *View) Find(id string) (found Found, ok bool, err error) {
+	t := v.s.t
+	_, ok = t.ids.Find(hashString(id), func(entry uint32) bool {
+		first := t.firsts.Get(entry)
+		if first >= v.Rows || t.ends.End(first) == 0 {
+			return false
+		}
+		st := t.state(entry, v.Position)
+		if st.erased {
+			return false
+		}
+		var same bool
+		err = v.read(st.row, func(body []byte) (err error) {
+			same, err = sameID(body, id)
+			return err
+		})
+		found = Found{entry: entry, state: st, Row: st.row}
+		return same || err != nil
+	})
+	if err != nil {
+		return Found{}, false, err
+	}
+	return found, ok, nil
+}
+
+// Fate is the memory that a row in the view is a version of.
+func (v *View) Fate(row uint32) Found {
+	entry := v.s.t.facts.At(row).Entry
+	st := v.s.t.state(entry, v.Position)
+	return Found{entry: entry, state: st, Row: st.row}
+}
+
+// part finds the part that holds a row and the row's slot in it.
+func (s *Space) part(row uint32) (part, uint32) {
+	parts := *s.parts.Load()
+	i := sort.Search(len(parts), func(i int) bool { return parts[i].base > row }) - 1
+	return parts[i], row - parts[i].base
+}
+
+// read calls fn with the verified body of a row, valid during the call.
+func (v *View) read(row uint32, fn func(body []byte) error) error {
+	p, slot := v.s.part(row)
+	if p.hot != nil {
+		return p.hot.Read(slot, fn)
+	}
+	err := p.warm.Read(slot, fn)
+	v.s.noteDamage(err)
+	return err
+}
+
+// Record reads and decodes a row; damage is a *codec.CorruptError.
+func (v *View) Record(row uint32) (r *Record, err error) {
+	err = v.read(row, func(body []byte) (err error) {
+		r, err = readRecord(body)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// ID reads the id of a row's memory.
+func (v *View) ID(row uint32) (id string, err error) {
+	err = v.read(row, func(body []byte) error {
+		b, err := recordID(body)
+		id = string(b)
+		return err
+	})
+	return id, err
+}
+
+// Vector reads a row's vector, nil if it has none. Nobody may write to it.
+func (v *View) Vector(row uint32) ([]float32, error) {
+	p, slot := v.s.part(row)
+	if p.hot != nil {
+		return p.hot.Vector(slot)
+	}
+	vector, err := p.warm.Vector(slot)
+	v.s.noteDamage(err)
+	return vector, err
+}
+
+// Warm reports whether a row is in a sealed segment.
+func (v *View) Warm(row uint32) bool {
+	p, _ := v.s.part(row)
+	return p.warm != nil
+}
+
+// Versions lists the rows of all versions of a memory, oldest first.
+func (v *View) Versions(f Found) []uint32 {
+	if f.state.versions == nil {
+		return []uint32{f.Row}
+	}
+	return f.state.versions
+}
+
+// Link is an association as seen from a memory.
+type Link struct {
+	Other    uint32 // the row of the other memory's current version
+	Type     string
+	Weight   float32
+	Outgoing bool
+}
+
+// Links lists a memory's explicit associations, in the order of the other memory's id, then type, then direction.
+func (v *View) Links(f Found) ([]Link, error) {
+	edges := v.s.t.links.Edges(f.entry, v.Position)
+	if len(edges) == 0 {
+		return nil, nil
+	}
+	type named struct {
+		Link
+		id string
+	}
+	links := make([]named, 0, len(edges))
+	for _, e := range edges {
+		st := v.s.t.state(e.To, v.Position)
+		id, err := v.ID(st.row)
+		if err != nil {
+			return nil, err
+		}
+		links = append(links, named{Link{Other: st.row, Type: e.Type, Weight: e.Weight, Outgoing: e.Outgoing}, id})
+	}
+	slices.SortFunc(links, func(a, b named) int {
+		if c := strings.Compare(a.id, b.id); c != 0 {
+			return c
+		}
+		if c := strings.Compare(a.Type, b.Type); c != 0 {
+			return c
+		}
+		if a.Outgoing == b.Outgoing {
+			return 0
+		}
+		if a.Outgoing {
+			return -1
+		}
+		return 1
+	})
+	out := make([]Link, len(links))
+	for i, l := range links {
+		out[i] = l.Link
+	}
+	return out, nil
+}
+
+// Neighbors gives the rows of the previous and the next current memory of the same session; ok says which exist.
+func (v *View) Neighbors(row uint32) (prev, next uint32, okPrev, okNext bool) {
+	prev, okPrev = v.s.t.chain.Prev(row, v.current)
+	next, okNext = v.s.t.chain.Next(row, v.current)
+	return prev, next, okPrev, okNext
+}
+
+// current reports whether a row is a current version that recall goes through by default.
+func (v *View) current(row uint32) bool { return row < v.Rows && v.s.t.ends.Alive(row, v.Position) }
+
+// Scan calls fn with every memory in the order in which they were first stored, from entry first on, until fn returns
+// false. It gives the entry, for continuing behind it.
+func (v *View) Scan(first uint32, fn func(entry uint32, f Found) bool) {
+	t := v.s.t
+	for entry := first; entry < v.Entries; entry++ {
+		row := t.firsts.Get(entry)
+		if row >= v.Rows || t.ends.End(row) == 0 {
+			continue
+		}
+		st := t.state(entry, v.Position)
+		if !st.erased && !fn(entry, Found{entry: entry, state: st, Row: st.row}) {
+			return
+		}
+	}
+}
+
+// Identity tells at which log position, and where in it, a row was written.
+func (v *View) Identity(row uint32) (segment.Identity, error) {
+	p, slot := v.s.part(row)
+	if p.hot != nil {
+		r, err := p.hot.Row(slot)
+		return r.Identity, err
+	}
+	r, err := p.warm.Row(slot)
+	return r.Identity, err
+}
+
+// before is the order of memories within a session: by time, then by the length of the id, then by the id, so that
+// "turn-9" precedes "turn-10" and the order of arrival does not matter.
+func (s *Space) before(a, b, newRow uint32, newID string) bool {
+	if x, y := s.t.facts.At(a).OccurredAt, s.t.facts.At(b).OccurredAt; x != y {
+		return x < y
+	}
+	idOf := func(row uint32) string {
+		if row == newRow {
+			return newID
+		}
+		id, err := s.view.Load().ID(row)
+		if err != nil {
+			return "" // a damaged row keeps a place; it is never shown
+		}
+		return id
+	}
+	x, y := idOf(a), idOf(b)
+	if len(x) != len(y) {
+		return len(x) < len(y)
+	}
+	return x < y
+}
+
+// document is what of a memory is searched as text.
+func document(r *Record) lexical.Document {
+	d := lexical.Document{Content: r.Content, Speaker: r.Speaker, Tags: r.Tags}
+	if !r.OccurredAt.IsZero() {
+		d.When = r.OccurredAt.Go()
+	}
+	return d
+}
+
+// Go is t as a time.Time in its zone; the zero time if there is none.
+func (t Time) Go() time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	zone := time.UTC
+	if t.Offset != 0 {
+		zone = time.FixedZone("", int(t.Offset))
+	}
+	return time.Unix(0, t.Nanos).In(zone)
+}
+
+// noteDamage remembers what was found damaged, for Stats and Health; at most 100 different ones.
+func (s *Space) noteDamage(err error) {
+	var corrupt *codec.CorruptError
+	if err == nil || !asCorrupt(err, &corrupt) {
+		return
+	}
+	what := fmt.Sprintf("%s at %d: %v", corrupt.Path, corrupt.Offset, corrupt.Err)
+	for {
+		old := s.damaged.Load()
+		var list []string
+		if old != nil {
+			list = *old
+		}
+		if len(list) >= 100 || slices.Contains(list, what) {
+			return
+		}
+		grown := append(slices.Clone(list), what)
+		if s.damaged.CompareAndSwap(old, &grown) {
+			return
+		}
+	}
+}
+
+// ExpiresAt tells when a row expires, without reading it.
+func (v *View) ExpiresAt(row uint32) Time { return Time{Nanos: v.s.t.facts.At(row).ExpiresAt} }
+
+// FirstIdentity is the identity of an entry's first row.
+func (v *View) FirstIdentity(entry uint32) (segment.Identity, error) {
+	return v.Identity(v.s.t.firsts.Get(entry))
+}
+
+// EntryAfter finds the first entry whose first row was written after that identity. Entries are numbered in that order;
+// those of failed writes, and ones whose line is damaged, are passed over.
+func (v *View) EntryAfter(id segment.Identity) uint32 {
+	if id == (segment.Identity{}) {
+		return 0
+	}
+	return uint32(sort.Search(int(v.Entries), func(i int) bool {
+		for entry := uint32(i); entry < v.Entries; entry++ {
+			if !v.s.t.wanted(entry) {
+				continue
+			}
+			if at, err := v.FirstIdentity(entry); err == nil {
+				return at.LSN > id.LSN || at.LSN == id.LSN && at.Index > id.Index
+			}
+		}
+		return true
+	}))
+}
+
+// Corpus is the view as recall goes through it.
+func (v *View) Corpus() *recall.Corpus {
+	t := v.s.t
+	parts := *v.s.parts.Load()
+	c := &recall.Corpus{
+		Rows: v.Rows, Position: v.Position, Facts: &t.facts,
+		Current:  recall.Population{Ends: &t.ends, Docs: v.Docs, Tokens: v.Tokens},
+		Known:    recall.Population{Ends: t.known.Load(), Docs: v.KnownDocs, Tokens: v.KnownTokens},
+		Expiring: v.Expiring, Words: t.words, Chain: t.chain, Links: t.links,
+		Vectors: make([]ann.Part, 0, len(parts)), Dim: v.Dim, Metric: v.Metric, Source: source{v},
+	}
+	for _, p := range parts {
+		if p.base >= v.Rows {
+			break
+		}
+		if p.hot != nil {
+			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: p.hot})
+		} else {
+			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: p.warm, Mapped: true})
+		}
+	}
+	return c
+}
+
+// source answers what recall asks for few rows only.
+type source struct{ *View }
+
+// Row gives the row of an entry's version in the view.
+func (s source) Row(entry uint32) (row uint32, ok bool) {
+	if entry >= s.Entries {
+		return 0, false
+	}
+	st := s.s.t.state(entry, s.Position)
+	return st.row, !st.erased && st.row < s.Rows && s.s.t.ends.End(st.row) != 0
+}
+
+// Until is the end of validity that supersession gave a row's memory.
+func (s source) Until(row uint32) int64 {
+	return s.s.t.state(s.s.t.facts.At(row).Entry, s.Position).until.Nanos
+}
+
+// TagSet lists the symbols of a set of tags.
+func (s source) TagSet(set uint32) []uint32 { return s.s.t.symbols.set(set) }
+
+// Symbol gives the number of a kind, speaker, session or tag; recall.NoSymbol if no memory has it.
+func (v *View) Symbol(name string) uint32 {
+	if symbol, ok := v.s.t.symbols.find(name); ok {
+		return symbol
+	}
+	return recall.NoSymbol
+}

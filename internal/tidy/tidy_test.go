@@ -1,0 +1,232 @@
+// Package tidy holds the rules of the house as tests: who may import whom, and what must be documented.
+package tidy
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/orchard9/engram-go"
+
+// allowed lists, for each package, the packages of this module that its non-test files may import. Arrows point down
+// only; a new edge is a decision, written here.
+const allowed = `
+internal/isolate:
+internal/codec:
+internal/vfs:
+internal/vec:
+internal/wal:        internal/codec internal/vfs internal/isolate
+internal/segment:    internal/codec internal/vfs internal/isolate internal/vec
+internal/lexical:    internal/isolate
+internal/graph:      internal/isolate
+internal/ann:        internal/isolate internal/vec internal/vfs internal/segment
+internal/recall:     internal/isolate internal/vec internal/lexical internal/graph internal/ann
+internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/lexical internal/graph internal/ann internal/recall
+.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/lexical internal/ann internal/recall internal/store
+server/problem:      .
+server/wire:         .
+server/httpapi:      . internal/isolate server/problem server/wire
+server/mcpapi:       . server/problem server/wire
+server:              . server/httpapi server/mcpapi server/problem server/wire
+cmd/engram:          . server server/httpapi server/mcpapi server/problem server/wire
+`
+
+// restricted lists the libraries that only these packages may import.
+var restricted = map[string][]string{
+	"github.com/modelcontextprotocol/go-sdk": {"server/mcpapi"},
+	"github.com/spf13/cobra":                 {"cmd/engram"},
+	"net/http":                               {"server", "server/httpapi", "server/mcpapi", "server/problem", "cmd/engram"},
+	"unsafe":                                 {"internal/vec", "internal/vfs"},
+}
+
+func parseAllowed(t *testing.T) map[string][]string {
+	t.Helper()
+	edges := map[string][]string{}
+	for line := range strings.Lines(strings.TrimSpace(allowed)) {
+		from, to, ok := strings.Cut(line, ":")
+		if !ok {
+			t.Fatalf("line %q has no colon", line)
+		}
+		edges[from] = strings.Fields(to)
+	}
+	return edges
+}
+
+// sources calls fn with every non-test Go file of the module, its folder relative to the root.
+func sources(t *testing.T, fn func(dir, path string, file *ast.File, files *token.FileSet)) {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != root {
+				return fs.SkipDir // another module: bench, tools
+			}
+			if name := d.Name(); name == ".git" || name == "testdata" {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir, err := filepath.Rel(root, filepath.Dir(path))
+		if err != nil {
+			return err
+		}
+		fn(filepath.ToSlash(dir), path, file, files)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestArrowsPointDown(t *testing.T) {
+	edges := parseAllowed(t)
+	seen := map[string]bool{}
+	sources(t, func(dir, path string, file *ast.File, _ *token.FileSet) {
+		to, known := edges[dir]
+		if !known && dir != "internal/tidy" {
+			t.Errorf("%s: package %s is not in the list of rooms: decide what it may import", path, dir)
+		}
+		seen[dir] = true
+		for _, spec := range file.Imports {
+			name := strings.Trim(spec.Path.Value, `"`)
+			for prefix, only := range restricted {
+				if (name == prefix || strings.HasPrefix(name, prefix+"/")) && !slices.Contains(only, dir) {
+					t.Errorf("%s imports %s, which only %s may", path, name, strings.Join(only, ", "))
+				}
+			}
+			rest, ours := strings.CutPrefix(name, module)
+			if !ours {
+				continue
+			}
+			target := strings.TrimPrefix(rest, "/")
+			if target == "" {
+				target = "."
+			}
+			if !slices.Contains(to, target) {
+				t.Errorf("%s: %s must not import %s", path, dir, target)
+			}
+		}
+	})
+	for dir := range edges {
+		if !seen[dir] {
+			t.Errorf("%s is in the list of rooms and does not exist", dir)
+		}
+	}
+}
+
+func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	documented := map[string]bool{}
+	sources(t, func(dir, _ string, file *ast.File, _ *token.FileSet) {
+		documented[dir] = documented[dir] || len(file.Doc.Text()) > 60
+	})
+	for dir, ok := range documented {
+		if !ok {
+			t.Errorf("package %s has no package comment", dir)
+		}
+	}
+}
+
+func TestEveryExportedNameIsDocumented(t *testing.T) {
+	sources(t, func(_, _ string, file *ast.File, files *token.FileSet) {
+		for _, decl := range file.Decls {
+			for _, missing := range undocumented(decl) {
+				t.Errorf("%s: %s has no doc comment", files.Position(missing.Pos()), missing.Name)
+			}
+		}
+	})
+}
+
+// undocumented lists the exported names of a declaration that no comment explains.
+func undocumented(decl ast.Decl) []*ast.Ident {
+	var out []*ast.Ident
+	switch d := decl.(type) {
+	case *ast.FuncDecl:
+		if d.Name.IsExported() && exportedReceiver(d) && d.Doc == nil {
+			out = append(out, d.Name)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch s := spec.(type) {
+			case *ast.TypeSpec:
+				if s.Name.IsExported() && d.Doc == nil && s.Doc == nil {
+					out = append(out, s.Name)
+				}
+			case *ast.ValueSpec:
+				if s.Names[0].IsExported() && d.Doc == nil && s.Doc == nil && s.Comment == nil {
+					out = append(out, s.Names[0])
+				}
+			}
+		}
+	}
+	return out
+}
+
+func exportedReceiver(d *ast.FuncDecl) bool {
+	if d.Recv == nil {
+		return true
+	}
+	t := d.Recv.List[0].Type
+	if star, ok := t.(*ast.StarExpr); ok {
+		t = star.X
+	}
+	if index, ok := t.(*ast.IndexExpr); ok {
+		t = index.X
+	}
+	name, ok := t.(*ast.Ident)
+	return !ok || name.IsExported()
+}
+
+func TestFilesAndLinesStayReadable(t *testing.T) {
+	sources(t, func(_, path string, _ *ast.File, _ *token.FileSet) {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		number := 0
+		for line := range strings.Lines(string(b)) {
+			number++
+			width := len([]rune(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")))
+			if width > 132 {
+				t.Errorf("%s:%d is %d columns wide, at most 132 are", path, number, width)
+			}
+		}
+		if number > 620 {
+			t.Errorf("%s has %d lines: is it still one room?", path, number)
+		}
+	})
+}
+
+func TestFormatsAreDocumented(t *testing.T) {
+	for kind, page := range map[string]string{
+		"WL": "log.md", "SG": "segment.md", "MF": "manifest.md", "ST": "state.md", "record": "record.md", "frame": "frame.md",
+	} {
+		path := filepath.Join("..", "..", "docs", "format", page)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Errorf("file kind %s: %v", kind, err)
+			continue
+		}
+		if !strings.Contains(string(b), fmt.Sprintf("%s", kind)) {
+			t.Errorf("%s does not name %s", path, kind)
+		}
+	}
+}

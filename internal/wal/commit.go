@@ -1,0 +1,260 @@
+package wal
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"runtime"
+)
+
+// batch is a group of records that are made durable together.
+//
+// Life of a batch: the first goroutine that commits a pending record makes it l.gathering and leads it; others that
+// commit pending records follow. When the batch before it is done, the leader takes the turn: it makes it l.writing,
+// takes all that is pending, writes, syncs, and wakes the followers. The turn is never held by two.
+type batch struct {
+	last LSN           // of its last record; set when it begins to be written
+	err  error         // set before done is closed
+	done chan struct{} // nil while nobody waits
+}
+
+// wait returns a channel that is closed when the batch is done. Log.mu must be held and the batch not be done.
+func (b *batch) wait() <-chan struct{} {
+	if b.done == nil {
+		b.done = make(chan struct{})
+	}
+	return b.done
+}
+
+// Commit returns nil when the record with this LSN, and so all before it, is on stable storage. Concurrent calls share
+// a write and a sync. An error means that the record may or may not be there after the next Open: it matches ErrFailed,
+// ErrUnknownLSN (nothing happened), or ErrClosed.
+func (l *Log) Commit(lsn LSN) error {
+	if lsn <= l.Durable() {
+		return nil
+	}
+	l.mu.Lock()
+	switch {
+	case lsn <= l.Durable():
+		l.mu.Unlock()
+		return nil
+	case l.err != nil:
+		defer l.mu.Unlock()
+		return l.err
+	case lsn > LSN(l.appended.Load()):
+		defer l.mu.Unlock()
+		return fmt.Errorf("commit %d, the last is %d: %w", lsn, l.appended.Load(), ErrUnknownLSN)
+	}
+	b := l.gathering
+	if w := l.writing; w != nil && lsn <= w.last {
+		b = w
+	}
+	if b != nil { // Follow.
+		done := b.wait()
+		l.mu.Unlock()
+		<-done
+		return b.err
+	}
+	return l.leadNextLocked()
+}
+
+// leadNextLocked gathers, writes and syncs the next batch. mu must be held; it is released.
+func (l *Log) leadNextLocked() error {
+	b := &batch{}
+	l.gathering = b
+	if w := l.writing; w != nil {
+		done := w.wait()
+		l.mu.Unlock()
+		<-done
+	} else {
+		l.mu.Unlock()
+	}
+	l.gather()
+
+	l.mu.Lock()
+	l.gathering = nil
+	if l.err != nil {
+		b.err = l.err
+		l.mu.Unlock()
+		b.wake()
+		return b.err
+	}
+	records := l.pending
+	l.pending, l.writeBuf = l.writeBuf[:0], nil
+	b.last = LSN(l.appended.Load())
+	l.writing = b
+	l.mu.Unlock()
+	l.lead(b, records)
+	return b.err
+}
+
+// gather lets goroutines that are ready to run append first. Those that the last batch woke are about to append again;
+// without this the leader, the first of them, would sync its one record while all others wait: half the throughput
+// at 64 writers. It waits for nobody: if no goroutine is ready it returns at once.
+func (l *Log) gather() {
+	for before, tries := l.appended.Load(), 0; tries < maxYields; tries++ {
+		runtime.Gosched()
+		now := l.appended.Load()
+		if now == before {
+			return
+		}
+		before = now
+	}
+}
+
+// maxYields bounds gather; each further turn needs that another record was appended since the last.
+const maxYields = 16
+
+// lead writes and syncs records, ends the batch and wakes its followers. The caller has the turn; it ends here, also if
+// the file system panics, so that one goroutine's failure leaves nobody waiting.
+func (l *Log) lead(b *batch, records []byte) {
+	err := errors.New("write log: the writing goroutine ended before it was done")
+	defer func() {
+		l.mu.Lock()
+		if err != nil {
+			b.err = l.failLocked(err)
+		} else {
+			l.stats.Commits++
+		}
+		if cap(records) <= keptBuffer {
+			l.writeBuf = records[:0]
+		}
+		l.writing = nil
+		l.mu.Unlock()
+		b.wake()
+	}()
+	err = l.write(records)
+	if err == nil && l.off > l.size/2 {
+		l.prepare()
+	}
+}
+
+// keptBuffer is the largest buffer in bytes that is kept for the next batch; 64 writers of 4 KiB fit (chosen).
+const keptBuffer = 512 << 10
+
+// wake ends the wait of all who wait for b. It must have been taken out of gathering and writing.
+func (b *batch) wake() {
+	if b.done != nil {
+		close(b.done)
+	}
+}
+
+// write puts records into the active file, and into further ones as each is full, and makes each part durable before
+// the next is written. The caller has the turn.
+func (l *Log) write(records []byte) error {
+	if l.clean {
+		if err := l.renewClean(); err != nil {
+			return err
+		}
+	}
+	for len(records) > 0 {
+		n, last, clean := l.stampFitting(records)
+		if n == 0 {
+			if err := l.rotate(recordLen(records)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := writeAll(l.active, records[:n], l.off); err != nil {
+			return fmt.Errorf("write log: %w", err)
+		}
+		if err := l.active.SyncData(); err != nil {
+			return fmt.Errorf("sync log: %w", err)
+		}
+		l.off += int64(n)
+		l.clean = clean
+		l.durable.Store(uint64(last))
+		records = records[n:]
+	}
+	return nil
+}
+
+// renewClean writes the record again that an earlier session ended with, before anything is written behind it: its sync
+// may have failed, and a record behind one that a power cut then takes away would look like damage. The caller has the
+// turn.
+func (l *Log) renewClean() error {
+	if err := l.writeControl(kindClean, l.off-recordHeader); err != nil {
+		return err
+	}
+	l.clean = false
+	return nil
+}
+
+// writeControl writes a record without a payload at off of the active file and syncs it. The caller has the turn.
+func (l *Log) writeControl(k kind, off int64) error {
+	rec := appendRecord(nil, k, l.Durable(), nil)
+	stamp(rec, l.seed, off, l.Durable())
+	if err := writeAll(l.active, rec, off); err != nil {
+		return fmt.Errorf("write log: %w", err)
+	}
+	if err := l.active.SyncData(); err != nil {
+		return fmt.Errorf("sync log: %w", err)
+	}
+	return nil
+}
+
+// stampFitting completes those records at the front that fit into the active file and a seal behind them. It returns
+// their length in bytes, the last one's LSN, and whether that marks the end of the session. The caller has the turn.
+func (l *Log) stampFitting(records []byte) (n int, last LSN, clean bool) {
+	durable := l.Durable()
+	for n < len(records) {
+		rec := records[n:]
+		size := recordLen(rec)
+		if l.off+int64(n)+size+recordHeader > l.size {
+			break
+		}
+		stamp(rec[:size], l.seed, l.off+int64(n), durable)
+		last = LSN(binary.LittleEndian.Uint64(rec[lsnOff:]))
+		clean = kind(rec[kindOff]) == kindClean
+		n += int(size)
+	}
+	return n, last, clean
+}
+
+// recordLen is the size in bytes of the record, made by appendRecord, that b begins with.
+func recordLen(b []byte) int64 { return recordSize(int(binary.LittleEndian.Uint32(b[lengthOff:]))) }
+
+// rotate makes a file with room for a record of need bytes the active one. All records before must be durable: the new
+// file's first LSN says so. The old file is sealed when the new one exists, so that a missing last file is noticed.
+// The caller has the turn.
+func (l *Log) rotate(need int64) error {
+	f := &logFile{number: l.number + 1, first: l.Durable() + 1}
+	want := max(l.nextSize(), roundUp(fileHeader+need+recordHeader, pageBytes))
+	s, recycled := l.takeSpare(want)
+	if !recycled {
+		if err := l.o.makeSpare(s.path, s.size); err != nil {
+			return err
+		}
+	}
+	f.size = s.size
+	file, err := l.o.adopt(s.path, *f)
+	if err != nil {
+		return err
+	}
+	if err := l.seal(); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	l.setActive(file, f, fileHeader)
+	l.clean = false
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.files = append(l.files, f)
+	l.stats.Rotations++
+	if recycled {
+		l.stats.Recycled++
+	}
+	return nil
+}
+
+// seal ends the active file with a record that says that there is a next one. The caller has the turn.
+func (l *Log) seal() error {
+	if err := l.writeControl(kindSeal, l.off); err != nil {
+		return fmt.Errorf("seal log file: %w", err)
+	}
+	err := l.active.Close()
+	l.active = nil
+	if err != nil {
+		return fmt.Errorf("close log file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+// Log is an open log. Make one with [Open].
+type Log struct {
+	o Options // constant
+
+	// Owned by whoever holds the turn: the leader of the batch that is l.writing.
+	active   vfs.File // nil if rotation failed after closing it
+	seed     uint32   // of the active file
+	off      int64    // where the next record goes
+	size     int64    // of the active file
+	number   uint64   // of the active file
+	clean    bool     // the last record on disk is kindClean
+	writeBuf []byte   // what the last batch was written from, for the next one
+
+	durable  atomic.Uint64 // LSN of the last durable record
+	appended atomic.Uint64 // LSN of the last record; written under mu, read without it to see a batch grow
+
+	trimMu    sync.Mutex // held by Trim, one at a time; guards dirSynced
+	dirSynced bool       // nothing that an earlier life did to the directory is unsynced
+
+	mu        sync.Mutex // guards all that follow; never held during I/O
+	pending   []byte     // records appended and in no batch that is being written
+	gathering *batch     // the next batch; nil if nobody waits for pending records
+	writing   *batch     // the batch being written; nil if none
+	files     []*logFile // in order; the last one is active
+	spares    []spare
+	spareSeq  uint64        // number for the next spare's name
+	preparing chan struct{} // closed when the spare being prepared is ready; nil if none is
+	err       error         // why the log failed; nil if it did not
+	closed    atomic.Bool   // set under mu
+	stats     Stats
+
+	background sync.WaitGroup
+}
+
+// spare is an empty, zero-filled, durable file without a number.
+type spare struct {
+	path string
+	size int64
+}
+
+// Next returns the LSN that the next Append gets, if nobody else appends.
+func (l *Log) Next() LSN { return LSN(l.appended.Load()) + 1 }
+
+// Durable returns the LSN of the last durable record; 0 or what Open's after was if there is none.
+func (l *Log) Durable() LSN { return LSN(l.durable.Load()) }
+
+// Err returns an error matching [ErrFailed] if the log has failed, else nil.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err
+}
+
+// Stats returns the counts of this moment.
+func (l *Log) Stats() Stats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.stats
+	s.First, s.Last, s.Durable = l.files[0].first, LSN(l.appended.Load()), l.Durable()
+	s.Files, s.PendingBytes = len(l.files), int64(len(l.pending))
+	for _, f := range l.files {
+		s.SizeBytes += f.size
+	}
+	return s
+}
+
+// Append gives payload the next LSN and copies it into memory; [Log.Commit] makes it durable. It does no I/O. What is
+// held in memory is what callers have appended and not yet committed: callers bound that by bounding themselves.
+//
+// On error (ErrTooLarge, ErrFailed, ErrClosed) nothing was appended.
+func (l *Log) Append(payload []byte) (LSN, error) {
+	if len(payload) > l.o.MaxRecordBytes {
+		return 0, fmt.Errorf("append %d bytes, at most %d are allowed: %w", len(payload), l.o.MaxRecordBytes, ErrTooLarge)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.err != nil:
+		return 0, l.err
+	case l.closed.Load():
+		return 0, ErrClosed
+	}
+	lsn := LSN(l.appended.Load()) + 1
+	l.pending = appendRecord(l.pending, kindData, lsn, payload)
+	l.appended.Store(uint64(lsn))
+	return lsn, nil
+}
+
+// Close makes what is pending durable, marks the log as closed in order, and lets go of its files. Nothing more is
+// written or synced if the log has failed; the error then matches ErrFailed. Close again does nothing.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closed.Load() {
+		l.mu.Unlock()
+		return nil
+	}
+	l.closed.Store(true)
+	l.mu.Unlock()
+
+	err := l.Commit(LSN(l.appended.Load()))
+	if err == nil {
+		err = l.markClean()
+	}
+	l.mu.Lock()
+	l.idleLocked() // Commit returns early, with a leader still at work, if Trim made the log fail.
+	l.mu.Unlock()
+	l.background.Wait()
+	l.trimMu.Lock() // Waits for Trim.
+	defer l.trimMu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.spares {
+		err = errors.Join(err, l.o.drop(s.path))
+	}
+	l.spares = nil
+	if l.active == nil {
+		return err
+	}
+	if cerr := l.active.Close(); cerr != nil {
+		err = errors.Join(err, fmt.Errorf("close log file: %w", cerr))
+	}
+	return err
+}
+
+// markClean writes and syncs a record that says that everything before it is durable, unless the log ends with one.
+func (l *Log) markClean() error {
+	l.mu.Lock()
+	l.idleLocked()
+	if l.err != nil || l.clean {
+		defer l.mu.Unlock()
+		return l.err
+	}
+	b := &batch{last: l.Durable()}
+	l.writing = b
+	l.mu.Unlock()
+	l.lead(b, appendRecord(nil, kindClean, b.last, nil))
+	return b.err
+}
+
+// idleLocked waits until nobody has the turn. mu must be held; it is given up meanwhile.
+func (l *Log) idleLocked() {
+	for l.writing != nil {
+		done := l.writing.wait()
+		l.mu.Unlock()
+		<-done
+		l.mu.Lock()
+	}
+}
+
+// failLocked makes the log failed for good and returns the error that everybody gets from now on. mu must be held.
+func (l *Log) failLocked(cause error) error {
+	if l.err == nil {
+		l.err = fmt.Errorf("%w: %w", ErrFailed, cause)
+	}
+	return l.err
+}
+
+// prepare makes a spare in the background if there is none and none is being made. Its failure is not reported: the
+// rotation that finds no spare makes its own file and fails or succeeds with that.
+func (l *Log) prepare() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.spares) >= l.o.Spares || l.preparing != nil || l.closed.Load() || l.err != nil {
+		return
+	}
+	s, done := l.newSpareLocked(l.nextSize()), make(chan struct{})
+	l.preparing = done
+	l.background.Go(func() {
+		err := isolate.Do("prepare log file", "", nil, func() error { return l.o.makeSpare(s.path, s.size) })
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if err == nil {
+			l.spares = append(l.spares, s)
+		}
+		l.preparing = nil
+		close(done)
+	})
+}
+
+// newSpareLocked names a spare that is to be made. mu must be held.
+func (l *Log) newSpareLocked(size int64) spare {
+	l.spareSeq++
+	return spare{path: l.o.sparePath(l.spareSeq), size: size}
+}
+
+// nextSize is the size of the file after the active one, unless a record needs a larger one. The caller has the turn.
+func (l *Log) nextSize() int64 { return min(2*l.size, l.o.MaxFileBytes) }
+
+// takeSpare returns a spare of at least size bytes, waiting for one that is being prepared. If there is none, ok is
+// false and s says which one to make.
+func (l *Log) takeSpare(size int64) (s spare, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if done := l.preparing; done != nil {
+		l.mu.Unlock()
+		<-done
+		l.mu.Lock()
+	}
+	for i, s := range l.spares {
+		if s.size >= size {
+			l.spares = append(l.spares[:i], l.spares[i+1:]...)
+			return s, true
+		}
+	}
+	return l.newSpareLocked(size), false
+}
+
+// setActive makes file, which is log file f, the one that records go to. The caller has the turn or is alone.
+func (l *Log) setActive(file vfs.File, f *logFile, off int64) {
+	l.active, l.off, l.size, l.number = file, off, f.size, f.number
+	l.seed = codec.Seed(l.o.Store, f.number)
+}

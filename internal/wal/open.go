@@ -1,0 +1,357 @@
+package wal
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+// Open recovers the log in o.Dir, making it if there is none, and opens it for writing.
+//
+// Every record with an LSN above after is given to apply in order, before the log can be written to; after is what the
+// caller holds durably elsewhere. payload is valid during the call. An error of apply ends Open and is returned
+// wrapped. If there is no log, or it holds no records beyond after, the next LSN is after+1.
+//
+// A torn tail is dropped and reported in [Recovery]. Damage is a *codec.CorruptError that names file, offset and LSNs:
+// a record that was acknowledged and is not whole, a missing file, a log that begins behind after+1 or ends before
+// after. A file of a newer version is a *codec.FormatError. In both cases nothing has been written; apply may have been
+// called for the records before. Opening is idempotent and may be interrupted at any point.
+//
+// No other process may have the log open: the caller holds the directory's lock.
+func Open(o Options, after LSN, apply func(lsn LSN, payload []byte) error) (*Log, Recovery, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, Recovery{}, err
+	}
+	if err := o.FS.MkdirAll(o.Dir); err != nil {
+		return nil, Recovery{}, fmt.Errorf("make log directory: %w", err)
+	}
+	numbers, spares, err := o.list()
+	if err != nil {
+		return nil, Recovery{}, err
+	}
+	if len(numbers) == 0 {
+		l, err := create(o, spares, after)
+		return l, Recovery{Created: true, Last: after}, err
+	}
+	r := &replay{o: &o, after: after, mark: after, apply: apply}
+	if err := r.run(numbers); err != nil {
+		return nil, r.found, err
+	}
+	l, err := r.open(spares)
+	return l, r.found, err
+}
+
+// list returns the numbers of the log files in ascending order, and the paths of left-over spares.
+func (o *Options) list() (numbers []uint64, spares []string, err error) {
+	names, err := o.FS.ReadDir(o.Dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list log directory: %w", err)
+	}
+	for _, name := range names {
+		if number, ok := parseLogName(name); ok {
+			numbers = append(numbers, number)
+		} else if strings.HasSuffix(name, spareSuffix) {
+			spares = append(spares, filepath.Join(o.Dir, name))
+		}
+	}
+	slices.Sort(numbers)
+	return numbers, spares, nil
+}
+
+// create makes the first file of a log.
+func create(o Options, leftOver []string, after LSN) (*Log, error) {
+	if err := o.FS.SyncDir(filepath.Dir(o.Dir)); err != nil {
+		return nil, fmt.Errorf("make log directory: %w", err)
+	}
+	for _, path := range leftOver {
+		if err := o.drop(path); err != nil {
+			return nil, err
+		}
+	}
+	f := &logFile{number: 1, first: after + 1, size: o.FirstFileBytes}
+	path := o.sparePath(f.number)
+	if err := o.makeSpare(path, f.size); err != nil {
+		return nil, err
+	}
+	file, err := o.adopt(path, *f)
+	if err != nil {
+		return nil, err
+	}
+	l := newLog(o, []*logFile{f}, file, fileHeader, after)
+	l.dirSynced = true
+	return l, nil
+}
+
+// newLog returns a log that writes to file, the last of files, from offset off on. last is the last record's LSN.
+func newLog(o Options, files []*logFile, file vfs.File, off int64, last LSN) *Log {
+	l := &Log{o: o, files: files}
+	l.durable.Store(uint64(last))
+	l.appended.Store(uint64(last))
+	l.setActive(file, files[len(files)-1], off)
+	return l
+}
+
+// replay is one recovery: run reads and judges and changes nothing, open makes the log writable.
+type replay struct {
+	o     *Options
+	after LSN
+	apply func(LSN, []byte) error
+	found Recovery
+	files []*logFile
+
+	last LSN // of the last whole record
+	mark LSN // highest LSN known to have been durable
+
+	end   int64 // where the records end in the file read last
+	doubt int64 // where those begin that no mark covers
+}
+
+// run reads all files.
+func (r *replay) run(numbers []uint64) error {
+	for i, number := range numbers {
+		if i > 0 && number != numbers[i-1]+1 {
+			return corrupt("open log", r.o.logPath(numbers[i-1]+1), -1, "file is missing between %s and %s",
+				filepath.Base(r.o.logPath(numbers[i-1])), filepath.Base(r.o.logPath(number)))
+		}
+		if err := r.file(number, i == len(numbers)-1); err != nil {
+			return err
+		}
+	}
+	if r.last < r.after {
+		return corrupt("open log", r.o.logPath(numbers[len(numbers)-1]), r.end,
+			"records %d to %d, which were durable, are missing", r.last+1, r.after)
+	}
+	r.found.Last = r.last
+	return nil
+}
+
+// file opens, checks and replays one file.
+func (r *replay) file(number uint64, isLast bool) (err error) {
+	path := r.o.logPath(number)
+	file, err := r.o.FS.Open(path, false)
+	if err != nil {
+		return fmt.Errorf("open log file: %w", err)
+	}
+	defer func() {
+		if cerr := file.Close(); cerr != nil && err == nil {
+			err = fmt.Errorf("close log file: %w", cerr)
+		}
+	}()
+	s, f, err := r.header(file, number)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(r.files) == 0 && f.first > r.after+1:
+		return corrupt("open log", path, -1, "log begins with record %d, records %d to %d before it are missing",
+			f.first, r.after+1, f.first-1)
+	case len(r.files) == 0:
+		r.last = f.first - 1
+	case f.first != r.last+1:
+		before := r.o.logPath(number - 1)
+		return corrupt("read log", before, r.end, "record %d is damaged or missing, %s goes on with record %d",
+			r.last+1, filepath.Base(path), f.first)
+	}
+	r.mark = max(r.mark, f.first-1)
+	r.files = append(r.files, f)
+	sealed, err := r.records(s)
+	if err != nil || !isLast {
+		return err
+	}
+	if sealed {
+		return corrupt("open log", r.o.logPath(number+1), -1,
+			"file is missing: %s says that it was there", filepath.Base(path))
+	}
+	return r.tail(s)
+}
+
+// header reads a file's header. A damaged one is replaced by what the name and the first record say, and reported: the
+// records prove themselves. Only where there is no whole record does damage to the header end recovery.
+func (r *replay) header(file vfs.File, number uint64) (*scanner, *logFile, error) {
+	size, err := file.Size()
+	if err != nil {
+		return nil, nil, fmt.Errorf("open log file: %w", err)
+	}
+	s := &scanner{file: file, seed: codec.Seed(r.o.Store, number), size: size &^ (recordGrid - 1)}
+	b, err := s.view(0, int(min(s.size, fileHeader)))
+	if err != nil {
+		return nil, nil, err
+	}
+	f, damage := r.o.readFileHeader(b, number)
+	if damage == nil {
+		if size < f.size {
+			return nil, nil, corrupt("open log", file.Name(), size, "file is %d bytes long, it was made %d", size, f.size)
+		}
+		s.size = f.size
+		return s, &f, nil
+	}
+	if !errors.Is(damage, codec.ErrCorrupt) {
+		return nil, nil, damage
+	}
+	h, _, ok, err := s.record(fileHeader)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !ok {
+		return nil, nil, damage
+	}
+	r.found.Damaged = append(r.found.Damaged, damage)
+	first := h.lsn
+	if h.kind != kindData {
+		first++
+	}
+	return s, &logFile{number: number, first: first, size: s.size}, nil
+}
+
+// records replays a file's records up to its seal or the first that is not whole; r.end is where it is.
+func (r *replay) records(s *scanner) (sealed bool, err error) {
+	r.end, r.doubt, r.found.Clean = fileHeader, fileHeader, false
+	for {
+		h, payload, ok, err := s.record(r.end)
+		if err != nil || !ok || !r.inOrder(h) {
+			return false, err
+		}
+		if h.durable > r.mark {
+			r.mark = h.durable
+			r.doubt = r.end
+		}
+		if h.kind == kindSeal {
+			return true, nil
+		}
+		r.end += h.size()
+		r.found.Clean = h.kind == kindClean
+		if h.kind != kindData {
+			continue
+		}
+		r.last = h.lsn
+		if h.lsn <= r.after {
+			continue
+		}
+		if r.apply != nil {
+			if err := r.apply(h.lsn, payload); err != nil {
+				return false, fmt.Errorf("apply log record %d: %w", h.lsn, err)
+			}
+		}
+		r.found.Records++
+		r.found.Bytes += int64(h.length)
+	}
+}
+
+// inOrder reports whether a record may stand behind the last one.
+func (r *replay) inOrder(h head) bool {
+	if h.kind == kindData {
+		return h.lsn == r.last+1 && h.durable <= r.last
+	}
+	return h.lsn == r.last && h.durable == r.last
+}
+
+// tail judges what follows the last whole record of the last file: nothing, a torn write, or damage.
+//
+// A crash leaves at most one write unsynced: records from r.last+1 on, or a part of them, all with one watermark, which
+// is at most r.last. Or a control record, alone. Everything else there shows that the record at r.end was
+// acknowledged.
+func (r *replay) tail(s *scanner) error {
+	dirty := r.end
+	for off := r.end; off+recordGrid <= s.size; off += recordGrid {
+		b, err := s.view(off, recordGrid)
+		if err != nil {
+			return err
+		}
+		// A header begins with a length and a checksum; both are zero in one of 2^32 control records only.
+		if binary.LittleEndian.Uint64(b) == 0 {
+			continue
+		}
+		dirty = off + recordGrid
+		h, ok, err := s.head(off)
+		if err != nil {
+			return err
+		}
+		if ok && !r.explained(h, off == r.end) {
+			return corrupt("read log", s.file.Name(), r.end,
+				"record %d is damaged: records up to %d were acknowledged, and the file goes on at offset %d",
+				r.last+1, max(h.durable, min(h.lsn, r.last+1)), off)
+		}
+	}
+	if dirty > r.end {
+		r.found.Clean = false
+		r.found.Torn = &Tear{File: s.file.Name(), Offset: r.end, Bytes: dirty - r.end}
+	}
+	return nil
+}
+
+// explained reports whether a crash before the first sync of a write can have left this header at the place of the
+// first bad record, or behind it.
+func (r *replay) explained(h head, atEnd bool) bool {
+	switch {
+	case h.durable > r.last:
+		return false
+	case h.kind != kindData:
+		return atEnd && h.lsn == r.last
+	case atEnd:
+		return h.lsn == r.last+1
+	default:
+		return h.lsn > r.last+1
+	}
+}
+
+// open makes the last file writable and returns the log.
+//
+// After a crash it first writes again, from what checksums have just proved, the records that no watermark covers (a
+// failed sync may have left them in the system's memory only, marked as written), overwrites all that follows with
+// zeros, also what reads as zeros already (for the same reason), and syncs both and the directory. Interrupted, it
+// leaves what it found or more zeros.
+func (r *replay) open(leftOver []string) (*Log, error) {
+	for _, path := range leftOver {
+		if err := r.o.drop(path); err != nil {
+			return nil, err
+		}
+	}
+	f := r.files[len(r.files)-1]
+	file, err := r.o.FS.Open(r.o.logPath(f.number), true)
+	if err != nil {
+		return nil, fmt.Errorf("open log file: %w", err)
+	}
+	if !r.found.Clean {
+		if err := r.settle(file); err != nil {
+			return nil, errors.Join(fmt.Errorf("recover log: %w", err), file.Close())
+		}
+	}
+	l := newLog(*r.o, r.files, file, r.end, r.last)
+	l.clean, l.dirSynced = r.found.Clean, !r.found.Clean
+	return l, nil
+}
+
+// settle makes durable what recovery has found.
+func (r *replay) settle(file vfs.File) error {
+	from := r.end
+	if r.last > r.mark {
+		from = r.doubt
+	}
+	buf := make([]byte, min(r.end-from, windowBytes))
+	for from < r.end {
+		b := buf[:min(int64(len(buf)), r.end-from)]
+		if n, err := file.ReadAt(b, from); n < len(b) {
+			return fmt.Errorf("read %s: %w", file.Name(), cmp.Or(err, io.ErrUnexpectedEOF))
+		}
+		if err := writeAll(file, b, from); err != nil {
+			return err
+		}
+		from += int64(len(b))
+	}
+	if err := zero(file, r.end, r.files[len(r.files)-1].size); err != nil {
+		return err
+	}
+	if err := file.SyncData(); err != nil {
+		return err
+	}
+	return r.o.FS.SyncDir(r.o.Dir)
+}

@@ -1,0 +1,122 @@
+package wal
+
+import "fmt"
+
+// Trim drops files all of whose records are durable and have LSNs below before; the file being written stays. Up to
+// Options.Spares of them are emptied and kept for later records. The caller must hold those records durably elsewhere.
+// Files that a Read is in are left for the next Trim.
+//
+// An error leaves the log as it is, except that one from syncing the directory fails the log: which files a crash would
+// leave is then unknown.
+func (l *Log) Trim(before LSN) error {
+	l.trimMu.Lock()
+	defer l.trimMu.Unlock()
+	for {
+		f, s, err := l.trimmable(before)
+		if err != nil || f == nil {
+			return err
+		}
+		// What an earlier life dropped and did not sync must be gone before more is.
+		if !l.dirSynced {
+			if err := l.syncDir(); err != nil {
+				return fmt.Errorf("trim log: %w", err)
+			}
+			l.dirSynced = true
+		}
+		if err := l.trim(f, s); err != nil {
+			return fmt.Errorf("trim log: %w", err)
+		}
+	}
+}
+
+// trimmable returns the first file if Trim may drop it, and the spare that it is to become (path "" if none); nil if
+// there is nothing to drop. trimMu must be held.
+func (l *Log) trimmable(before LSN) (*logFile, spare, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.err != nil:
+		return nil, spare{}, l.err
+	case l.closed.Load():
+		return nil, spare{}, ErrClosed
+	case len(l.files) == 1 || l.files[0].pins > 0:
+		return nil, spare{}, nil
+	case l.files[1].first > min(before, l.Durable()+1):
+		return nil, spare{}, nil
+	}
+	f, size := l.files[0], l.files[len(l.files)-1].size
+	if len(l.spares) < l.o.Spares && l.preparing == nil && f.size <= l.o.MaxFileBytes &&
+		f.size >= min(2*size, l.o.MaxFileBytes) {
+		return f, l.newSpareLocked(f.size), nil
+	}
+	return f, spare{}, nil
+}
+
+// trim drops the first file, f. Files go one by one, each durably before the next, so that a crash never leaves a gap.
+// trimMu must be held.
+func (l *Log) trim(f *logFile, s spare) error {
+	l.mu.Lock()
+	if f.pins > 0 { // A Read came in between.
+		l.mu.Unlock()
+		return nil
+	}
+	l.files = l.files[1:]
+	l.mu.Unlock()
+
+	path := l.o.logPath(f.number)
+	var err error
+	if s.path != "" {
+		err = l.o.FS.Rename(path, s.path)
+	} else {
+		err = l.o.FS.Remove(path)
+	}
+	if err != nil {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.files = append([]*logFile{f}, l.files...)
+		return err
+	}
+	if err := l.syncDir(); err != nil || s.path == "" {
+		return err
+	}
+	return l.recycle(s)
+}
+
+// syncDir syncs the directory; an error fails the log.
+func (l *Log) syncDir() error {
+	err := l.o.FS.SyncDir(l.o.Dir)
+	if err == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failLocked(err)
+}
+
+// recycle empties a file that is no longer a log file, durably, and keeps it as a spare. Its old name must be durably
+// gone, or a crash could leave a log file without its records.
+func (l *Log) recycle(s spare) error {
+	if err := l.empty(s); err != nil {
+		return l.o.drop(s.path)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.spares = append(l.spares, s)
+	return nil
+}
+
+// empty overwrites the spare with zeros and syncs it.
+func (l *Log) empty(s spare) error {
+	f, err := l.o.FS.Open(s.path, true)
+	if err != nil {
+		return err
+	}
+	err = zero(f, 0, s.size)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

@@ -1,0 +1,120 @@
+package engram
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// Link associates two memories that exist, or sets the weight of the association of that type that they have. It is
+// read from both ends.
+func (s *Space) Link(ctx context.Context, from string, l Link) error {
+	c := &checks{}
+	c.id("from", from)
+	c.links("links", []Link{l}, 1)
+	if c.err != nil {
+		return c.err
+	}
+	return s.with(ctx, "link", false, func(sp *store.Space) error {
+		return sp.Write("link", func(tx *store.Tx) error {
+			if _, ok, err := tx.Lookup(from); err != nil || !ok {
+				return orNotFound(err, from)
+			}
+			return link(tx, from, l)
+		})
+	})
+}
+
+// Unlink removes the association of that type ("" means "relates_to") that Link made from one memory to another, and
+// reports whether there was one.
+func (s *Space) Unlink(ctx context.Context, from, to, linkType string) (removed bool, err error) {
+	c := &checks{}
+	c.id("from", from)
+	c.id("to", to)
+	c.name("type", linkType, maxNameBytes)
+	if c.err != nil {
+		return false, c.err
+	}
+	err = s.with(ctx, "unlink", false, func(sp *store.Space) error {
+		return sp.Write("unlink", func(tx *store.Tx) (err error) {
+			for _, id := range []string{from, to} {
+				if _, ok, err := tx.Lookup(id); err != nil || !ok {
+					return orNotFound(err, id)
+				}
+			}
+			removed, err = tx.Unlink(from, to, cmp.Or(linkType, DefaultLinkType))
+			return err
+		})
+	})
+	return removed, err
+}
+
+// Neighbors gives the memories before and after this one in its session, as associations of types "previous" and
+// "next" with weight 1: up to two.
+func (s *Space) Neighbors(ctx context.Context, id string) ([]Association, error) {
+	var out []Association
+	err := s.found(ctx, "neighbors", id, func(v *store.View, f store.Found) error {
+		prev, next, okPrev, okNext := v.Neighbors(f.Row)
+		for _, n := range []struct {
+			row  uint32
+			ok   bool
+			kind string
+		}{{prev, okPrev, "previous"}, {next, okNext, "next"}} {
+			if !n.ok {
+				continue
+			}
+			other, err := v.ID(n.row)
+			if err != nil {
+				return err
+			}
+			out = append(out, Association{To: other, Type: n.kind, Weight: 1})
+		}
+		return nil
+	})
+	return out, err
+}
+
+// weightOf is a link's weight, or the default.
+func weightOf(l Link) float64 {
+	if l.Weight == nil {
+		return DefaultLinkWeight
+	}
+	return *l.Weight
+}
+
+// link stages an association.
+func link(tx *store.Tx, from string, l Link) error {
+	if from == l.To {
+		return &InvalidError{Field: "to", Value: quote(l.To), Allowed: "a memory cannot be associated with itself"}
+	}
+	if _, ok, err := tx.Lookup(l.To); err != nil || !ok {
+		return orNotFound(err, l.To)
+	}
+	return tx.Link(from, l.To, cmp.Or(l.Type, DefaultLinkType), float32(weightOf(l)))
+}
+
+func orNotFound(err error, id string) error {
+	if err != nil {
+		return err
+	}
+	return notFound(id)
+}
+
+// associations lists a memory's explicit associations.
+func associations(v *store.View, f store.Found) ([]Association, error) {
+	links, err := v.Links(f)
+	if err != nil {
+		return nil, fmt.Errorf("read associations: %w", err)
+	}
+	var out []Association
+	for _, l := range links {
+		id, err := v.ID(l.Other)
+		if err != nil {
+			return nil, fmt.Errorf("read associations: %w", err)
+		}
+		out = append(out, Association{To: id, Type: l.Type, Weight: weight64(l.Weight), Incoming: !l.Outgoing})
+	}
+	return out, nil
+}

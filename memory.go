@@ -1,0 +1,287 @@
+package engram
+
+import (
+	"time"
+)
+
+// DefaultSpace is the name of the space that doors use when nobody names one. It is a space like any other.
+const DefaultSpace = "default"
+
+// DefaultKind is the kind of a memory that was given none.
+const DefaultKind = "note"
+
+// Memory is one stored memory as it stands at one version.
+type Memory struct {
+	// ID names the memory within its space: the caller's, 1 to 128 bytes of UTF-8 without control characters, or a
+	// UUIDv7 that the engine assigned.
+	ID string `json:"id"`
+	// Content is what is remembered: UTF-8, not empty.
+	Content string `json:"content"`
+	// Kind says what sort of memory it is: a word of the caller's choosing, up to 64 bytes; "note" by default.
+	Kind string `json:"kind"`
+	// Tags are labels without duplicates, in the order given.
+	Tags []string `json:"tags,omitempty"`
+	// Speaker is who said it, if somebody did.
+	Speaker string `json:"speaker,omitempty"`
+	// Session groups memories that belong to one conversation or event; neighbours in a session are associated.
+	Session string `json:"session,omitempty"`
+	// OccurredAt is when it happened; the time of storing by default. Its zone offset is kept.
+	OccurredAt time.Time `json:"occurred_at"`
+	// ValidFrom and ValidUntil bound the time in which it is true, as [ValidFrom, ValidUntil); zero is open.
+	ValidFrom  time.Time `json:"valid_from,omitzero"`
+	ValidUntil time.Time `json:"valid_until,omitzero"`
+	// ExpiresAt is when it stops being recalled, got or listed; zero is never.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// Pin marks a memory that must never be forgotten by the engine of its own accord.
+	Pin bool `json:"pin,omitempty"`
+	// Confidence in [0,1] is how sure the caller was; 1 by default.
+	Confidence float64 `json:"confidence"`
+	// Source is where it comes from: a URI or a name.
+	Source string `json:"source,omitempty"`
+	// Metadata is the caller's own, returned as given.
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Embedding is the vector, of the space's dimension, or nil. Recall leaves it out; Get gives it.
+	Embedding []float32 `json:"embedding,omitempty"`
+	// Links are the explicit associations of this memory, outgoing and incoming.
+	Links []Association `json:"links,omitempty"`
+	// CreatedAt is when the first version was stored, UpdatedAt when this one was.
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at,omitzero"`
+	// Version counts from 1.
+	Version int `json:"version"`
+	// Reason is why this version was made, as told to Update.
+	Reason string `json:"reason,omitempty"`
+	// Reinforced is how often the same content was remembered again.
+	Reinforced int `json:"reinforced,omitempty"`
+	// ArchivedAt is when it was archived; zero if it is active.
+	ArchivedAt time.Time `json:"archived_at,omitzero"`
+	// SupersededBy names the memory that replaced this one; "" if none did.
+	SupersededBy string `json:"superseded_by,omitempty"`
+	// Tier is where the content is held: hot or warm.
+	Tier Tier `json:"tier,omitempty"`
+}
+
+// Tier is where a memory's content is held.
+type Tier string
+
+// The tiers.
+const (
+	TierHot  Tier = "hot"  // in memory, and in the log
+	TierWarm Tier = "warm" // in a sealed, mapped segment
+)
+
+// Association is an explicit link between two memories as seen from one of them.
+type Association struct {
+	// To is the other memory's id.
+	To string `json:"to"`
+	// Type is the kind of association, up to 64 bytes; "relates_to" by default.
+	Type string `json:"type"`
+	// Weight in [0,1] is its strength; 0.8 by default.
+	Weight float64 `json:"weight"`
+	// Incoming is true if the link was made from the other memory to this one.
+	Incoming bool `json:"incoming,omitempty"`
+}
+
+// Defaults of an association.
+const (
+	DefaultLinkType   = "relates_to"
+	DefaultLinkWeight = 0.8
+)
+
+// Draft is a memory to be remembered. Only Content is required; see [Memory] for the fields not explained here.
+type Draft struct {
+	ID         string    `json:"id,omitempty"` // "" lets the engine assign a UUIDv7
+	Content    string    `json:"content"`
+	Kind       string    `json:"kind,omitempty"`
+	Tags       []string  `json:"tags,omitempty"`
+	Speaker    string    `json:"speaker,omitempty"`
+	Session    string    `json:"session,omitempty"`
+	OccurredAt time.Time `json:"occurred_at,omitzero"`
+	ValidFrom  time.Time `json:"valid_from,omitzero"`
+	ValidUntil time.Time `json:"valid_until,omitzero"`
+	ExpiresAt  time.Time `json:"expires_at,omitzero"`
+	Pin        bool      `json:"pin,omitempty"`
+	// Confidence nil means 1.
+	Confidence *float64          `json:"confidence,omitempty"`
+	Source     string            `json:"source,omitempty"`
+	Metadata   map[string]string `json:"metadata,omitempty"`
+	Embedding  []float32         `json:"embedding,omitempty"`
+	// Links are associations to memories that exist, or that stand earlier or later in the same batch.
+	Links []Link `json:"links,omitempty"`
+	// Supersedes names memories that this one replaces: they end being true when this one begins (ValidFrom, else
+	// OccurredAt) and are no longer recalled by default, but stay readable.
+	Supersedes []string `json:"supersedes,omitempty"`
+	// IdempotencyKey, up to 128 bytes, makes a retry safe: a second Remember with the same key in the same space
+	// changes nothing and returns the first one's outcome. The same key with other content is a conflict.
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
+}
+
+// Link asks for an association.
+type Link struct {
+	To string `json:"to"`
+	// Type "" means "relates_to".
+	Type string `json:"type,omitempty"`
+	// Weight nil means 0.8.
+	Weight *float64 `json:"weight,omitempty"`
+}
+
+// Outcome says what a write did.
+type Outcome struct {
+	// ID is the memory that now holds the content.
+	ID string `json:"id"`
+	// Result says what happened.
+	Result Result `json:"outcome"`
+	// Version is the memory's version after the write.
+	Version int `json:"version"`
+	// Superseded are the ids that this write ended, as the draft named them.
+	Superseded []string `json:"superseded,omitempty"`
+	// Embedding tells whether the memory now has a vector: "none" or "stored".
+	Embedding string `json:"embedding"`
+}
+
+// Result is what a write did.
+type Result string
+
+// The results of a write.
+const (
+	// Created: a new memory.
+	Created Result = "created"
+	// Reinforced: the same content was already known in the same scope (kind, speaker and session, or the same id);
+	// nothing new was stored but the fact that it was met again.
+	Reinforced Result = "reinforced"
+	// Superseded: a new memory, and the ones named in Supersedes ended.
+	Superseded Result = "superseded"
+	// Updated: a new version of a memory.
+	Updated Result = "updated"
+	// Restored: an archived memory is active again.
+	Restored Result = "restored"
+)
+
+// Change is an update: nil leaves a field as it is, a pointer to the zero value clears it.
+type Change struct {
+	Content    *string            `json:"content,omitempty"`
+	Kind       *string            `json:"kind,omitempty"`
+	Tags       *[]string          `json:"tags,omitempty"`
+	Speaker    *string            `json:"speaker,omitempty"`
+	Session    *string            `json:"session,omitempty"`
+	OccurredAt *time.Time         `json:"occurred_at,omitempty"`
+	ValidFrom  *time.Time         `json:"valid_from,omitempty"`
+	ValidUntil *time.Time         `json:"valid_until,omitempty"`
+	ExpiresAt  *time.Time         `json:"expires_at,omitempty"`
+	Pin        *bool              `json:"pin,omitempty"`
+	Confidence *float64           `json:"confidence,omitempty"`
+	Source     *string            `json:"source,omitempty"`
+	Metadata   *map[string]string `json:"metadata,omitempty"`
+	// Embedding replaces the vector. A new Content without a new Embedding drops the old vector, which described
+	// other words.
+	Embedding *[]float32 `json:"embedding,omitempty"`
+	// Reason is kept with the new version.
+	Reason string `json:"reason,omitempty"`
+	// IfVersion, if above 0, refuses the update with ErrConflict unless the memory is at this version.
+	IfVersion int `json:"if_version,omitempty"`
+}
+
+// ForgetMode says how to forget.
+type ForgetMode string
+
+// The modes of forgetting.
+const (
+	// Archive takes memories out of recall and listing; Get still reads them and Restore brings them back.
+	Archive ForgetMode = "archive"
+	// Erase removes memories for good, with their versions and links.
+	Erase ForgetMode = "erase"
+)
+
+// ForgetRequest selects memories to forget: those in IDs, or those that match every one of the other selectors given.
+// At least one selector is required, and IDs cannot be mixed with the others.
+type ForgetRequest struct {
+	IDs []string `json:"ids,omitempty"`
+	// Tags: all must be present.
+	Tags []string `json:"tags,omitempty"`
+	// Before selects memories that occurred before this time.
+	Before time.Time `json:"before,omitzero"`
+	// Mode "" means Archive.
+	Mode ForgetMode `json:"mode,omitempty"`
+	// DryRun counts and changes nothing.
+	DryRun bool `json:"dry_run,omitempty"`
+	// Reason is passed on to the events.
+	Reason string `json:"reason,omitempty"`
+}
+
+// ForgetReport says what Forget did.
+type ForgetReport struct {
+	Matched  int `json:"matched"`
+	Archived int `json:"archived"`
+	Erased   int `json:"erased"`
+	// Missing are the ids asked for that do not exist.
+	Missing []string `json:"missing,omitempty"`
+}
+
+// Cue is what Recall goes by. With Text or Embedding, memories are ranked by their words, their meaning and their
+// associations; with neither, by time, newest first. Everything else filters, before ranking.
+type Cue struct {
+	// Text is a question or some words.
+	Text string `json:"query,omitempty"`
+	// Embedding is a vector of the space's dimension.
+	Embedding []float32 `json:"embedding,omitempty"`
+	// Limit is the number of hits wanted: 1 to 1000; 0 means 10.
+	Limit int `json:"limit,omitempty"`
+
+	IDs      []string `json:"ids,omitempty"`       // only these memories
+	Kinds    []string `json:"kinds,omitempty"`     // one of these kinds
+	Tags     []string `json:"tags,omitempty"`      // all of these tags
+	TagsAny  []string `json:"tags_any,omitempty"`  // at least one of these tags
+	TagsNone []string `json:"tags_none,omitempty"` // none of these tags
+	Speaker  string   `json:"speaker,omitempty"`
+	Session  string   `json:"session,omitempty"`
+	// From and To bound OccurredAt as [From, To); zero is open.
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to,omitzero"`
+	// ValidAt keeps what was true then, superseded memories included. Zero: no such filter, and superseded memories
+	// are left out.
+	ValidAt time.Time `json:"valid_at,omitzero"`
+	// MinConfidence in [0,1] keeps memories at least this sure.
+	MinConfidence float64 `json:"min_confidence,omitempty"`
+	// Explain adds the detail of each term to the hits: which words, which neighbours.
+	Explain bool `json:"explain,omitempty"`
+}
+
+// Answer is what Recall found. No hits means that nothing relevant is known.
+type Answer struct {
+	Hits []Hit `json:"hits"`
+	// Searched is the number of memories that passed the filters and were considered.
+	Searched int `json:"searched"`
+}
+
+// Hit is one recalled memory.
+type Hit struct {
+	// Memory is the memory without its Embedding and Links.
+	Memory
+	// Score ranks: larger is better. It compares hits of one answer, not of different questions.
+	Score float64 `json:"score"`
+	// Why are the terms that add up to Score.
+	Why []Term `json:"why"`
+}
+
+// Term is one part of a score.
+type Term struct {
+	// Name is "words", "meaning", "association" or "recency".
+	Name string `json:"term"`
+	// Value is its share of the score.
+	Value float64 `json:"value"`
+	// Detail says where the value comes from, if the cue asked to explain: parts that add up to Value.
+	Detail []Part `json:"detail,omitempty"`
+}
+
+// Part is one contribution to a term: of a word, or of a neighbour by its id.
+type Part struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+}
+
+// Page is a part of a listing.
+type Page struct {
+	Memories []Memory `json:"memories"`
+	// Next is the cursor of the following page; "" if this is the last.
+	Next string `json:"next_cursor,omitempty"`
+}

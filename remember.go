@@ -1,0 +1,334 @@
+package engram
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// Remember stores a memory and says what happened:
+//
+//   - Created: it is new.
+//   - Superseded: it is new and ended the memories named in Supersedes.
+//   - Reinforced: the same content is known already in the same scope; nothing was stored but that it was met again,
+//     and the outcome names the memory that holds it. With an ID, the scope is that id. Without one it is the kind,
+//     the speaker and the session, and every other field that the draft gives must agree with what is stored: a
+//     draft that says something new is a new memory, so that nothing given is dropped.
+//
+// An ID that holds other content, or the same content with other fields, is ErrConflict: Update changes a memory.
+// When Remember returns nil the memory is durable, and every later Recall sees it.
+func (s *Space) Remember(ctx context.Context, d Draft) (Outcome, error) {
+	outcomes, err := s.remember(ctx, []Draft{d}, func(int) string { return "" })
+	if err != nil {
+		return Outcome{}, err
+	}
+	return outcomes[0], nil
+}
+
+// RememberBatch stores up to Limits.Batch memories as one: all of them become visible together, or none does. The
+// outcomes are in the order of the drafts. An error names the draft by its index, as in "memories[3].content".
+func (s *Space) RememberBatch(ctx context.Context, drafts []Draft) ([]Outcome, error) {
+	l := s.db.o.Limits
+	if len(drafts) == 0 {
+		return nil, &InvalidError{Field: "memories", Value: "empty", Allowed: fmt.Sprintf("give 1 to %d memories", l.Batch)}
+	}
+	if len(drafts) > l.Batch {
+		return nil, fmt.Errorf("memories: %d are given, at most %d are allowed in one batch: %w",
+			len(drafts), l.Batch, ErrTooLarge)
+	}
+	size := 0
+	for i := range drafts {
+		size += len(drafts[i].Content) + 4*len(drafts[i].Embedding)
+	}
+	if size > l.BatchBytes {
+		return nil, fmt.Errorf("memories: their contents and vectors have %d bytes, at most %d are allowed in one batch: %w",
+			size, l.BatchBytes, ErrTooLarge)
+	}
+	return s.remember(ctx, drafts, func(i int) string { return fmt.Sprintf("memories[%d].", i) })
+}
+
+// pending is a draft made ready outside the lock.
+type pending struct {
+	draft       *Draft
+	record      store.Record
+	prepared    *store.Prepared
+	fingerprint uint64
+	prefix      string // of field names in errors
+	outcome     Outcome
+	known       bool // the outcome is that of an earlier write with the same idempotency key
+}
+
+func (s *Space) remember(ctx context.Context, drafts []Draft, prefix func(i int) string) ([]Outcome, error) {
+	now := s.db.o.Clock()
+	batch := make([]pending, len(drafts))
+	for i := range drafts {
+		p := pending{draft: &drafts[i], prefix: prefix(i)}
+		if err := s.db.o.Limits.draft(p.draft); err != nil {
+			return nil, inField(err, p.prefix)
+		}
+		p.record = recordOf(p.draft, now)
+		if p.draft.IdempotencyKey != "" {
+			p.fingerprint = fingerprint(p.draft)
+		}
+		batch[i] = p
+	}
+	err := s.with(ctx, "remember", true, func(sp *store.Space) error {
+		for i := range batch {
+			batch[i].prepared = sp.Prepare(&batch[i].record)
+		}
+		return sp.Write("remember", func(tx *store.Tx) error { return s.rememberAll(tx, batch, now) })
+	})
+	if err != nil {
+		return nil, err
+	}
+	outcomes := make([]Outcome, len(batch))
+	for i := range batch {
+		outcomes[i] = batch[i].outcome
+	}
+	return outcomes, nil
+}
+
+// rememberAll stages a batch: first every memory, then what refers to memories, so that a batch may refer to itself.
+func (s *Space) rememberAll(tx *store.Tx, batch []pending, now time.Time) error {
+	for i := range batch {
+		if err := s.rememberOne(tx, &batch[i], now); err != nil {
+			return inField(err, batch[i].prefix)
+		}
+	}
+	for i := range batch {
+		p := &batch[i]
+		if p.known {
+			continue
+		}
+		if err := p.refer(tx); err != nil {
+			return inField(err, p.prefix)
+		}
+	}
+	return nil
+}
+
+// rememberOne decides what a draft is and stages that.
+func (s *Space) rememberOne(tx *store.Tx, p *pending, now time.Time) error {
+	if key := p.draft.IdempotencyKey; key != "" {
+		if k, ok := tx.Key(key); ok {
+			return p.repeat(k)
+		}
+	}
+	f, known, err := p.findKnown(tx)
+	if err != nil {
+		return err
+	}
+	if known {
+		return p.reinforce(tx, f, now)
+	}
+	if p.record.ID == "" {
+		if p.record.ID, err = s.db.ids.uuid(); err != nil {
+			return err
+		}
+	}
+	p.outcome = Outcome{ID: p.record.ID, Result: Created, Version: 1, Embedding: embeddingOf(p.draft.Embedding)}
+	return tx.Put(string(EventCreated), &p.record, p.draft.Embedding, p.prepared)
+}
+
+func embeddingOf(v []float32) string {
+	if len(v) > 0 {
+		return "stored"
+	}
+	return "none"
+}
+
+// repeat answers a retry with the outcome of the first try.
+func (p *pending) repeat(k store.Key) error {
+	if k.Fingerprint != p.fingerprint {
+		return fmt.Errorf("idempotency_key %s was used for other content, held by memory %q: use a new key: %w",
+			quote(k.Name), k.ID, ErrConflict)
+	}
+	p.known = true
+	p.outcome = Outcome{
+		ID: k.ID, Result: Result(k.Result), Version: int(k.Version), Superseded: p.draft.Supersedes,
+		Embedding: embeddingOf(p.draft.Embedding),
+	}
+	return nil
+}
+
+// findKnown finds the memory that already holds the draft's content, by id or by scope.
+func (p *pending) findKnown(tx *store.Tx) (store.Found, bool, error) {
+	if p.draft.ID == "" {
+		return tx.FindScope(&p.record, func(known *store.Record, row uint32) (bool, error) {
+			field, err := p.differs(tx, known, row)
+			return field == "", err
+		})
+	}
+	f, ok, err := tx.Find(p.draft.ID)
+	if err != nil || !ok {
+		return f, false, err
+	}
+	known, err := tx.Record(f.Row)
+	if err != nil {
+		return f, false, err
+	}
+	if f.Archived() {
+		return f, false, fmt.Errorf("memory %q is archived: restore it, or use another id: %w", p.draft.ID, ErrConflict)
+	}
+	field := "content"
+	if known.Content == p.record.Content {
+		if field, err = p.differs(tx, known, f.Row); err != nil {
+			return f, false, err
+		}
+	}
+	if field != "" {
+		return f, false, fmt.Errorf("memory %q exists with other %s: use update to change it, or another id: %w",
+			p.draft.ID, field, ErrConflict)
+	}
+	return f, true, nil
+}
+
+// differs names the first field that the draft gives and in which the known memory is different; "" if there is none.
+func (p *pending) differs(tx *store.Tx, known *store.Record, row uint32) (string, error) {
+	d, r := p.draft, &p.record
+	for _, f := range []struct {
+		name        string
+		given, same bool
+	}{
+		{"kind", d.Kind != "", known.Kind == r.Kind},
+		{"speaker", d.Speaker != "", known.Speaker == r.Speaker},
+		{"session", d.Session != "", known.Session == r.Session},
+		{"tags", len(d.Tags) > 0, sameSet(known.Tags, r.Tags)},
+		{"occurred_at", !d.OccurredAt.IsZero(), known.OccurredAt.Nanos == r.OccurredAt.Nanos},
+		{"valid_from", !d.ValidFrom.IsZero(), known.ValidFrom.Nanos == r.ValidFrom.Nanos},
+		{"valid_until", !d.ValidUntil.IsZero(), known.ValidUntil.Nanos == r.ValidUntil.Nanos},
+		{"expires_at", !d.ExpiresAt.IsZero(), known.ExpiresAt.Nanos == r.ExpiresAt.Nanos},
+		{"pin", d.Pin, known.Pin},
+		{"confidence", d.Confidence != nil, known.Confidence == r.Confidence},
+		{"source", d.Source != "", known.Source == r.Source},
+		{"metadata", len(d.Metadata) > 0, slices.Equal(known.Metadata, r.Metadata)},
+	} {
+		if f.given && !f.same {
+			return f.name, nil
+		}
+	}
+	if d.Embedding == nil {
+		return "", nil
+	}
+	vector, err := tx.View().Vector(row)
+	if err != nil || !slices.Equal(vector, d.Embedding) {
+		return "embedding", err
+	}
+	return "", nil
+}
+
+func sameSet(a, b []string) bool {
+	a, b = slices.Clone(a), slices.Clone(b)
+	slices.Sort(a)
+	slices.Sort(b)
+	return slices.Equal(a, b)
+}
+
+func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time) error {
+	known, err := tx.Record(f.Row)
+	if err != nil {
+		return err
+	}
+	vector, err := tx.View().Vector(f.Row)
+	if err != nil {
+		return err
+	}
+	p.record.ID = known.ID
+	p.outcome = Outcome{
+		ID: known.ID, Result: Reinforced, Version: int(known.Version), Embedding: embeddingOf(vector),
+	}
+	return tx.Reinforce(known.ID, f.Reinforced()+1, now.UnixNano())
+}
+
+// refer stages what a draft says of other memories, and its idempotency key.
+func (p *pending) refer(tx *store.Tx) error {
+	id := p.outcome.ID
+	for i, l := range p.draft.Links {
+		if err := link(tx, id, l); err != nil {
+			return inField(err, fmt.Sprintf("links[%d].", i))
+		}
+	}
+	until := p.record.ValidFrom
+	if until.IsZero() {
+		until = p.record.OccurredAt
+	}
+	for i, old := range p.draft.Supersedes {
+		if err := supersede(tx, old, id, until); err != nil {
+			return inField(err, fmt.Sprintf("supersedes[%d]: ", i))
+		}
+	}
+	if len(p.draft.Supersedes) > 0 {
+		p.outcome.Superseded = p.draft.Supersedes
+		p.outcome.Result = Superseded
+	}
+	if p.draft.IdempotencyKey == "" {
+		return nil
+	}
+	return tx.PutKey(store.Key{
+		Name: p.draft.IdempotencyKey, Fingerprint: p.fingerprint, ID: id, Result: string(p.outcome.Result),
+		Version: uint32(p.outcome.Version),
+	})
+}
+
+func supersede(tx *store.Tx, old, by string, until store.Time) error {
+	f, ok, err := tx.Lookup(old)
+	switch {
+	case err != nil:
+		return err
+	case !ok:
+		return notFound(old)
+	case old == by:
+		return fmt.Errorf("memory %q cannot replace itself: use update: %w", old, ErrConflict)
+	case f.SupersededBy() == by:
+		return nil
+	case f.SupersededBy() != "":
+		return fmt.Errorf("memory %q was replaced by %q already: %w", old, f.SupersededBy(), ErrConflict)
+	}
+	return tx.Supersede(old, by, until)
+}
+
+func notFound(id string) error { return fmt.Errorf("memory %s: %w", quote(id), ErrNotFound) }
+
+// recordOf is the first version of a draft; its id may still be empty.
+func recordOf(d *Draft, now time.Time) store.Record {
+	occurred := d.OccurredAt
+	if occurred.IsZero() {
+		occurred = now
+	}
+	confidence := 1.0
+	if d.Confidence != nil {
+		confidence = *d.Confidence
+	}
+	return store.Record{
+		ID: d.ID, Version: 1, Content: d.Content, Kind: cmp.Or(d.Kind, DefaultKind), Tags: slices.Clone(d.Tags),
+		Speaker: d.Speaker, Session: d.Session, Source: d.Source, Metadata: toPairs(d.Metadata),
+		OccurredAt: toTime(occurred), ValidFrom: toTime(d.ValidFrom), ValidUntil: toTime(d.ValidUntil),
+		ExpiresAt: toTime(d.ExpiresAt), CreatedAt: toTime(now), UpdatedAt: toTime(now), Confidence: confidence,
+		Pin: d.Pin,
+	}
+}
+
+// fingerprint tells drafts apart that use the same idempotency key.
+func fingerprint(d *Draft) uint64 {
+	h := xxhash.New()
+	confidence := -1.0
+	if d.Confidence != nil {
+		confidence = *d.Confidence
+	}
+	links := make([]Link, 0, len(d.Links))
+	for _, l := range d.Links {
+		links = append(links, Link{To: l.To, Type: cmp.Or(l.Type, DefaultLinkType)})
+		fmt.Fprintf(h, "%v;", weightOf(l)) //nolint:errcheck // a hash never fails
+	}
+	fmt.Fprintf(h, "%q %q %q %q %q %q %q %d %d %d %d %v %v %q %v %v %q", //nolint:errcheck // as above
+		d.ID, d.Content, d.Kind, d.Tags, d.Speaker, d.Session, toPairs(d.Metadata),
+		toTime(d.OccurredAt).Nanos, toTime(d.ValidFrom).Nanos, toTime(d.ValidUntil).Nanos, toTime(d.ExpiresAt).Nanos,
+		d.Pin, confidence, d.Source, d.Embedding, links, d.Supersedes)
+	return h.Sum64()
+}

@@ -1,0 +1,112 @@
+package engram
+
+import "time"
+
+// ExportReport counts what Export wrote.
+type ExportReport struct {
+	Memories int `json:"memories"` // identities
+	Versions int `json:"versions"` // lines: every version of every memory
+}
+
+// ImportOptions say how Import treats what it reads.
+type ImportOptions struct {
+	// Strict stops at the first bad line; what was stored before it stays. Otherwise bad lines are reported and the
+	// rest is imported.
+	Strict bool
+	// Progress, if not nil, is called now and then from Import's goroutine with the counts so far.
+	Progress func(ImportReport)
+}
+
+// ImportReport counts what Import did.
+type ImportReport struct {
+	Lines      int   `json:"lines"` // lines read, empty ones not counted
+	Bytes      int64 `json:"bytes"`
+	Created    int   `json:"created"`    // memories that did not exist before
+	Versions   int   `json:"versions"`   // later versions stored
+	Unchanged  int   `json:"unchanged"`  // lines that said what is stored already
+	Reinforced int   `json:"reinforced"` // lines without an id whose content was known
+	Links      int   `json:"links"`
+	// Bad are the refused lines, the first 100 of them; BadCount counts all.
+	Bad      []BadLine `json:"bad,omitempty"`
+	BadCount int       `json:"bad_count"`
+}
+
+// BadLine is a line that Import refused.
+type BadLine struct {
+	Line  int    `json:"line"` // counted from 1
+	Error string `json:"error"`
+}
+
+// SpaceStats describes one space. Sizes are in bytes.
+type SpaceStats struct {
+	Space    string `json:"space"`
+	Memories int    `json:"memories"` // active, the current versions
+	Archived int    `json:"archived"`
+	Versions int    `json:"versions"` // rows held, old versions and archived ones included
+	// Hot and Warm count rows by tier.
+	Hot  int `json:"hot"`
+	Warm int `json:"warm"`
+	// Vectors counts embeddings of active memories; Dim is their dimension, 0 if none was stored yet.
+	Vectors int `json:"vectors"`
+	Dim     int `json:"dim"`
+	// Links counts explicit associations.
+	Links int `json:"links"`
+	// Position is the log position (LSN) of the last visible write.
+	Position     uint64 `json:"position"`
+	Segments     int    `json:"segments"`
+	LogBytes     int64  `json:"log_bytes"`
+	SegmentBytes int64  `json:"segment_bytes"`
+	IndexBytes   int64  `json:"index_bytes"`
+	HotBytes     int64  `json:"hot_bytes"`
+	// ReadOnly is the reason why the space refuses writes, "" if it does not.
+	ReadOnly string `json:"read_only,omitempty"`
+	// Torn is the number of bytes of an unfinished write that the last opening dropped from the log's end.
+	Torn int64 `json:"torn_bytes,omitempty"`
+	// Quarantined lists what was found damaged since the space was opened.
+	Quarantined []string `json:"quarantined,omitempty"`
+}
+
+// VerifyReport is what Verify found.
+type VerifyReport struct {
+	Files    int       `json:"files"`
+	Records  int       `json:"records"`
+	Bytes    int64     `json:"bytes"`
+	Problems []Problem `json:"problems"` // empty if all is well
+}
+
+// Problem is one thing that Verify found wrong.
+type Problem struct {
+	File   string `json:"file,omitempty"`
+	Offset int64  `json:"offset,omitempty"`
+	What   string `json:"what"`
+}
+
+// Event is one change of a space, as told to whoever asked for Events.
+type Event struct {
+	Space string `json:"space"`
+	// Position is the log position of the change; positions of one space only grow.
+	Position uint64    `json:"position"`
+	At       time.Time `json:"at"`
+	Kind     EventKind `json:"event"`
+	ID       string    `json:"id"`
+	Version  int       `json:"version,omitempty"`
+	// Other is the second memory of a link, or the one that superseded ID.
+	Other  string `json:"other,omitempty"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// EventKind says what happened to a memory.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventCreated    EventKind = "created"
+	EventReinforced EventKind = "reinforced"
+	EventUpdated    EventKind = "updated"
+	EventSuperseded EventKind = "superseded"
+	EventArchived   EventKind = "archived"
+	EventRestored   EventKind = "restored"
+	EventErased     EventKind = "erased"
+	EventLinked     EventKind = "linked"
+	EventUnlinked   EventKind = "unlinked"
+)

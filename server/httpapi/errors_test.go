@@ -1,0 +1,185 @@
+package httpapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/orchard9/engram-go/server/httpapi"
+	"github.com/orchard9/engram-go/server/problem"
+)
+
+func TestProblems(t *testing.T) {
+	d := open(t)
+	d.want(201, "POST", memories, `{"id":"a","content":"one","embedding":[1,2,3,4,5,6,7,8],"idempotency_key":"k"}`, nil)
+	const recall, links = "/v1/spaces/default/recall", "/v1/spaces/default/links"
+	plain := []string{"Content-Type", "text/plain"}
+	for _, tt := range []struct {
+		name, method, path, body string
+		status                   int
+		code, field              string
+		headers                  []string
+	}{
+		{"no route", "GET", "/v2", "", 404, "unknown_route", "", nil},
+		{"no route below v1", "GET", "/v1/spaces/default", "", 404, "unknown_route", "", nil},
+		{"slash at the end", "GET", memories + "/", "", 400, "invalid_argument", "path", nil},
+		{"dot segment", "GET", memories + "/../recall", "", 400, "invalid_argument", "path", nil},
+		{"doubled slash", "GET", memories + "//a", "", 400, "invalid_argument", "path", nil},
+		{"method", "PUT", memories + "/a", "", 405, "method_not_allowed", "method", nil},
+		{"method of recall", "GET", recall, "", 405, "method_not_allowed", "method", nil},
+		{"space's name", "GET", "/v1/spaces/No%20Space/memories", "", 400, "invalid_argument", "space", nil},
+		{"parameter", "GET", memories + "?limt=1", "", 400, "unknown_parameter", "limt", nil},
+		{"parameter where none is taken", "POST", recall + "?limit=1", `{}`, 400, "unknown_parameter", "limit", nil},
+		{"parameter twice", "GET", memories + "?limit=1&limit=2", "", 400, "invalid_argument", "limit", nil},
+		{"parameter not encoded", "GET", memories + "?limit=%zz", "", 400, "invalid_argument", "query", nil},
+		{"parameter not UTF-8", "GET", memories + "?cursor=%ff", "", 400, "invalid_argument", "cursor", nil},
+		{"limit not a number", "GET", memories + "?limit=ten", "", 400, "invalid_argument", "limit", nil},
+		{"limit above", "GET", memories + "?limit=99999", "", 400, "invalid_argument", "limit", nil},
+		{"vectors", "GET", memories + "?vectors=1", "", 400, "invalid_argument", "vectors", nil},
+		{"cursor", "GET", memories + "?cursor=nonsense", "", 400, "invalid_argument", "cursor", nil},
+		{"include", "GET", memories + "/a?include=all", "", 400, "invalid_argument", "include", nil},
+		{"mode", "DELETE", memories + "/a?mode=burn", "", 400, "invalid_argument", "mode", nil},
+		{"id not UTF-8", "GET", memories + "/%ff", "", 400, "invalid_argument", "id", nil},
+		{"media type", "POST", memories, `{"content":"x"}`, 415, "unsupported_media_type", "Content-Type", plain},
+		{"form", "POST", memories, `content=x`, 415, "unsupported_media_type", "Content-Type",
+			[]string{"Content-Type", "application/x-www-form-urlencoded"}},
+		{"charset", "POST", memories, `{"content":"x"}`, 415, "unsupported_media_type", "Content-Type",
+			[]string{"Content-Type", "application/json; charset=latin1"}},
+		{"coding", "POST", memories, `{"content":"x"}`, 415, "unsupported_media_type", "Content-Encoding",
+			[]string{"Content-Encoding", "gzip"}},
+		{"import of JSON", "POST", "/v1/spaces/default/import", `{}`, 415, "unsupported_media_type", "Content-Type", nil},
+		{"no body", "POST", memories, "", 415, "unsupported_media_type", "Content-Type", nil},
+		{"empty body", "POST", memories, "", 400, "malformed_json", "", []string{"Content-Type", "application/json"}},
+		{"body where none is taken", "POST", memories + "/a/restore", `{}`, 400, "invalid_argument", "body", nil},
+		{"malformed", "POST", memories, `{"content":`, 400, "malformed_json", "", nil},
+		{"trailing data", "POST", memories, `{"content":"x"}{}`, 400, "malformed_json", "", nil},
+		{"not UTF-8", "POST", memories, "{\"content\":\"\xff\"}", 400, "malformed_json", "", nil},
+		{"unknown field", "POST", memories, `{"content":"x","colour":"red"}`, 400, "unknown_field", "colour", nil},
+		{"unknown field of recall", "POST", recall, `{"query":"x","hops":2}`, 400, "unknown_field", "hops", nil},
+		{"unknown field of update", "PATCH", memories + "/a", `{"id":"b"}`, 400, "unknown_field", "id", nil},
+		{"field twice", "POST", memories, `{"content":"x","content":"y"}`, 400, "invalid_argument", "content", nil},
+		{"null", "PATCH", memories + "/a", `{"tags":null}`, 400, "invalid_argument", "tags", nil},
+		{"two vectors", "POST", recall, `{"embedding":[1],"embedding_b64":""}`, 400, "invalid_argument", "embedding_b64", nil},
+		{"empty content", "POST", memories, `{"content":""}`, 400, "invalid_argument", "content", nil},
+		{"confidence", "POST", memories, `{"content":"x","confidence":2}`, 400, "invalid_argument", "confidence", nil},
+		{"dimension", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8,9]}`, 400, "dimension_mismatch", "", nil},
+		{"zero vector", "POST", memories, `{"content":"x","embedding":[0,0,0,0,0,0,0,0]}`, 400, "invalid_argument", "embedding", nil},
+		{"content too large", "POST", memories, `{"content":"` + strings.Repeat("x", 1<<17) + `"}`, 413, "too_large", "", nil},
+		{"body too large", "POST", memories, `{"content":"` + strings.Repeat("x", 5<<20) + `"}`, 413, "too_large", "body", nil},
+		{"id taken", "POST", memories, `{"id":"a","content":"two"}`, 409, "conflict", "", nil},
+		{"key taken", "POST", memories, `{"content":"two","idempotency_key":"k"}`, 409, "conflict", "", nil},
+		{"version", "PATCH", memories + "/a", `{"content":"two","if_version":7}`, 409, "conflict", "", nil},
+		{"restore what is active", "POST", memories + "/a/restore", "", 409, "conflict", "", nil},
+		{"get nobody", "GET", memories + "/nobody", "", 404, "not_found", "", nil},
+		{"update nobody", "PATCH", memories + "/nobody", `{"content":"x"}`, 404, "not_found", "", nil},
+		{"delete nobody", "DELETE", memories + "/nobody", "", 404, "not_found", "", nil},
+		{"restore nobody", "POST", memories + "/nobody/restore", "", 404, "not_found", "", nil},
+		{"link to nobody", "POST", links, `{"from":"a","to":"nobody"}`, 404, "not_found", "", nil},
+		{"link weight", "POST", links, `{"from":"a","to":"a","weight":2}`, 400, "invalid_argument", "links[0].weight", nil},
+		{"unlink without from", "DELETE", links + "?to=a", "", 400, "invalid_argument", "from", nil},
+		{"forget all", "POST", "/v1/spaces/default/forget", `{}`, 400, "invalid_argument", "ids", nil},
+		{"strict", "POST", "/v1/spaces/default/import?strict=yes", `{}`, 400, "invalid_argument", "strict",
+			[]string{"Content-Type", "application/x-ndjson"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			resp, text := d.send(tt.method, tt.path, tt.body, tt.headers...)
+			var p problem.Problem
+			if err := json.Unmarshal([]byte(text), &p); err != nil {
+				t.Fatalf("answer %d %q: %v", resp.StatusCode, text, err)
+			}
+			if resp.StatusCode != tt.status || p.Status != tt.status || p.Code != tt.code || p.Field != tt.field {
+				t.Errorf("answer %d %s, want %d %s of field %q", resp.StatusCode, text, tt.status, tt.code, tt.field)
+			}
+			if p.Detail == "" || resp.Header.Get("Content-Type") != problem.ContentType {
+				t.Errorf("answer %s of type %q", text, resp.Header.Get("Content-Type"))
+			}
+		})
+	}
+	if resp, _ := d.send("PUT", memories+"/a", ""); resp.Header.Get("Allow") != "DELETE, GET, HEAD, PATCH" {
+		t.Errorf("Allow = %q", resp.Header.Get("Allow"))
+	}
+}
+
+func TestChunkedBodyTooLarge(t *testing.T) {
+	d := open(t)
+	body := io.MultiReader(strings.NewReader(`{"content":"`), io.LimitReader(endless{}, 5<<20)) // A size unknown to net/http.
+	req, err := http.NewRequestWithContext(t.Context(), "POST", d.url+memories, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("answer %d, want 413", resp.StatusCode)
+	}
+}
+
+// endless reads as x for ever.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return copy(p, bytes.Repeat([]byte("x"), len(p))), nil }
+
+func TestClosedEngine(t *testing.T) {
+	d := open(t)
+	if err := d.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.want(503, "POST", memories, `{"content":"x"}`, nil)
+	d.want(503, "GET", "/readyz", "", nil)
+	d.want(200, "GET", "/healthz", "", nil)
+}
+
+func TestPanicEndsItsRequestOnly(t *testing.T) {
+	var log bytes.Buffer
+	mux := http.NewServeMux()
+	mux.HandleFunc("/early", func(http.ResponseWriter, *http.Request) { panic("secret") })
+	mux.HandleFunc("/late", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(bytes.Repeat([]byte("x"), 1<<16))
+		panic("secret")
+	})
+	mux.HandleFunc("/fine", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok") })
+	hs := httptest.NewServer(httpapi.Isolate(mux, slog.New(slog.NewTextHandler(&log, nil))))
+	defer hs.Close()
+	resp, err := http.Get(hs.URL + "/early")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p problem.Problem
+	text, _ := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err := json.Unmarshal(text, &p); err != nil || p.Code != problem.CodePanic || p.ErrorID == "" || resp.StatusCode != 500 {
+		t.Errorf("a panic answers %d %s", resp.StatusCode, text)
+	}
+	if strings.Contains(string(text), "secret") {
+		t.Errorf("the panic's value left the process: %s", text)
+	}
+	resp, err = http.Get(hs.URL + "/late")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("half an answer ends with %v, want a cut connection", err)
+	}
+	if resp, err = http.Get(hs.URL + "/fine"); err != nil || resp.StatusCode != 200 {
+		t.Errorf("the next request: %v", err)
+	}
+	_ = resp.Body.Close()
+	hs.Close()
+	for _, want := range []string{p.ErrorID, "secret", "errors_test.go"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log lacks %q:\n%s", want, log.String())
+		}
+	}
+}

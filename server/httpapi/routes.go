@@ -1,0 +1,82 @@
+package httpapi
+
+import "net/http"
+
+// bodyForm is what body a route takes.
+type bodyForm int
+
+const (
+	bodyNone  bodyForm = iota
+	bodyJSON           // one JSON object, held whole
+	bodyLines          // JSON lines, streamed
+)
+
+// route is one method of one path.
+type route struct {
+	method string
+	path   string // a pattern of http.ServeMux
+	params []string
+	body   bodyForm
+	max    int64 // of bodyJSON, bytes
+	handle func(*API, http.ResponseWriter, *call) error
+}
+
+// Paths.
+const (
+	pathSpace    = "/v1/spaces/{space}"
+	pathMemories = pathSpace + "/memories"
+	pathMemory   = pathMemories + "/{id}"
+	pathLinks    = pathSpace + "/links"
+)
+
+// routes is every route of the door.
+func routes() []route {
+	return append(memoryRoutes(), spaceRoutes()...)
+}
+
+func memoryRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{method: post, path: pathMemories, body: bodyJSON, max: maxBody, handle: (*API).remember},
+		{method: post, path: pathMemories + ":batch", body: bodyJSON, max: maxBatch, handle: (*API).rememberBatch},
+		{method: get, path: pathMemories, params: []string{"cursor", "limit", "vectors"}, handle: (*API).list},
+		{method: get, path: pathMemory, params: []string{"include", "vectors"}, handle: (*API).get},
+		{method: http.MethodPatch, path: pathMemory, body: bodyJSON, max: maxBody, handle: (*API).update},
+		{method: http.MethodDelete, path: pathMemory, params: []string{"mode", "reason"}, handle: (*API).remove},
+		{method: post, path: pathMemory + "/restore", handle: (*API).restore},
+		{method: post, path: pathSpace + "/recall", body: bodyJSON, max: maxBody, handle: (*API).recall},
+		{method: post, path: pathSpace + "/forget", body: bodyJSON, max: maxBody, handle: (*API).forget},
+		{method: post, path: pathLinks, body: bodyJSON, max: maxBody, handle: (*API).link},
+		{method: http.MethodDelete, path: pathLinks, params: []string{"from", "to", "type"}, handle: (*API).unlink},
+	}
+}
+
+func spaceRoutes() []route {
+	const get, post = http.MethodGet, http.MethodPost
+	return []route{
+		{method: get, path: pathSpace + "/stats", handle: (*API).stats},
+		{method: post, path: pathSpace + "/verify", handle: (*API).verify},
+		{method: get, path: pathSpace + "/export", handle: (*API).export},
+		{method: post, path: pathSpace + "/import", params: []string{"strict"}, body: bodyLines, handle: (*API).imports},
+		{method: get, path: pathSpace + "/events", handle: (*API).events},
+		{method: get, path: "/v1/spaces", handle: (*API).spaces},
+		{method: get, path: "/healthz", handle: (*API).healthz},
+		{method: get, path: "/readyz", handle: (*API).readyz},
+	}
+}
+
+// Route names one route, for documentation and its test.
+type Route struct {
+	Method string
+	Path   string   // with the wildcards {space} and {id}
+	Params []string // query parameters
+}
+
+// Routes lists every route.
+func Routes() []Route {
+	var all []Route
+	for _, r := range routes() {
+		all = append(all, Route{Method: r.method, Path: r.path, Params: r.params})
+	}
+	return all
+}

@@ -1,0 +1,96 @@
+package httpapi
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server/problem"
+	"github.com/orchard9/engram-go/server/wire"
+)
+
+// stats is GET …/stats.
+func (a *API) stats(w http.ResponseWriter, q *call) error {
+	stats, err := q.space.Stats(q.r.Context())
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, stats)
+}
+
+// verify is POST …/verify.
+func (a *API) verify(w http.ResponseWriter, q *call) error {
+	report, err := q.space.Verify(q.r.Context())
+	if err != nil {
+		return err
+	}
+	report.Problems = slices.Concat([]engram.Problem{}, report.Problems)
+	return send(w, http.StatusOK, report)
+}
+
+// export is GET …/export.
+func (a *API) export(w http.ResponseWriter, q *call) error {
+	out := &streamWriter{w: w, kind: mediaLines}
+	if q.r.Method == http.MethodHead {
+		out.begin()
+		return nil
+	}
+	if _, err := q.space.Export(q.r.Context(), out); err != nil {
+		return err
+	}
+	out.begin() // An empty space is an empty export.
+	return nil
+}
+
+// imports is POST …/import.
+func (a *API) imports(w http.ResponseWriter, q *call) error {
+	strict, err := q.flag("strict")
+	if err != nil {
+		return err
+	}
+	report, err := q.space.Import(q.r.Context(), q.lines, engram.ImportOptions{Strict: strict})
+	if err != nil {
+		p := *problem.From(err)
+		p.Report = &report
+		return &importError{problem: &p, err: err}
+	}
+	return send(w, http.StatusOK, report)
+}
+
+// importError is an import's failure with how far it came; the log gets the failure itself.
+type importError struct {
+	problem *problem.Problem
+	err     error
+}
+
+func (e *importError) Error() string { return e.err.Error() }
+
+// Unwrap gives the problem first: it is the answer.
+func (e *importError) Unwrap() []error { return []error{e.problem, e.err} }
+
+// spaces is GET /v1/spaces.
+func (a *API) spaces(w http.ResponseWriter, q *call) error {
+	names, err := a.db.Spaces(q.r.Context())
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, wire.Spaces{Spaces: slices.Concat([]string{}, names)})
+}
+
+// status answers healthz and readyz.
+type status struct {
+	Status string `json:"status"`
+}
+
+// healthz is GET /healthz: the process serves.
+func (a *API) healthz(w http.ResponseWriter, _ *call) error {
+	return send(w, http.StatusOK, status{Status: "ok"})
+}
+
+// readyz is GET /readyz: every open space takes reads and writes.
+func (a *API) readyz(w http.ResponseWriter, _ *call) error {
+	if err := a.db.Ready(); err != nil {
+		return problem.New(problem.CodeNotReady, err.Error())
+	}
+	return send(w, http.StatusOK, status{Status: "ready"})
+}

@@ -1,0 +1,205 @@
+package wire
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/orchard9/engram-go"
+)
+
+// vectorForms is what the wire accepts as a vector.
+const vectorForms = "must be given once: as embedding (numbers) or as embedding_b64 (base64 of little-endian float32)"
+
+// Draft is the body of a memory to be remembered.
+type Draft struct {
+	engram.Draft
+	EmbeddingB64 *string `json:"embedding_b64,omitempty"`
+}
+
+// Engine returns the draft as the root package takes it.
+func (d Draft) Engine() (engram.Draft, error) {
+	v, err := vector("", d.Embedding, d.EmbeddingB64)
+	d.Embedding = v
+	return d.Draft, err
+}
+
+// Batch is the body of several memories to be remembered at once.
+type Batch struct {
+	Memories []Draft `json:"memories"`
+}
+
+// Engine returns the drafts as the root package takes them.
+func (b Batch) Engine() ([]engram.Draft, error) {
+	drafts := make([]engram.Draft, len(b.Memories))
+	for i, d := range b.Memories {
+		v, err := vector(fmt.Sprintf("memories[%d].", i), d.Embedding, d.EmbeddingB64)
+		if err != nil {
+			return nil, err
+		}
+		d.Embedding = v
+		drafts[i] = d.Draft
+	}
+	return drafts, nil
+}
+
+// Outcomes answers a Batch, in its order.
+type Outcomes struct {
+	Outcomes []engram.Outcome `json:"outcomes"`
+}
+
+// Change is the body of an update.
+type Change struct {
+	engram.Change
+	EmbeddingB64 *string `json:"embedding_b64,omitempty"`
+}
+
+// Engine returns the change as the root package takes it.
+func (c Change) Engine() (engram.Change, error) {
+	if c.EmbeddingB64 == nil {
+		return c.Change, nil
+	}
+	var given []float32
+	if c.Embedding != nil {
+		given = append([]float32{}, *c.Embedding...)
+	}
+	v, err := vector("", given, c.EmbeddingB64)
+	c.Embedding = &v
+	return c.Change, err
+}
+
+// Cue is the body of a recall.
+type Cue struct {
+	engram.Cue
+	EmbeddingB64 *string `json:"embedding_b64,omitempty"`
+}
+
+// Engine returns the cue as the root package takes it.
+func (c Cue) Engine() (engram.Cue, error) {
+	v, err := vector("", c.Embedding, c.EmbeddingB64)
+	c.Embedding = v
+	return c.Cue, err
+}
+
+// Link is the body of an association.
+type Link struct {
+	From string `json:"from"`
+	engram.Link
+}
+
+// Unlinked answers the removal of an association.
+type Unlinked struct {
+	Removed bool `json:"removed"`
+}
+
+// Spaces answers the listing of spaces.
+type Spaces struct {
+	Spaces []string `json:"spaces"`
+}
+
+// Memory is one memory with what was asked to be included.
+type Memory struct {
+	engram.Memory
+	// History are all versions, oldest first.
+	History []engram.Memory `json:"history,omitempty"`
+	// Neighbors are the memories before and after this one in its session.
+	Neighbors []engram.Association `json:"neighbors,omitempty"`
+}
+
+// Answer is what a recall found. On the wire the terms of a hit are an object from term to value.
+type Answer struct {
+	Hits     []Hit `json:"hits"`
+	Searched int   `json:"searched"`
+}
+
+// Hit is one recalled memory.
+type Hit struct {
+	engram.Memory
+	Score float64 `json:"score"`
+	// Why are the terms by name; they add up to Score.
+	Why map[string]float64 `json:"why"`
+	// Explain are the parts of the terms, by the terms' names, if the cue asked to explain.
+	Explain map[string][]engram.Part `json:"explain,omitempty"`
+}
+
+// FromAnswer returns a as the wire has it. The two share what they point to.
+func FromAnswer(a engram.Answer) Answer {
+	hits := make([]Hit, len(a.Hits))
+	for i, h := range a.Hits {
+		hits[i] = Hit{Memory: h.Memory, Score: h.Score, Why: make(map[string]float64, len(h.Why))}
+		for _, t := range h.Why {
+			hits[i].Why[t.Name] = t.Value
+			if len(t.Detail) == 0 {
+				continue
+			}
+			if hits[i].Explain == nil {
+				hits[i].Explain = map[string][]engram.Part{}
+			}
+			hits[i].Explain[t.Name] = t.Detail
+		}
+	}
+	return Answer{Hits: hits, Searched: a.Searched}
+}
+
+// Engine returns the answer as the root package gives it, for clients; the terms are in the order of their names.
+func (a Answer) Engine() engram.Answer {
+	hits := make([]engram.Hit, len(a.Hits))
+	for i, h := range a.Hits {
+		hits[i] = engram.Hit{Memory: h.Memory, Score: h.Score}
+		for name, value := range h.Why {
+			hits[i].Why = append(hits[i].Why, engram.Term{Name: name, Value: value, Detail: h.Explain[name]})
+		}
+		slices.SortFunc(hits[i].Why, func(x, y engram.Term) int { return strings.Compare(x.Name, y.Name) })
+	}
+	return engram.Answer{Hits: hits, Searched: a.Searched}
+}
+
+// vector returns the vector that was given in one of two forms, nil if in none. prefix leads to the field in errors.
+func vector(prefix string, numbers []float32, b64 *string) ([]float32, error) {
+	if b64 == nil {
+		return numbers, nil
+	}
+	if numbers != nil {
+		return nil, invalid(prefix+"embedding_b64", "given beside embedding", vectorForms)
+	}
+	raw, err := base64.StdEncoding.Strict().DecodeString(*b64)
+	if err != nil {
+		return nil, invalid(prefix+"embedding_b64", "not base64 ("+err.Error()+")", vectorForms)
+	}
+	if len(raw)%4 != 0 {
+		return nil, invalid(prefix+"embedding_b64", fmt.Sprintf("%d bytes long", len(raw)), "must have 4 bytes a number")
+	}
+	v := make([]float32, len(raw)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return v, nil
+}
+
+// EncodeVector returns v in the form of embedding_b64.
+func EncodeVector(v []float32) string {
+	raw := make([]byte, 0, 4*len(v))
+	for _, f := range v {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(f))
+	}
+	return base64.StdEncoding.EncodeToString(raw)
+}
+
+// EscapeSegment percent-encodes an id or a space's name so that it is one segment of a path, whatever it contains.
+// Dots are encoded too: clients and proxies resolve "." and "..".
+func EscapeSegment(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '~'
+		if plain {
+			b.WriteByte(c)
+			continue
+		}
+		fmt.Fprintf(&b, "%%%02X", c)
+	}
+	return b.String()
+}

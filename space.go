@@ -1,0 +1,86 @@
+package engram
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// Space is an isolated memory: nothing in one space is ever seen from another. It is a name, cheap to make and to
+// keep, and safe for concurrent use. Every method that takes a context returns its error if it is done before the work
+// begins; a write that was handed to the log is waited for, so that its outcome is known.
+type Space struct {
+	db   *DB
+	name string
+	// last is the handle of the last call, so that the usual call takes no lock.
+	last atomic.Pointer[handle]
+}
+
+// Name is the space's name.
+func (s *Space) Name() string { return s.name }
+
+// with runs fn on the open space, inside the boundary that turns a panic into this call's error.
+func (s *Space) with(ctx context.Context, op string, create bool, fn func(*store.Space) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	h := s.last.Load()
+	if h == nil || !h.acquire() {
+		var err error
+		if h, err = s.db.acquire(s.name, create); err != nil {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+		s.last.Store(h)
+	}
+	defer h.release(s.db)
+	return isolate.Do(op, s.name, nil, func() error { return fn(h.space) })
+}
+
+// read runs fn on the space's current view.
+func (s *Space) read(ctx context.Context, op string, fn func(*store.View) error) error {
+	return s.with(ctx, op, s.name == DefaultSpace, func(sp *store.Space) error { return fn(sp.View()) })
+}
+
+// Stats describes the space as it is now.
+func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
+	var out SpaceStats
+	err := s.with(ctx, "stats", s.name == DefaultSpace, func(sp *store.Space) error {
+		st := sp.Stats()
+		out = SpaceStats{
+			Space: s.name, Memories: st.Memories, Archived: st.Archived, Versions: st.Hot + st.Warm,
+			Hot: st.Hot, Warm: st.Warm, Vectors: st.Vectors, Dim: st.Dim, Links: st.LinkCount, Position: st.Position,
+			Segments: st.Segments, LogBytes: st.LogBytes, SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes,
+			HotBytes: st.HotBytes, Torn: st.Torn, Quarantined: st.Damaged,
+		}
+		if st.ReadOnly != nil {
+			out.ReadOnly = st.ReadOnly.Error()
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Verify reads everything the space holds, checks every checksum, and checks what is kept in memory against it. It
+// runs beside reads and writes. What it finds is in the report; the error is for what kept it from looking, such as
+// the context's end.
+func (s *Space) Verify(ctx context.Context) (VerifyReport, error) {
+	out := VerifyReport{Problems: []Problem{}}
+	err := s.with(ctx, "verify", s.name == DefaultSpace, func(sp *store.Space) error {
+		r, err := sp.Verify(ctx)
+		out.Files, out.Records, out.Bytes = r.Files, r.Records, r.Bytes
+		for _, p := range r.Problems {
+			out.Problems = append(out.Problems, Problem{File: p.File, Offset: p.Offset, What: p.What})
+		}
+		return err
+	})
+	return out, err
+}
+
+// Seal moves what the space holds in memory into a sealed, mapped segment now, as happens by itself when there is
+// enough of it, and waits for the end of it. Answers are the same before and after.
+func (s *Space) Seal(ctx context.Context) error {
+	return s.with(ctx, "seal", false, func(sp *store.Space) error { return sp.Seal() })
+}

@@ -1,0 +1,478 @@
+package engram
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// Export writes the whole space to w as JSON lines, as of the moment when it begins: every version of every memory,
+// oldest first, archived ones included, with embeddings, links (as outgoing), times and versions. [Space.Import] reads
+// it back without loss. A damaged memory ends it with its error.
+func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
+	var report ExportReport
+	out := bufio.NewWriterSize(w, 64<<10)
+	now := s.db.o.Clock()
+	err := s.read(ctx, "export", func(v *store.View) error {
+		var stop error
+		v.Scan(0, func(_ uint32, f store.Found) bool {
+			if stop = ctx.Err(); stop != nil || expired(v.ExpiresAt(f.Row), now) {
+				return stop == nil
+			}
+			stop = exportMemory(out, v, f, &report)
+			return stop == nil
+		})
+		return errors.Join(stop, out.Flush())
+	})
+	return report, err
+}
+
+func exportMemory(out io.Writer, v *store.View, f store.Found, report *ExportReport) error {
+	versions, err := history(v, f)
+	if err != nil {
+		return err
+	}
+	for _, m := range versions {
+		m.Tier = ""
+		outgoing := m.Links[:0]
+		for _, l := range m.Links {
+			if !l.Incoming {
+				outgoing = append(outgoing, l)
+			}
+		}
+		m.Links = outgoing
+		line, err := json.Marshal(m)
+		if err != nil {
+			return fmt.Errorf("encode memory %q: %w", m.ID, err)
+		}
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			return fmt.Errorf("write export: %w", err)
+		}
+		report.Versions++
+	}
+	report.Memories++
+	return nil
+}
+
+// importLine is a line of an import: a draft, or, if it has a version, one version of a memory as Export wrote it.
+type importLine struct {
+	Draft
+	CreatedAt    time.Time `json:"created_at,omitzero"`
+	UpdatedAt    time.Time `json:"updated_at,omitzero"`
+	Version      int       `json:"version,omitempty"`
+	Reason       string    `json:"reason,omitempty"`
+	Reinforced   int       `json:"reinforced,omitempty"`
+	ArchivedAt   time.Time `json:"archived_at,omitzero"`
+	SupersededBy string    `json:"superseded_by,omitempty"`
+}
+
+const (
+	importBatch = 256
+	maxBadLines = 100
+	// An import's line may be longer than a memory: JSON escapes, and a vector in decimal digits.
+	maxLineBytes = 8 << 20
+	// maxDeferred bounds the links to memories that come later in the input.
+	maxDeferred = 1 << 20
+)
+
+// Import reads JSON lines: drafts as Remember takes them, or the versions that Export wrote. It stores what is new and
+// leaves alone what is there already, so that a second import of the same lines changes nothing. Links may point to
+// memories that come later in the input. A bad line is reported with its number and stops nothing, or, with
+// ImportOptions.Strict, everything behind it. The error is for what stopped the import.
+func (s *Space) Import(ctx context.Context, r io.Reader, o ImportOptions) (ImportReport, error) {
+	im := &importer{space: s, o: o, now: s.db.o.Clock()}
+	err := s.with(ctx, "import", true, func(sp *store.Space) error {
+		im.sp = sp
+		if err := im.lines(ctx, r); err != nil {
+			return errors.Join(err, im.flush())
+		}
+		return errors.Join(im.flush(), im.deferredLinks())
+	})
+	return im.report, err
+}
+
+type importer struct {
+	space    *Space
+	sp       *store.Space
+	o        ImportOptions
+	now      time.Time
+	report   ImportReport
+	batch    []numbered
+	size     int
+	deferred []deferredLink
+}
+
+type numbered struct {
+	line int
+	importLine
+	record   store.Record
+	prepared *store.Prepared
+}
+
+type deferredLink struct {
+	line int
+	from string
+	link Link
+}
+
+// errStrict ends a strict import; the bad line is in the report.
+var errStrict = errors.New("strict import stopped at a bad line")
+
+func (im *importer) bad(line int, err error) error {
+	im.report.BadCount++
+	if len(im.report.Bad) < maxBadLines {
+		im.report.Bad = append(im.report.Bad, BadLine{Line: line, Error: err.Error()})
+	}
+	if im.o.Strict {
+		return fmt.Errorf("line %d: %w: %w", line, err, errStrict)
+	}
+	return nil
+}
+
+func (im *importer) lines(ctx context.Context, r io.Reader) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	for number := 1; ; number++ {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("import: %w", err)
+		}
+		raw, tooLong, err := readLine(in)
+		im.report.Bytes += int64(len(raw))
+		if lineErr := im.line(number, raw, tooLong); lineErr != nil {
+			return lineErr
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("import: read input: %w", err)
+		}
+	}
+}
+
+// readLine reads up to the next newline. A longer line than allowed is read to its end and reported, not kept.
+func readLine(in *bufio.Reader) (line []byte, tooLong bool, err error) {
+	for {
+		part, err := in.ReadSlice('\n')
+		if len(line)+len(part) > maxLineBytes {
+			tooLong, line = true, line[:0]
+		}
+		if !tooLong {
+			line = append(line, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, tooLong, err
+		}
+	}
+}
+
+func (im *importer) line(number int, raw []byte, tooLong bool) error {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 && !tooLong {
+		return nil
+	}
+	im.report.Lines++
+	if tooLong {
+		return im.bad(number, fmt.Errorf("longer than %d bytes: %w", maxLineBytes, ErrTooLarge))
+	}
+	n := numbered{line: number}
+	if err := n.decode(raw, im.space.db.o.Limits); err != nil {
+		return im.bad(number, err)
+	}
+	n.record = recordOf(&n.Draft, im.now)
+	if n.Version > 0 {
+		n.record.Version, n.record.Reason = uint32(n.Version), n.Reason
+		n.record.CreatedAt = toTime(n.CreatedAt)
+		n.record.UpdatedAt = toTime(n.UpdatedAt)
+	}
+	n.prepared = im.sp.Prepare(&n.record)
+	im.batch = append(im.batch, n)
+	im.size += len(raw)
+	if len(im.batch) < importBatch && im.size < 4<<20 {
+		return nil
+	}
+	return im.flush()
+}
+
+// decode reads and checks a line.
+func (n *numbered) decode(raw []byte, l Limits) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&n.importLine); err != nil {
+		return fmt.Errorf("not a memory in JSON: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the memory: put one JSON object on each line")
+	}
+	if err := l.draft(&n.Draft); err != nil {
+		return err
+	}
+	c := &checks{}
+	if n.Version < 0 || n.Version > 1<<31-1 {
+		c.fail("version", fmt.Sprint(n.Version), "use a version counted from 1")
+	}
+	if n.Version > 0 {
+		c.id("id", n.ID)
+		if n.CreatedAt.IsZero() || n.UpdatedAt.IsZero() || n.OccurredAt.IsZero() {
+			c.fail("version", fmt.Sprint(n.Version), "a line with a version needs occurred_at, created_at and updated_at")
+		}
+	} else if !n.CreatedAt.IsZero() || !n.UpdatedAt.IsZero() || n.Reason != "" || n.Reinforced != 0 ||
+		!n.ArchivedAt.IsZero() || n.SupersededBy != "" {
+		c.fail("version", "missing", "created_at, updated_at, reason, reinforced, archived_at and superseded_by need it")
+	}
+	c.time("created_at", n.CreatedAt)
+	c.time("updated_at", n.UpdatedAt)
+	c.time("archived_at", n.ArchivedAt)
+	c.text("reason", n.Reason, maxReasonBytes)
+	if n.SupersededBy != "" {
+		c.id("superseded_by", n.SupersededBy)
+	}
+	if n.Reinforced < 0 || n.Reinforced > 1<<31-1 {
+		c.fail("reinforced", fmt.Sprint(n.Reinforced), "use a count, 0 or more")
+	}
+	return c.err
+}
+
+// flush stores the lines gathered so far. A line that what is stored refuses stages nothing and is reported; the
+// others are stored together.
+func (im *importer) flush() error {
+	batch := im.batch
+	im.batch, im.size = nil, 0
+	if len(batch) == 0 {
+		return nil
+	}
+	before, deferred := im.report, len(im.deferred)
+	err := im.sp.Write("import", func(tx *store.Tx) error {
+		for i := range batch {
+			if err := im.store(tx, &batch[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errStrict) {
+		im.report, im.deferred = before, im.deferred[:deferred]
+		return fmt.Errorf("import: %w", err)
+	}
+	if errors.Is(err, errStrict) {
+		// Nothing of this batch was stored: store what stands before the bad line.
+		return im.strict(batch, before, deferred)
+	}
+	if im.o.Progress != nil {
+		im.o.Progress(im.report)
+	}
+	return nil
+}
+
+// strict stores a batch line by line up to the bad one.
+func (im *importer) strict(batch []numbered, before ImportReport, deferred int) error {
+	im.report, im.deferred = before, im.deferred[:deferred]
+	for i := range batch {
+		err := im.sp.Write("import", func(tx *store.Tx) error { return im.store(tx, &batch[i]) })
+		if err != nil {
+			return errors.Join(err, im.deferredLinks())
+		}
+	}
+	return nil
+}
+
+// store stages one line. Every refusal comes before the first thing is staged.
+func (im *importer) store(tx *store.Tx, n *numbered) error {
+	if n.Version == 0 {
+		return im.storeDraft(tx, n)
+	}
+	f, exists, err := tx.Find(n.ID)
+	if err != nil {
+		return im.bad(n.line, err)
+	}
+	if exists {
+		done, err := im.compare(tx, f, n)
+		if done || err != nil {
+			return err
+		}
+	}
+	if err := im.dimension(tx, n); err != nil {
+		return im.bad(n.line, err)
+	}
+	if err := tx.Put(string(eventOf(exists)), &n.record, n.Embedding, n.prepared); err != nil {
+		return err
+	}
+	if exists {
+		im.report.Versions++
+	} else {
+		im.report.Created++
+	}
+	return im.storeFate(tx, n)
+}
+
+func eventOf(exists bool) EventKind {
+	if exists {
+		return EventUpdated
+	}
+	return EventCreated
+}
+
+// dimension refuses a vector that the space cannot hold, before anything is staged.
+func (im *importer) dimension(tx *store.Tx, n *numbered) error {
+	if dim := tx.View().Dim; dim != 0 && len(n.Embedding) != 0 && len(n.Embedding) != dim {
+		return &store.DimensionError{Got: len(n.Embedding), Want: dim}
+	}
+	return nil
+}
+
+// compare holds a version against the memory of that id: known already (done), the next version, or a contradiction.
+func (im *importer) compare(tx *store.Tx, f store.Found, n *numbered) (done bool, err error) {
+	rows := tx.View().Versions(f)
+	current, err := tx.Record(f.Row)
+	if err != nil {
+		return true, im.bad(n.line, err)
+	}
+	for _, row := range rows {
+		r, err := tx.Record(row)
+		if err != nil {
+			return true, im.bad(n.line, err)
+		}
+		if r.Version != n.record.Version {
+			continue
+		}
+		if n.SupersededBy != "" {
+			r.ValidUntil = n.record.ValidUntil // supersession set it beside the record
+		}
+		if !sameVersion(r, &n.record) {
+			return true, im.bad(n.line, fmt.Errorf("memory %q has another version %d: %w", n.ID, n.Version, ErrConflict))
+		}
+		im.report.Unchanged++
+		return true, nil
+	}
+	if n.record.Version < current.Version || f.Archived() {
+		return true, im.bad(n.line, fmt.Errorf("memory %q is at version %d already: %w", n.ID, current.Version, ErrConflict))
+	}
+	return false, nil
+}
+
+// storeFate stages what became of an exported memory.
+func (im *importer) storeFate(tx *store.Tx, n *numbered) error {
+	if n.Reinforced > 0 {
+		if err := tx.Reinforce(n.ID, uint32(n.Reinforced), n.record.UpdatedAt.Nanos); err != nil {
+			return err
+		}
+	}
+	if n.SupersededBy != "" {
+		if err := tx.Supersede(n.ID, n.SupersededBy, n.record.ValidUntil); err != nil {
+			return err
+		}
+	}
+	if !n.ArchivedAt.IsZero() {
+		if err := tx.Archive(n.ID, n.ArchivedAt.UnixNano()); err != nil {
+			return err
+		}
+	}
+	return im.storeLinks(tx, n, n.ID)
+}
+
+func (im *importer) storeDraft(tx *store.Tx, n *numbered) error {
+	p := pending{draft: &n.Draft, record: n.record, prepared: n.prepared}
+	if p.draft.IdempotencyKey != "" {
+		p.fingerprint = fingerprint(p.draft)
+	}
+	if err := errors.Join(im.dimension(tx, n), supersedable(tx, p.draft.Supersedes)); err != nil {
+		return im.bad(n.line, err)
+	}
+	// A draft's links may lead to later lines; they are stored apart.
+	links := p.draft.Links
+	p.draft.Links = nil
+	if err := im.space.rememberOne(tx, &p, im.now); err != nil {
+		if errors.Is(err, ErrConflict) || errors.Is(err, ErrCorrupt) {
+			return im.bad(n.line, err)
+		}
+		return err
+	}
+	if p.known {
+		im.report.Unchanged++
+		return nil
+	}
+	if err := p.refer(tx); err != nil {
+		return err
+	}
+	switch {
+	case p.outcome.Result != Reinforced:
+		im.report.Created++
+	case n.ID != "":
+		im.report.Unchanged++
+	default:
+		im.report.Reinforced++
+	}
+	n.Draft.Links = links
+	return im.storeLinks(tx, n, p.outcome.ID)
+}
+
+// supersedable checks what supersede would refuse, before anything is staged.
+func supersedable(tx *store.Tx, ids []string) error {
+	for _, id := range ids {
+		f, ok, err := tx.Lookup(id)
+		if err != nil || !ok {
+			return orNotFound(err, id)
+		}
+		if by := f.SupersededBy(); by != "" {
+			return fmt.Errorf("memory %q was replaced by %q already: %w", id, by, ErrConflict)
+		}
+	}
+	return nil
+}
+
+// storeLinks stages the links to memories that exist and keeps the others for the end of the input.
+func (im *importer) storeLinks(tx *store.Tx, n *numbered, from string) error {
+	for _, l := range n.Draft.Links {
+		_, ok, err := tx.Lookup(l.To)
+		if err != nil || !ok || from == l.To {
+			if len(im.deferred) < maxDeferred {
+				im.deferred = append(im.deferred, deferredLink{n.line, from, l})
+				continue
+			}
+			if err := im.bad(n.line, fmt.Errorf("link to %q: more than %d links lead to later lines", l.To, maxDeferred)); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := tx.Link(from, l.To, cmp.Or(l.Type, DefaultLinkType), float32(weightOf(l))); err != nil {
+			return err
+		}
+		im.report.Links++
+	}
+	return nil
+}
+
+// deferredLinks stores the links that led to later lines.
+func (im *importer) deferredLinks() error {
+	links := im.deferred
+	im.deferred = nil
+	for len(links) > 0 {
+		n := min(len(links), importBatch)
+		stored := 0
+		err := im.sp.Write("import", func(tx *store.Tx) error {
+			stored = 0
+			for _, d := range links[:n] {
+				err := link(tx, d.from, d.link)
+				if err == nil {
+					stored++
+				} else if err := im.bad(d.line, fmt.Errorf("link to %q: %w", d.link.To, err)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("import links: %w", err)
+		}
+		im.report.Links += stored
+		links = links[n:]
+	}
+	return nil
+}

@@ -1,0 +1,138 @@
+package engram
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// Update makes a new version of an active memory; the old one stays in its history. An archived or superseded memory,
+// or one that is not at IfVersion, is ErrConflict. A change that changes nothing makes no version.
+func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, error) {
+	c := &checks{}
+	if c.id("id", id); c.err != nil {
+		return Outcome{}, c.err
+	}
+	if err := s.db.o.Limits.change(&change); err != nil {
+		return Outcome{}, err
+	}
+	now := s.db.o.Clock()
+	var out Outcome
+	err := s.with(ctx, "update", false, func(sp *store.Space) error {
+		return sp.Write("update", func(tx *store.Tx) (err error) {
+			out, err = update(sp, tx, id, &change, now)
+			return err
+		})
+	})
+	if err != nil {
+		return Outcome{}, err
+	}
+	return out, nil
+}
+
+// active finds a memory that may be changed.
+func active(tx *store.Tx, id string, now time.Time) (store.Found, *store.Record, error) {
+	f, ok, err := tx.Lookup(id)
+	if err != nil || !ok {
+		return f, nil, orNotFound(err, id)
+	}
+	switch {
+	case f.Archived():
+		return f, nil, fmt.Errorf("memory %q is archived: restore it first: %w", id, ErrConflict)
+	case f.SupersededBy() != "":
+		return f, nil, fmt.Errorf("memory %q was replaced by %q: update that one: %w", id, f.SupersededBy(), ErrConflict)
+	}
+	r, err := tx.Record(f.Row)
+	if err == nil && expired(r.ExpiresAt, now) {
+		err = notFound(id)
+	}
+	return f, r, err
+}
+
+func update(sp *store.Space, tx *store.Tx, id string, change *Change, now time.Time) (Outcome, error) {
+	f, old, err := active(tx, id, now)
+	if err != nil {
+		return Outcome{}, err
+	}
+	if change.IfVersion > 0 && change.IfVersion != int(old.Version) {
+		return Outcome{}, fmt.Errorf("memory %q is at version %d, not %d: read it again: %w",
+			id, old.Version, change.IfVersion, ErrConflict)
+	}
+	vector, err := tx.View().Vector(f.Row)
+	if err != nil {
+		return Outcome{}, err
+	}
+	next, newVector := changed(old, vector, change)
+	if err := checkSpan(next); err != nil {
+		return Outcome{}, err
+	}
+	out := Outcome{ID: id, Result: Updated, Version: int(old.Version), Embedding: embeddingOf(newVector)}
+	if sameVersion(old, next) && slices.Equal(vector, newVector) {
+		return out, nil
+	}
+	next.Version++
+	next.UpdatedAt = toTime(now)
+	next.Reason = change.Reason
+	tx.Reason(change.Reason)
+	out.Version = int(next.Version)
+	return out, tx.Put(string(EventUpdated), next, newVector, sp.Prepare(next))
+}
+
+// changed is the record and the vector that a change makes of the old ones.
+func changed(old *store.Record, vector []float32, c *Change) (*store.Record, []float32) {
+	next := *old
+	set(&next.Content, c.Content)
+	set(&next.Kind, c.Kind)
+	if next.Kind == "" {
+		next.Kind = DefaultKind
+	}
+	set(&next.Speaker, c.Speaker)
+	set(&next.Session, c.Session)
+	set(&next.Source, c.Source)
+	set(&next.Pin, c.Pin)
+	set(&next.Confidence, c.Confidence)
+	set(&next.Tags, c.Tags)
+	if c.Metadata != nil {
+		next.Metadata = toPairs(*c.Metadata)
+	}
+	for _, t := range []struct {
+		to   *store.Time
+		from *time.Time
+	}{
+		{&next.OccurredAt, c.OccurredAt}, {&next.ValidFrom, c.ValidFrom},
+		{&next.ValidUntil, c.ValidUntil}, {&next.ExpiresAt, c.ExpiresAt},
+	} {
+		if t.from != nil {
+			*t.to = toTime(*t.from)
+		}
+	}
+	switch {
+	case c.Embedding != nil:
+		vector = *c.Embedding
+	case next.Content != old.Content:
+		vector = nil
+	}
+	return &next, vector
+}
+
+func set[T any](to *T, from *T) {
+	if from != nil {
+		*to = *from
+	}
+}
+
+func checkSpan(r *store.Record) error {
+	c := &checks{}
+	c.order("valid_from", r.ValidFrom.Go(), "valid_until", r.ValidUntil.Go())
+	return c.err
+}
+
+func sameVersion(a, b *store.Record) bool {
+	return a.Content == b.Content && a.Kind == b.Kind && a.Speaker == b.Speaker && a.Session == b.Session &&
+		a.Source == b.Source && a.Pin == b.Pin && a.Confidence == b.Confidence && slices.Equal(a.Tags, b.Tags) &&
+		slices.Equal(a.Metadata, b.Metadata) && a.OccurredAt == b.OccurredAt && a.ValidFrom == b.ValidFrom &&
+		a.ValidUntil == b.ValidUntil && a.ExpiresAt == b.ExpiresAt
+}

@@ -1,0 +1,312 @@
+package engram
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/orchard9/engram-go/internal/vec"
+)
+
+// quote shows a value in an error: shortened, with whatever cannot be printed escaped.
+func quote(s string) string {
+	const most = 60
+	if len(s) > most {
+		cut := most
+		for cut > 0 && !utf8.RuneStart(s[cut]) {
+			cut--
+		}
+		return strconv.Quote(s[:cut]) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+func validSpaceName(name string) error {
+	ok := len(name) >= 1 && len(name) <= maxSpaceName
+	for _, c := range []byte(name) {
+		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '.' || c == '_' || c == '-')
+	}
+	if !ok {
+		return &InvalidError{
+			Field: "space", Value: quote(name), Allowed: "use 1 to 64 of a-z, 0-9, dot, underscore and hyphen",
+		}
+	}
+	return nil
+}
+
+// checks collects the first thing wrong with a request.
+type checks struct{ err error }
+
+func (c *checks) fail(field, value, allowed string) {
+	if c.err == nil {
+		c.err = &InvalidError{Field: field, Value: value, Allowed: allowed}
+	}
+}
+
+func (c *checks) tooLarge(field string, got, most int, unit string) {
+	if c.err == nil {
+		c.err = fmt.Errorf("%s has %d %s, at most %d are allowed: %w", field, got, unit, most, ErrTooLarge)
+	}
+}
+
+// text checks a string: UTF-8 of at most most bytes.
+func (c *checks) text(field, s string, most int) {
+	switch {
+	case len(s) > most:
+		c.tooLarge(field, len(s), most, "bytes")
+	case !utf8.ValidString(s):
+		c.fail(field, quote(s), "it is not UTF-8: send UTF-8 text")
+	}
+}
+
+// name checks a string that identifies something: text without control characters.
+func (c *checks) name(field, s string, most int) {
+	c.text(field, s, most)
+	for _, r := range s {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			c.fail(field, quote(s), "control characters are not allowed")
+			return
+		}
+	}
+}
+
+func (c *checks) id(field, id string) {
+	if id == "" {
+		c.fail(field, "empty", "use an id of 1 to 128 bytes")
+		return
+	}
+	c.name(field, id, maxIDBytes)
+}
+
+func (c *checks) ids(field string, ids []string, most int) {
+	if len(ids) > most {
+		c.tooLarge(field, len(ids), most, "ids")
+		return
+	}
+	for i, id := range ids {
+		c.id(fmt.Sprintf("%s[%d]", field, i), id)
+	}
+}
+
+func (c *checks) unit(field string, x float64) {
+	if !(x >= 0 && x <= 1) {
+		c.fail(field, strconv.FormatFloat(x, 'g', -1, 64), "use a number from 0 to 1")
+	}
+}
+
+func (c *checks) tags(field string, tags []string, most int) {
+	if len(tags) > most {
+		c.tooLarge(field, len(tags), most, "tags")
+		return
+	}
+	for i, tag := range tags {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if tag == "" {
+			c.fail(at, "empty", "use a tag of 1 to 128 bytes")
+		}
+		c.name(at, tag, maxTagBytes)
+		if slices.Index(tags, tag) != i {
+			c.fail(at, quote(tag), "it is there twice: give each tag once")
+		}
+	}
+}
+
+// The instants that nanoseconds since 1970 reach in 64 bits, to the year.
+var (
+	minTime = time.Date(1678, 1, 1, 0, 0, 0, 0, time.UTC)
+	maxTime = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func (c *checks) time(field string, t time.Time) {
+	if !t.IsZero() && (t.Before(minTime) || !t.Before(maxTime)) {
+		c.fail(field, t.Format(time.RFC3339), "use a time from the years 1678 to 2261")
+	}
+}
+
+// order checks that a span is not empty or reversed.
+func (c *checks) order(fromField string, from time.Time, untilField string, until time.Time) {
+	if !from.IsZero() && !until.IsZero() && !from.Before(until) {
+		c.fail(untilField, until.Format(time.RFC3339Nano),
+			fmt.Sprintf("it must be after %s, which is %s", fromField, from.Format(time.RFC3339Nano)))
+	}
+}
+
+func (c *checks) metadata(m map[string]string, most int) {
+	size := 0
+	for _, key := range sortedKeys(m) {
+		size += len(key) + len(m[key])
+		if key == "" {
+			c.fail("metadata", "an empty key", "use keys of 1 to 128 bytes")
+		}
+		c.name("metadata key", key, maxTagBytes)
+		c.text("metadata."+key, m[key], most)
+	}
+	if size > most {
+		c.tooLarge("metadata", size, most, "bytes")
+	}
+}
+
+func (c *checks) vector(field string, v []float32) {
+	if v == nil || c.err != nil {
+		return
+	}
+	if len(v) < 8 || len(v) > maxDim {
+		c.err = dimensionError(len(v))
+		return
+	}
+	if err := vec.Validate(v); err != nil {
+		c.fail(field, "refused", err.Error())
+	}
+}
+
+func (c *checks) links(field string, links []Link, most int) {
+	if len(links) > most {
+		c.tooLarge(field, len(links), most, "links")
+		return
+	}
+	for i, l := range links {
+		at := fmt.Sprintf("%s[%d].", field, i)
+		c.id(at+"to", l.To)
+		c.name(at+"type", l.Type, maxNameBytes)
+		if l.Weight != nil {
+			c.unit(at+"weight", *l.Weight)
+		}
+	}
+}
+
+// draft checks everything about a draft that can be told without looking at what is stored.
+func (l Limits) draft(d *Draft) error {
+	c := &checks{}
+	if d.ID != "" {
+		c.id("id", d.ID)
+	}
+	if strings.TrimSpace(d.Content) == "" {
+		c.fail("content", quote(d.Content), "it must not be empty")
+	}
+	c.text("content", d.Content, l.Content)
+	c.name("kind", d.Kind, maxNameBytes)
+	c.tags("tags", d.Tags, l.Tags)
+	c.name("speaker", d.Speaker, maxPersonBytes)
+	c.name("session", d.Session, maxPersonBytes)
+	c.name("source", d.Source, maxSourceBytes)
+	c.name("idempotency_key", d.IdempotencyKey, maxIDBytes)
+	c.time("occurred_at", d.OccurredAt)
+	c.time("valid_from", d.ValidFrom)
+	c.time("valid_until", d.ValidUntil)
+	c.time("expires_at", d.ExpiresAt)
+	c.order("valid_from", d.ValidFrom, "valid_until", d.ValidUntil)
+	if d.Confidence != nil {
+		c.unit("confidence", *d.Confidence)
+	}
+	c.metadata(d.Metadata, l.Metadata)
+	c.vector("embedding", d.Embedding)
+	c.links("links", d.Links, l.Links)
+	c.ids("supersedes", d.Supersedes, l.IDs)
+	for i, id := range d.Supersedes {
+		if id == d.ID {
+			c.fail(fmt.Sprintf("supersedes[%d]", i), quote(id), "a memory cannot replace itself: use update")
+		}
+		if slices.Index(d.Supersedes, id) != i {
+			c.fail(fmt.Sprintf("supersedes[%d]", i), quote(id), "it is there twice: give each id once")
+		}
+	}
+	return c.err
+}
+
+// cue checks a cue.
+func (l Limits) cue(q *Cue) error {
+	c := &checks{}
+	c.text("query", q.Text, l.Query)
+	c.vector("embedding", q.Embedding)
+	if q.Limit < 0 || q.Limit > l.Hits {
+		c.fail("limit", strconv.Itoa(q.Limit), fmt.Sprintf("use 1 to %d", l.Hits))
+	}
+	c.ids("ids", q.IDs, l.IDs)
+	for i, kind := range q.Kinds {
+		c.name(fmt.Sprintf("kinds[%d]", i), kind, maxNameBytes)
+	}
+	c.tags("tags", q.Tags, l.IDs)
+	c.tags("tags_any", q.TagsAny, l.IDs)
+	c.tags("tags_none", q.TagsNone, l.IDs)
+	c.name("speaker", q.Speaker, maxPersonBytes)
+	c.name("session", q.Session, maxPersonBytes)
+	c.time("from", q.From)
+	c.time("to", q.To)
+	c.time("valid_at", q.ValidAt)
+	c.order("from", q.From, "to", q.To)
+	c.unit("min_confidence", q.MinConfidence)
+	return c.err
+}
+
+// change checks an update.
+func (l Limits) change(d *Change) error {
+	c := &checks{}
+	if d.Content != nil {
+		if strings.TrimSpace(*d.Content) == "" {
+			c.fail("content", quote(*d.Content), "it must not be empty: use forget to remove a memory")
+		}
+		c.text("content", *d.Content, l.Content)
+	}
+	for _, f := range []struct {
+		name  string
+		value *string
+		most  int
+	}{
+		{"kind", d.Kind, maxNameBytes},
+		{"speaker", d.Speaker, maxPersonBytes},
+		{"session", d.Session, maxPersonBytes},
+		{"source", d.Source, maxSourceBytes},
+	} {
+		if f.value != nil {
+			c.name(f.name, *f.value, f.most)
+		}
+	}
+	if d.Tags != nil {
+		c.tags("tags", *d.Tags, l.Tags)
+	}
+	c.changeTimes(d)
+	if d.Confidence != nil {
+		c.unit("confidence", *d.Confidence)
+	}
+	if d.Metadata != nil {
+		c.metadata(*d.Metadata, l.Metadata)
+	}
+	if d.Embedding != nil {
+		c.vector("embedding", *d.Embedding)
+	}
+	c.text("reason", d.Reason, maxReasonBytes)
+	if d.IfVersion < 0 || d.IfVersion > math.MaxInt32 {
+		c.fail("if_version", strconv.Itoa(d.IfVersion), "use a version, counted from 1, or leave it out")
+	}
+	return c.err
+}
+
+func (c *checks) changeTimes(d *Change) {
+	for _, f := range []struct {
+		name  string
+		value *time.Time
+	}{
+		{"occurred_at", d.OccurredAt}, {"valid_from", d.ValidFrom},
+		{"valid_until", d.ValidUntil}, {"expires_at", d.ExpiresAt},
+	} {
+		if f.value != nil {
+			c.time(f.name, *f.value)
+		}
+	}
+	if d.OccurredAt != nil && d.OccurredAt.IsZero() {
+		c.fail("occurred_at", "empty", "a memory always has a time: leave it out to keep the one it has")
+	}
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
