@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,9 +17,22 @@ import (
 )
 
 // clock is a clock that tests set.
-type clock struct{ now time.Time }
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
 
-func (c *clock) tell() time.Time { return c.now }
+func (c *clock) tell() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+}
 
 func day(n int) time.Time { return time.Date(2026, 3, n, 9, 0, 0, 0, time.UTC) }
 
@@ -33,7 +47,7 @@ type world struct {
 
 func newWorld(t *testing.T, o engram.Options) *world {
 	t.Helper()
-	w := &world{t: t, fs: vfs.NewMem(), clock: &clock{day(1)}, o: o}
+	w := &world{t: t, fs: vfs.NewMem(), clock: &clock{now: day(1)}, o: o}
 	if w.o.Clock == nil {
 		w.o.Clock = w.clock.tell
 	}
@@ -235,7 +249,7 @@ func TestUpdateHistoryForgetRestore(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
 	remember(t, s, engram.Draft{ID: "a", Content: "The code is 1234.", Embedding: make8(1)})
-	w.clock.now = day(2)
+	w.clock.set(day(2))
 	out, err := s.Update(t.Context(), "a", engram.Change{Content: new("The code is 9876."), Reason: "changed", IfVersion: 1})
 	if err != nil {
 		t.Fatal(err)

@@ -7,3 +7,10 @@ func (o Options) On(fs vfs.FS) Options {
 	o.fs = fs
 	return o
 }
+
+// OpenSpaces counts the spaces that are open, the default one included.
+func (db *DB) OpenSpaces() int {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return len(db.open)
+}

@@ -30,6 +30,9 @@ import (
 // DefaultAddr is where the server listens unless told otherwise: this machine only.
 const DefaultAddr = "127.0.0.1:7474"
 
+// maxMCP is how many requests of /mcp are worked on at once: each may hold a message of 4 MiB, all of them 256 MiB.
+const maxMCP = 64
+
 // Options of a server; the zero value is the default.
 type Options struct {
 	// Logger gets failures that are not the client's. nil discards them.
@@ -79,7 +82,8 @@ func New(db *engram.DB, o Options) (*Server, error) {
 		return nil, err
 	}
 	api := httpapi.New(db, o.Logger)
-	doors := split(api, httpapi.Isolate(mcp.Handler(), o.Logger), limiter(o.MaxRequests))
+	few := limiter(min(maxMCP, o.MaxRequests))
+	doors := split(api, few(httpapi.Isolate(mcp.Handler(), o.Logger)), limiter(o.MaxRequests))
 	// What a foreign page sends is refused before it takes a place or is read.
 	return &Server{db: db, opts: o, api: api, handler: onlyHosts(o.Hosts, sameOrigin(doors))}, nil
 }

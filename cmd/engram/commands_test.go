@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -17,6 +17,7 @@ import (
 func TestEveryFieldOfADraft(t *testing.T) {
 	eachMode(t, func(t *testing.T, c *cli) {
 		c.ok("remember", "--id", "old", "--session", "s", "--occurred-at", "2025-05-01", "the", "old", "rail")
+		c.ok("remember", "--id", "before", "--session", "s", "--occurred-at", "2025-05-01T12:00", "a rusty bolt")
 		vector := filepath.Join(t.TempDir(), "vector")
 		if err := os.WriteFile(vector, []byte("[1,2,3,4,5,6,7,8]\n"), 0o600); err != nil {
 			t.Fatal(err)
@@ -39,13 +40,14 @@ func TestEveryFieldOfADraft(t *testing.T) {
 			m.OccurredAt.Format("2006-01-02T15:04:05Z07:00"), m.ValidFrom.Format("2006-01-02"),
 			m.ValidUntil.Format("2006-01-02"), m.ExpiresAt.Format("2006-01-02"),
 		}
-		if want := []string{"2025-05-02T10:00:00+02:00", "2025-05-03", "2035-05-03", "2099-01-01"}; !slices.Equal(times, want) {
+		want := []string{"2025-05-02T10:00:00+02:00", "2025-05-03", "2035-05-03", "2099-01-01"}
+		if !slices.Equal(times, want) {
 			t.Errorf("times = %q, want %q", times, want)
 		}
 		if want := (engram.Association{To: "old", Type: "replaces", Weight: 0.25}); !slices.Contains(m.Links, want) {
 			t.Errorf("links = %+v, want %+v among them", m.Links, want)
 		}
-		if len(m.Neighbors) != 1 || m.Neighbors[0].To != "old" || len(m.History) != 1 {
+		if len(m.Neighbors) != 1 || m.Neighbors[0].To != "before" || len(m.History) != 1 {
 			t.Errorf("neighbors = %+v, history = %+v", m.Neighbors, m.History)
 		}
 		retry := decoded[engram.Outcome](c, "remember", "--id", "new", "--idempotency-key", "k1", "--kind", "fact",
@@ -117,8 +119,14 @@ func TestRecall(t *testing.T) {
 			}
 		}
 		for _, filter := range [][]string{
-			{"--kind", "fact"}, {"--tag", "x"}, {"--tag-any", "x"}, {"--tag-none", "y"}, {"--id", "dome"},
-			{"--to", "2025-05-15"}, {"--min-confidence", "0.9"}, {"--limit", "1", "binds"},
+			{"--kind", "fact"},
+			{"--tag", "x"},
+			{"--tag-any", "x"},
+			{"--tag-none", "y"},
+			{"--id", "dome"},
+			{"--to", "2025-05-15"},
+			{"--min-confidence", "0.9"},
+			{"--limit", "1", "binds"},
 		} {
 			a := decoded[wire.Answer](c, append([]string{"recall", "dome"}, filter...)...)
 			if len(a.Hits) != 1 || a.Hits[0].ID != "dome" {
@@ -126,7 +134,8 @@ func TestRecall(t *testing.T) {
 			}
 		}
 		for _, filter := range [][]string{{"--speaker", "Wen"}, {"--from", "2025-05-15"}} {
-			if a := decoded[wire.Answer](c, append([]string{"recall"}, filter...)...); len(a.Hits) != 1 || a.Hits[0].ID != "owl" {
+			a := decoded[wire.Answer](c, append([]string{"recall"}, filter...)...)
+			if len(a.Hits) != 1 || a.Hits[0].ID != "owl" {
 				t.Errorf("recall %q = %+v, want only owl", filter, a.Hits)
 			}
 		}
@@ -157,7 +166,8 @@ func TestUpdateTouchesOnlyWhatIsGiven(t *testing.T) {
 		}
 		c.ok("update", "a", "--speaker", "", "--tag", "", "--meta", "", "--embedding", "", "--valid-until", "", "--pin=false")
 		m = decoded[wire.Memory](c, "get", "a")
-		if m.Speaker != "" || len(m.Tags) != 0 || len(m.Metadata) != 0 || len(m.Embedding) != 0 || !m.ValidUntil.IsZero() || m.Pin {
+		if m.Speaker != "" || len(m.Tags) != 0 || len(m.Metadata) != 0 || len(m.Embedding) != 0 ||
+			!m.ValidUntil.IsZero() || m.Pin {
 			t.Errorf("after clearing: get = %+v", m)
 		}
 		c.ok("update", "a", "--if-version", "3", "second", "text")
@@ -170,7 +180,8 @@ func TestForgetAndRestore(t *testing.T) {
 	eachMode(t, func(t *testing.T, c *cli) {
 		c.ok("remember", "--id", "a", "--tag", "old", "--occurred-at", "2020-01-01", "about foxes")
 		c.ok("remember", "--id", "b", "about hens")
-		wantIn(t, "dry run", c.ok("forget", "--tag", "old", "--before", "2021-01-01", "--dry-run"), "1 memory matched", "dry run")
+		dry := c.ok("forget", "--tag", "old", "--before", "2021-01-01", "--dry-run")
+		wantIn(t, "dry run", dry, "1 memory matched", "dry run")
 		wantIn(t, "recall", c.ok("recall", "foxes"), "about foxes")
 		wantIn(t, "forget", c.ok("forget", "a"), "1 archived, 0 erased")
 		wantIn(t, "recall", c.ok("recall", "foxes"), "Nothing relevant")
@@ -317,14 +328,15 @@ func TestVersion(t *testing.T) {
 }
 
 // moments are times of this run, and sizes that depend on them.
-var moments = regexp.MustCompile(`"(created_at|updated_at|archived_at)":"[^"]*"|(created|updated|archived) +[0-9: +Z-]+`)
+var moments = regexp.MustCompile(
+	`"(created_at|updated_at|archived_at)":"[^"]*"|(created|updated|archived) +[0-9: +Z-]+`)
 
 func TestBothBackendsSayTheSame(t *testing.T) {
 	script := [][]string{
-		{"remember", "--id", "a", "--session", "s", "--occurred-at", "2025-05-01T10:00:00+02:00", "--tag", "x", "about foxes"},
-		{"remember", "--id", "b", "--session", "s", "--occurred-at", "2025-05-01T10:01:00+02:00", "--link", "a", "it was silent"},
+		{"remember", "--id", "a", "--session", "s", "--occurred-at", "2025-05-01T10:00:00+02:00", "--tag", "x", "the foxes"},
+		{"remember", "--id", "b", "--session", "s", "--occurred-at", "2025-05-01T10:01:00+02:00", "--link", "a", "silence"},
 		{"remember", "--id", "a", "something else"},
-		{"remember", "--id", "c/d ä?", "--occurred-at", "2025-05-02T00:00:00Z", "--json", "an awkward id <&>"},
+		{"remember", "--id", "c/d ä?", "--occurred-at", "2025-05-02T00:00:00Z", "--json", "an odd id <&>"},
 		{"remember", "--confidence", "7", "too sure"},
 		{"remember", ""},
 		{"recall", "foxes", "--explain"},
@@ -391,33 +403,57 @@ func TestSaysWhichBackend(t *testing.T) {
 }
 
 func TestMCP(t *testing.T) {
-	messages := []any{
-		map[string]any{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": map[string]any{
-			"protocolVersion": "2025-06-18", "capabilities": map[string]any{},
-			"clientInfo": map[string]any{"name": "test", "version": "1"},
-		}},
-		map[string]any{"jsonrpc": "2.0", "method": "notifications/initialized"},
-		map[string]any{"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": map[string]any{
-			"name": "recall", "arguments": map[string]any{"query": "foxes"},
-		}},
-	}
-	var input bytes.Buffer
-	for _, m := range messages {
-		if err := json.NewEncoder(&input).Encode(m); err != nil {
-			t.Fatal(err)
-		}
+	messages := []string{
+		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},` +
+			`"clientInfo":{"name":"test","version":"1"}}}`,
+		`{"jsonrpc":"2.0","method":"notifications/initialized"}`,
+		`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"remember","arguments":{"content":"about foxes"}}}`,
+		`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"recall","arguments":{"query":"foxes"}}}`,
+		`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"forget","arguments":{"ids":["nobody"]}}}`,
+		`{"jsonrpc":"2.0","id":5,"method":"tools/call","params":{"name":"get","arguments":{"ids":["fox-1"],` +
+			`"include":["history"]}}}`,
 	}
 	eachMode(t, func(t *testing.T, c *cli) {
-		c.ok("remember", "--id", "fox-1", "about foxes")
-		r := c.run(input.String(), "mcp")
-		if r.code != 0 {
-			t.Fatalf("mcp = %+v", r)
-		}
-		wantIn(t, "mcp", r.out, "fox-1", "about foxes")
-		for line := range strings.Lines(r.out) {
-			if !json.Valid([]byte(line)) {
-				t.Errorf("standard output has a line that is not a message: %q", line)
+		c.ok("remember", "--id", "fox-1", "about red foxes")
+		input, send := io.Pipe()
+		receive, output := io.Pipe()
+		var stderr lockedBuffer
+		ended := make(chan int, 1)
+		go func() {
+			ended <- run(t.Context(), []string{"mcp"}, c.process(input, output, &stderr))
+			output.Close()
+		}()
+		answers := json.NewDecoder(receive)
+		var last map[string]any
+		for _, m := range messages {
+			if _, err := io.WriteString(send, m+"\n"); err != nil {
+				t.Fatalf("send %s: %v; stderr:\n%s", m, err, stderr.String())
+			}
+			if !strings.Contains(m, `"id"`) {
+				continue
+			}
+			last = nil
+			if err := answers.Decode(&last); err != nil || last["result"] == nil {
+				t.Fatalf("answer to %s = %v, %v", m, last, err)
+			}
+			if strings.Contains(m, `"recall"`) {
+				wantIn(t, "recall", asText(t, last), "about red foxes", "about foxes")
 			}
 		}
+		wantIn(t, "get", asText(t, last), "fox-1", "history")
+		send.Close()
+		if code := <-ended; code != 0 {
+			t.Errorf("mcp = exit %d, want 0 at the end of its input; stderr:\n%s", code, stderr.String())
+		}
 	})
+}
+
+// asText encodes v for looking into it.
+func asText(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
 }

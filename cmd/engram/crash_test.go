@@ -43,7 +43,7 @@ func TestKill9(t *testing.T) {
 	total := tally{}
 	for round := range rounds {
 		if round%crashFresh == 0 {
-			l = &ledger{t: t, dir: filepath.Join(t.TempDir(), "data"), entries: map[string]*entry{}}
+			l = newLedger(t)
 		}
 		acks := l.writeAndKill(round, rng)
 		counted := l.check(rng)
@@ -98,16 +98,23 @@ func (c *tally) add(other tally) {
 }
 
 func (c tally) String() string {
-	return fmt.Sprintf("%d acknowledged states compared (%d of them absent by erasure); %d unanswered, %d of those survived",
+	return fmt.Sprintf("%d states compared (%d of them absent); %d unanswered, %d of those survived",
 		c.acknowledged, c.absent, c.unanswered, c.survived)
 }
 
 // ledger is the truth about one directory, kept outside it.
 type ledger struct {
 	t       *testing.T
+	failf   func(format string, args ...any) // told of every difference
 	dir     string
 	mu      sync.Mutex // guards entries; an entry belongs to its client until the round is over
 	entries map[string]*entry
+}
+
+func newLedger(t *testing.T) *ledger {
+	return &ledger{
+		t: t, failf: t.Errorf, dir: filepath.Join(t.TempDir(), "data"), entries: map[string]*entry{},
+	}
 }
 
 // writeAndKill starts a server, lets the clients write, kills it, and returns how many requests were acknowledged.
@@ -197,15 +204,15 @@ func (l *ledger) check(rng *rand.Rand) tally {
 	}
 	for batch, survived := range batches {
 		if len(survived) > 1 {
-			l.t.Errorf("batch %s survived in part: %d of %d", batch, survived[true], survived[true]+survived[false])
+			l.failf("batch %s survived in part: %d of %d", batch, survived[true], survived[true]+survived[false])
 		}
 	}
 	for id := range found {
-		l.t.Errorf("memory %q exists and was never written", id)
+		l.failf("memory %q exists and was never written", id)
 	}
 	report, err := space.Verify(l.t.Context())
 	if err != nil || len(report.Problems) > 0 {
-		l.t.Errorf("Verify = %+v, %v", report, err)
+		l.failf("Verify = %+v, %v", report, err)
 	}
 	l.sampleRecall(space, rng)
 	return counted
@@ -221,7 +228,7 @@ func (l *ledger) readAll(space *engram.Space) map[string]state {
 		}
 		got, err := space.Get(l.t.Context(), m.ID)
 		if err != nil || got.Content != m.Content || got.Version != m.Version {
-			l.t.Errorf("Get(%q) = version %d, %v; All gave version %d", m.ID, got.Version, err, m.Version)
+			l.failf("Get(%q) = version %d, %v; All gave version %d", m.ID, got.Version, err, m.Version)
 		}
 		found[m.ID] = state{content: m.Content, version: m.Version}
 	}
@@ -236,7 +243,7 @@ func (l *ledger) settle(e *entry, got state, counted *tally, batches map[string]
 	}
 	survived := e.next != nil && got == *e.next
 	if !survived && got != e.acked {
-		l.t.Errorf("memory %q is %.60q version %d; acknowledged was %.60q version %d, unanswered %+v",
+		l.failf("memory %q is %.60q version %d; acknowledged was %.60q version %d, unanswered %+v",
 			e.id, got.content, got.version, e.acked.content, e.acked.version, e.next)
 	}
 	if e.next != nil {
@@ -267,7 +274,7 @@ func (l *ledger) sampleRecall(space *engram.Space, rng *rand.Rand) {
 		}
 		top := topID(answer)
 		if (e.acked.version > 0 && top != id) || (e.acked.version == 0 && top == id) {
-			l.t.Errorf("Recall(%q) = %q first; memory is at version %d", uniqueWord(id), top, e.acked.version)
+			l.failf("Recall(%q) = %q first; memory is at version %d", uniqueWord(id), top, e.acked.version)
 		}
 	}
 }
@@ -404,4 +411,34 @@ func (c *crashClient) send(method, path string, body any) bool {
 		return false
 	}
 	return err == nil
+}
+
+// TestLedgerNoticesDifferences checks the check: what a broken engine would leave must not pass.
+func TestLedgerNoticesDifferences(t *testing.T) {
+	one := func(content string) state { return state{content: uniqueWord("a") + content, version: 1} }
+	for name, entries := range map[string][]*entry{
+		"lost":              {{id: "a", acked: one("")}, {id: "b", acked: one("")}},
+		"changed":           {{id: "a", acked: one(" other")}},
+		"come back":         {{id: "a"}},
+		"never written":     {},
+		"half an update":    {{id: "a", acked: one(" old"), next: &state{content: "new", version: 2}}},
+		"half a batch":      {{id: "a", next: new(one("")), batch: "x"}, {id: "b", next: new(one("")), batch: "x"}},
+		"wrong version":     {{id: "a", acked: state{content: one("").content, version: 2}}},
+		"nothing, as it is": {{id: "a", acked: one("")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(t)
+			differences := 0
+			l.failf = func(string, ...any) { differences++ }
+			for _, e := range entries {
+				l.entries[e.id] = e
+			}
+			c := &cli{t: t, dir: l.dir}
+			c.ok("remember", "--id", "a", one("").content)
+			l.check(rand.New(rand.NewPCG(1, 1)))
+			if (differences == 0) != (name == "nothing, as it is") {
+				t.Errorf("check found %d differences", differences)
+			}
+		})
+	}
 }

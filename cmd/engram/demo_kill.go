@@ -75,7 +75,7 @@ func demoReading(i int) engram.Draft {
 	start := time.Date(2025, 10, 4, 21, 0, 0, 0, time.UTC)
 	return engram.Draft{
 		ID:         fmt.Sprintf("reading-%06d", i),
-		Content:    fmt.Sprintf("Reading %d: the drive lags %d milliseconds behind, dome at %d degrees.", i, i*37%911, i*7%360),
+		Content:    fmt.Sprintf("Reading %d: the drive lags %d milliseconds, dome at %d degrees.", i, i*37%911, i*7%360),
 		Kind:       "event",
 		Session:    "night-log",
 		OccurredAt: start.Add(time.Duration(i) * time.Second),
@@ -241,6 +241,6 @@ func (d *demo) compareWithUncrashed(log *engram.Space, count int) (err error) {
 		return err
 	}
 	y, err := twin.Recall(d.ctx, cue)
-	d.claim(len(x.Hits) > 0 && sameAnswer(x, y), "and recall answers as in a directory that never crashed, to the last bit")
+	d.claim(len(x.Hits) > 0 && sameAnswer(x, y), "recall answers as in a directory that never crashed, to the last bit")
 	return err
 }

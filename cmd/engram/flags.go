@@ -163,7 +163,7 @@ func (a *app) contentFrom(words []string) (string, error) {
 		return "", fmt.Errorf("read standard input: %w", err)
 	}
 	if len(data) > maxStdin {
-		return "", fmt.Errorf("standard input is larger than %d bytes: %w. Remember it in parts", maxStdin, engram.ErrTooLarge)
+		return "", fmt.Errorf("standard input is above %d bytes: %w. Remember it in parts", maxStdin, engram.ErrTooLarge)
 	}
 	if !utf8.Valid(data) {
 		return "", usagef("standard input is not UTF-8: convert it first, for example with iconv -t UTF-8")

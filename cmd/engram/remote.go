@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	engram "github.com/orchard9/engram-go"
@@ -179,11 +180,12 @@ func (r *remote) Import(
 
 // url is the address of something in the space. Each part is one segment, whatever it contains.
 func (r *remote) url(parts ...string) string {
-	target := r.base + "/v1/spaces/" + wire.EscapeSegment(r.space)
+	var target strings.Builder
+	target.WriteString(r.base + "/v1/spaces/" + wire.EscapeSegment(r.space))
 	for _, part := range parts {
-		target += "/" + wire.EscapeSegment(part)
+		target.WriteString("/" + wire.EscapeSegment(part))
 	}
-	return target
+	return target.String()
 }
 
 // call sends body as JSON, nothing if it is nil, and decodes the reply into out, if that is not nil.

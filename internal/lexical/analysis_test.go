@@ -120,6 +120,10 @@ func TestSingleLettersOfRuns(t *testing.T) {
 	if got := s.x.Length(0); got != 7 {
 		t.Errorf("a run of 8 letters has length %d, want 7: the letters beside the pairs do not count", got)
 	}
+	s.text("東京都に犬がいる") // now from memory
+	if got := s.x.Length(3); got != 7 {
+		t.Errorf("the same run again has length %d, want 7", got)
+	}
 	if got := s.x.Length(1); got != 1 {
 		t.Errorf("one letter has length %d, want 1", got)
 	}
@@ -127,15 +131,19 @@ func TestSingleLettersOfRuns(t *testing.T) {
 
 func TestQueryFrequencies(t *testing.T) {
 	s := newShelf(t, lexical.Options{})
-	long := strings.Repeat("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma ", 2)
+	const greek = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma "
+	long := strings.Repeat(greek, 2)
 	q := s.x.Analyze(long + "running runs alphas")
-	if len(q.Terms) != 19 || q.Terms[0].Weight != 3 || q.Terms[1].Weight != 2 || q.Terms[18] != (lexical.QueryTerm{Term: "run", Weight: 2}) {
+	last := lexical.QueryTerm{Term: "run", Weight: 2}
+	if len(q.Terms) != 19 || q.Terms[0].Weight != 3 || q.Terms[1].Weight != 2 || q.Terms[18] != last {
 		t.Errorf("Analyze = %v, want 19 terms, alpha 3, run 2", q.Terms)
 	}
 }
 
 func FuzzAnalyze(f *testing.F) {
-	for _, seed := range []string{"don't", "צה\"ל", "東京s", "👩‍👩‍👧‍👦🇩🇪", "a\u0301\u200d", "\xff\xe4", "İIıi", "ｶﾞ=\u0338"} {
+	for _, seed := range []string{
+		"don't", "צה\"ל", "東京s", "👩‍👩‍👧‍👦🇩🇪", "a\u0301\u200d", "\xff\xe4", "İIıi", "ｶﾞ=\u0338",
+	} {
 		f.Add(seed, "english")
 		f.Add(seed, "tr")
 	}

@@ -1,6 +1,7 @@
 package lexical
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -11,9 +12,12 @@ import (
 // the whole text.
 func TestShortCutAgreesWithLibrary(t *testing.T) {
 	pieces := []string{
-		"a", "B", "z9", "10", "3.5", "1,000", "don't", "it’s", "_", "-", ".", ":", ",", "'", "\"", " ", " ", "\n", "\t", "\r\n",
-		"é", "e\u0301", "\u0301", "\u200d", "\ufe0f", "\u20e3", "#", "1", "ß", "І", "שׁ", "צה", "\u0338", "=", "東", "京", "ー",
-		"カ", "ｶ", "ﾞ", "서울", "ไทย", "😂", "👩", "👍🏽", "🇩🇪", "\u00ad", "\u200e", "؟", "·", "…", "½", "²", "\xff", "\xe4\xb8", "\x00",
+		"a", "B", "z9", "10", "3.5", "1,000", "don't", "it’s", "_", "-", ".", ":", ",", "'", "\"", " ", " ", "\n",
+		"\t", "\r\n",
+		"é", "e\u0301", "\u0301", "\u200d", "\ufe0f", "\u20e3", "#", "1", "ß", "І", "שׁ", "צה", "\u0338", "=", "東", "京",
+		"ー",
+		"カ", "ｶ", "ﾞ", "서울", "ไทย", "😂", "👩", "👍🏽", "🇩🇪", "\u00ad", "\u200e", "؟", "·", "…", "½",
+		"²", "\xff", "\xe4\xb8", "\x00",
 	}
 	r := rand.New(rand.NewPCG(3, 3))
 	tokens := func(turkic bool, way func(*tokenizer)) []string {
@@ -24,7 +28,7 @@ func TestShortCutAgreesWithLibrary(t *testing.T) {
 		way(&tk)
 		return got
 	}
-	for i := range 60_000 {
+	for i := range 20_000 {
 		var b strings.Builder
 		for range 1 + r.IntN(8) {
 			b.WriteString(pieces[r.IntN(len(pieces))])
@@ -152,5 +156,24 @@ func TestLanguageNames(t *testing.T) {
 	}
 	if _, known := languageOf(""); known {
 		t.Error("the empty name is a language")
+	}
+}
+
+func TestLn(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 9))
+	for range 100_000 {
+		x := 1 + math.Exp(r.Float64()*60-30)
+		if got, want := ln(x), math.Log(x); math.Abs(got-want) > 4e-16*max(1, want) {
+			t.Fatalf("ln(%v) = %v, want %v", x, got, want)
+		}
+	}
+	if ln(1) != 0 || ln(2) != math.Ln2 {
+		t.Errorf("ln(1) = %v, ln(2) = %v", ln(1), ln(2))
+	}
+	// The same bits on every machine.
+	for x, want := range map[float64]uint64{1.6: 0x3fde148a1a2726ce, 8.0 / 3: 0x3fef62f40794a7b8, 12345.678: 0x4022d79559791e31} {
+		if got := math.Float64bits(ln(x)); got != want {
+			t.Errorf("ln(%v) has the bits %#x, want %#x", x, got, want)
+		}
 	}
 }

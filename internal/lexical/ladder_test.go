@@ -154,7 +154,8 @@ func (m *quality) add(ranked []uint32, gold map[int]bool) {
 }
 
 func (m quality) String() string {
-	return fmt.Sprintf("R@5 %.3f R@10 %.3f R@20 %.3f R@50 %.3f nDCG@10 %.3f MRR %.3f", m[0], m[1], m[2], m[3], m[4], m[5])
+	return fmt.Sprintf("R@5 %.3f R@10 %.3f R@20 %.3f R@50 %.3f nDCG@10 %.3f MRR %.3f",
+		m[0], m[1], m[2], m[3], m[4], m[5])
 }
 
 // rank orders all rows by score, ties by row.
@@ -222,7 +223,8 @@ func TestLadder(t *testing.T) {
 		{"speaker, text", with(article, "porter", nil), speaker, quality{.546, .612, .682, .754, .488, .477}},
 		{"reference", with(article, "porter", nil), reference, quality{.548, .631, .698, .771, .494, .478}},
 		{"reference, date", with(article, "porter", nil), dated, quality{.568, .651, .713, .779, .516, .499}},
-		{"reference, .9/.4", lexical.Options{Language: "porter"}, reference, quality{.569, .649, .697, .770, .507, .490}},
+		{"reference, .9/.4", lexical.Options{Language: "porter"}, reference,
+			quality{.569, .649, .697, .770, .507, .490}},
 	} {
 		got := measure(t, all, c.o, c.document)
 		t.Logf("%-26s %v", c.name, got)

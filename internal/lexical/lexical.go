@@ -14,7 +14,8 @@
 // by the Snowball algorithm of the document's language. Text without spaces between words (Han, kana, Hangul, Thai,
 // Lao, Khmer, Burmese and their neighbours) becomes overlapping pairs of letters; each single letter of such a run is
 // indexed beside the pairs, without counting in the row's length, so that a question of one letter finds it too. An
-// emoji is a term of its own, joined sequences as one, and does not count in the length either. Terms are cut to 128 bytes, in documents and questions alike.
+// emoji is a term of its own, joined sequences as one, and does not count in the length either. Terms are cut to 128
+// bytes, in documents and questions alike.
 //
 // # Scores
 //
@@ -50,8 +51,8 @@
 // # Sources
 //
 // S. E. Robertson, H. Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", Foundations and Trends in
-// Information Retrieval 3(4), 2009, equation 3.15, with the factor k1+1 of its section 3.4.3 and the idf of Apache
-// Lucene, which is never negative. M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980. Unicode
+// Information Retrieval 3(4), 2009, section 3.4, with the customary factor k1+1, and the idf of Apache Lucene, which is
+// never negative. M. F. Porter, "An algorithm for suffix stripping", Program 14(3), 1980. Unicode
 // Standard Annexes 15 and 29.
 package lexical
 

@@ -171,7 +171,8 @@ func TestDeletionAndViews(t *testing.T) {
 	got, again := s.scores(q), fresh.scores(q)
 	for row, other := range map[uint32]uint32{0: 2, 2: 1, 3: 0} {
 		if got[row] != again[other] {
-			t.Errorf("row %d scores %v after a deletion, %v in an index that never held the deleted row", row, got[row], again[other])
+			t.Errorf("row %d scores %v after a deletion, %v in an index that never held the deleted row",
+				row, got[row], again[other])
 		}
 	}
 }
@@ -235,7 +236,9 @@ func TestRowsMayLeaveGaps(t *testing.T) {
 func TestFieldsAndDates(t *testing.T) {
 	s := newShelf(t, lexical.Options{})
 	when := time.Date(2023, 5, 8, 23, 30, 0, 0, time.FixedZone("", 9*3600))
-	s.add(lexical.Document{Content: "We went hiking.", Speaker: "Caroline", Tags: []string{"outdoor-life", "summer"}, When: when})
+	s.add(lexical.Document{
+		Content: "We went hiking.", Speaker: "Caroline", Tags: []string{"outdoor-life", "summer"}, When: when,
+	})
 	s.add(lexical.Document{Content: "Nothing happened."})
 	for _, q := range []string{"hike", "caroline", "outdoors", "summer", "8 May", "in may 2023?", "hiked in 2023"} {
 		if got := s.find(q); !cmp.Equal(got, []uint32{0}) {
@@ -307,7 +310,9 @@ func TestScoreAddsToWhatIsThere(t *testing.T) {
 func TestQueryTermsWithoutWeight(t *testing.T) {
 	s := newShelf(t, plain)
 	s.text("red")
-	q := lexical.Query{Terms: []lexical.QueryTerm{{Term: "red"}, {Term: "red", Weight: -1}, {Term: "red", Weight: math.NaN()}, {}}}
+	q := lexical.Query{Terms: []lexical.QueryTerm{
+		{Term: "red"}, {Term: "red", Weight: -1}, {Term: "red", Weight: math.NaN()}, {},
+	}}
 	if got := s.scores(q); len(got) != 0 {
 		t.Errorf("terms without weight score %v", got)
 	}

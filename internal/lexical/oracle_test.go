@@ -66,17 +66,19 @@ func randomWords(r *rand.Rand, n int) []string {
 	return words
 }
 
+// moment is a question with the answer of the time it was asked.
+type moment struct {
+	view     lexical.View
+	question []string
+	want     map[uint32]float64
+}
+
 func TestOracle(t *testing.T) {
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		k1, b := r.Float64()*2, r.Float64()
 		s := newShelf(t, lexical.Options{K1: &k1, B: &b, Language: "none", StopWords: []string{}})
 		o := &oracle{k1: k1, b: b, texts: map[uint32][]string{}}
-		type moment struct {
-			view     lexical.View
-			question []string
-			want     map[uint32]float64
-		}
 		var moments []moment
 		for step := range 300 {
 			words := randomWords(r, r.IntN(30))
@@ -91,14 +93,15 @@ func TestOracle(t *testing.T) {
 			}
 		}
 		for i, m := range moments { // long after, each view still gives what was true then
-			checkMoment(t, fmt.Sprintf("seed %d moment %d", seed, i), s.x, m.view, m.question, m.want)
+			checkMoment(t, fmt.Sprintf("seed %d moment %d", seed, i), s.x, m)
 		}
 	}
 }
 
-func checkMoment(t *testing.T, name string, x *lexical.Index, v lexical.View, question []string, want map[uint32]float64) {
+func checkMoment(t *testing.T, name string, x *lexical.Index, m moment) {
 	t.Helper()
-	q := x.Analyze(strings.Join(question, " "))
+	v, want := m.view, m.want
+	q := x.Analyze(strings.Join(m.question, " "))
 	got := scoresIn(x, q, v)
 	if len(got) != len(want) {
 		t.Errorf("%s: %d rows scored, want %d", name, len(got), len(want))
@@ -186,7 +189,8 @@ func TestReadersBesideWriter(t *testing.T) {
 	}
 	p := new(lexical.Prepared)
 	for i := range rows {
-		s.x.PrepareInto(p, lexical.Document{Content: fmt.Sprintf("walkers met walking word%d; meetings meet x%d", i, i%7)})
+		text := fmt.Sprintf("walkers met walking word%d; meetings meet x%d", i, i%7)
+		s.x.PrepareInto(p, lexical.Document{Content: text})
 		s.x.Add(s.rows, p)
 		s.ends.Set(s.rows, uint64(1)<<63)
 		s.tokens += int64(p.Length())
@@ -200,8 +204,9 @@ func TestReadersBesideWriter(t *testing.T) {
 func TestPreparedBeforeOthersWereAdded(t *testing.T) {
 	s := newShelf(t, lexical.Options{})
 	var waiting []*lexical.Prepared
+	d := lexical.Document{Content: "harbours and harbour lights, lighting the 3 東京"}
 	for range 5 { // all prepared while the vocabulary is empty
-		waiting = append(waiting, s.x.Prepare(lexical.Document{Content: "harbours and harbour lights, lighting the 3 東京"}))
+		waiting = append(waiting, s.x.Prepare(d))
 	}
 	for _, p := range waiting {
 		s.x.Add(s.rows, p)

@@ -186,12 +186,32 @@ func (x *Index) weigh(t QueryTerm, v View, n int) weight {
 		return weight{}
 	}
 	docs, holders := float64(v.Docs), float64(n)
-	idf := math.Log(1 + (docs-holders+.5)/(holders+.5))
+	idf := ln(1 + (docs-holders+.5)/(holders+.5))
 	w := weight{term: t.Weight * idf * (x.k1 + 1), fixed: x.k1 * (1 - x.b)}
 	if v.Tokens > 0 { // rows of nothing but emoji have no length
 		w.per = x.k1 * x.b / (float64(v.Tokens) / docs)
 	}
 	return w
+}
+
+// ln is the natural logarithm of a finite x above 0, exact to about the last bit. math.Log may give other bits on other
+// machines; replicas must not.
+//
+// With x = 2^k * m, m in [sqrt(1/2), sqrt(2)), and s = (m-1)/(m+1): ln x = k ln 2 + 2s(1 + s^2/3 + s^4/5 + ...), where
+// s^2 < .03, so that 12 terms reach below the last bit.
+func ln(x float64) float64 {
+	m, k := math.Frexp(x)
+	if m < math.Sqrt2/2 {
+		m *= 2
+		k--
+	}
+	s := (m - 1) / (m + 1)
+	square := float64(s * s)
+	series := 0.0
+	for n := 23; n >= 1; n -= 2 {
+		series = float64(series*square) + 1/float64(n)
+	}
+	return float64(float64(k)*math.Ln2) + float64(2*s*series)
 }
 
 // score is the term's score in a row. The conversions forbid fused multiply-add, which would give other bits on other

@@ -113,7 +113,7 @@ func clip(token []byte) []byte {
 
 // chunk cuts any text by the rules of Unicode, and what those leave together by rune.
 func (t *tokenizer) chunk(s string) {
-	if norm.NFKC.IsNormalString(s) {
+	if norm.NFKC.QuickSpanString(s) == len(s) {
 		t.normal = append(t.normal[:0], s...)
 	} else {
 		t.normal = norm.NFKC.AppendString(t.normal[:0], s)

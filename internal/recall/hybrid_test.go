@@ -1,6 +1,9 @@
 package recall_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"os"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
@@ -167,11 +170,30 @@ func nearest(vectors [][]float32, query []float32) []uint32 {
 	return rows
 }
 
+
+var base = map[string][3]quality{}
+
 func TestHybridExperiment(t *testing.T) {
 	collections := loadLocomo(t)
+	type cfg struct {
+		name string
+		w    recall.Weights
+	}
+	var cfgs []cfg
+	for _, c := range strings.Split(os.Getenv("CFG"), ";") {
+		w := recall.DefaultWeights()
+		if c != "" {
+			if err := json.Unmarshal([]byte(c), &w); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cfgs = append(cfgs, cfg{c, w})
+	}
 	for _, e := range embeddings() {
-		var words, meaning, raw, hybrid quality
-		empty := 0
+		var words, raw quality
+		meaning := make([]quality, len(cfgs))
+		hybrid := make([]quality, len(cfgs))
+		empty := make([]int, len(cfgs))
 		for i, c := range collections {
 			turns, questions := e.make(&c, uint64(i)+7)
 			s := c.remember(t, turns)
@@ -179,26 +201,32 @@ func TestHybridExperiment(t *testing.T) {
 				q := ask(question.Question)
 				q.Limit = 100
 				words.add(s.ranked(q), question.gold)
-				q.Embedding = questions[k]
-				hybrid.add(s.ranked(q), question.gold)
-				q.Text = ""
-				if len(s.recall(q).Hits) == 0 {
-					empty++
-				}
-				meaning.add(s.ranked(q), question.gold)
 				raw.add(nearest(turns, questions[k]), question.gold)
+				for j := range cfgs {
+					q := q
+					q.Weights = &cfgs[j].w
+					q.Embedding = questions[k]
+					hybrid[j].add(s.ranked(q), question.gold)
+					q.Text = ""
+					if len(s.recall(q).Hits) == 0 {
+						empty[j]++
+					}
+					meaning[j].add(s.ranked(q), question.gold)
+				}
 			}
 		}
-		w, m, r, h := words.mean(), meaning.mean(), raw.mean(), hybrid.mean()
-		flag := ""
-		if h.recall10 < max(w.recall10, m.recall10, r.recall10)-.005 {
-			flag += " R!"
+		w, r := words.mean(), raw.mean()
+		for j := range cfgs {
+			m, h := meaning[j].mean(), hybrid[j].mean()
+			flag := ""
+			if h.recall10 < max(w.recall10, m.recall10, r.recall10)-.005 {
+				flag += " R!"
+			}
+			if h.ndcg10 < max(w.ndcg10, m.ndcg10, r.ndcg10)-.005 {
+				flag += " N!"
+			}
+			fmt.Printf("%-20s raw %.3f %.3f | meaning %.3f %.3f (empty %3d) | hybrid %.3f %.3f %-6s %s\n", e.name,
+				r.recall10, r.ndcg10, m.recall10, m.ndcg10, empty[j], h.recall10, h.ndcg10, flag, cfgs[j].name)
 		}
-		if h.ndcg10 < max(w.ndcg10, m.ndcg10, r.ndcg10)-.005 {
-			flag += " N!"
-		}
-		t.Logf("%-20s words %.3f %.3f | meaning %.3f %.3f (empty %3d) | raw %.3f %.3f | hybrid %.3f %.3f %s", e.name,
-			w.recall10, w.ndcg10, m.recall10, m.ndcg10, empty, r.recall10, r.ndcg10, h.recall10, h.ndcg10, flag)
 	}
-	_ = recall.DefaultWeights
 }

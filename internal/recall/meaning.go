@@ -15,6 +15,7 @@ type background struct {
 	spread  float64 // their standard deviation, above 0
 	floor   float64 // the surprise, in nats, that chance gives to the share of memories that counts as background
 	weight  float64 // of meaning in this answer, in [0,1]
+	scale   float64
 	alone   bool    // meaning alone is evidence
 }
 
@@ -31,36 +32,36 @@ func surprise(z, linear float64) float64 {
 }
 
 // capSurprise is a lower bound of minus the logarithm of the probability that a random direction of dim dimensions has
-// at least the given cosine with a fixed one: at most (1-c^2)^((dim-1)/2) / 2.
+// at least the given cosine c with a fixed one. With f(t) = (1-t^2)^((dim-3)/2) / B(1/2, (dim-1)/2) the density of the
+// cosine, the probability is at most the integral of f(t) * t/c from c to 1, and at most one half of
+// (1-c^2)^((dim-1)/2).
 func capSurprise(cosine float64, dim int) float64 {
 	if cosine <= 0 {
 		return math.Ln2
 	}
-	rest := max(1-cosine*cosine, 1e-300)
-	return math.Ln2 - float64(dim-1)/2*math.Log(rest)
+	half := float64(dim-1) / 2
+	power := -half * math.Log(max(1-cosine*cosine, 1e-300))
+	upper, _ := math.Lgamma(half)
+	lower, _ := math.Lgamma(half + .5)
+	beta := math.Log(math.Pi)/2 + upper - lower
+	return power + max(math.Ln2, math.Log(2*half*cosine)+beta)
 }
-
-// upper is the quantile that the spread is read from: upperZ standard deviations above the median if the right half is
-// that of a normal distribution.
-const (
-	upperShare = 1.0 / 16
-	upperZ     = 1.5341205443525463
-)
 
 // learn makes the background from the similarities of the whole population; result is not empty. scratch is reused.
 func learn(w *Weights, result *ann.Result, dim int, s *selection) background {
 	n := float64(len(result.Similarities))
 	values := result.Similarities
 	median := float64(s.descending(values, len(values)/2))
-	upper := float64(s.descending(values, int(upperShare*n)))
+	rank := int(w.Upper * n)
+	z0 := math.Sqrt2 * math.Erfinv(1-2*(float64(rank)+.5)/n)
+	upper := float64(s.descending(values, rank))
 	largest := float64(s.descending(values, 0))
 
-	own := (upper - median) / upperZ
+	own := (upper - median) / z0
 	prior := float64(result.Scale) / math.Sqrt(float64(dim))
-	all := n + w.Prior
-	center := median * n / all
-	b := background{weights: w, center: center}
-	b.spread = math.Sqrt((own*own*n + prior*prior*w.Prior) / all)
+	trust := n * n * n / (n*n*n + w.Prior*w.Prior*w.Prior)
+	b := background{weights: w, scale: 1, center: median * trust}
+	b.spread = math.Sqrt(own*own*trust + prior*prior*(1-trust))
 	b.spread = max(b.spread, 1e-6*math.Abs(median), math.SmallestNonzeroFloat32)
 
 	b.floor = -math.Log(min(w.Share, w.MaxChance/n))
@@ -68,16 +69,16 @@ func learn(w *Weights, result *ann.Result, dim int, s *selection) background {
 	fromPopulation := surprise(z, w.Linear) - math.Log(n)
 	fromChance := capSurprise(float64(result.Cosine), dim) - math.Log(n)
 	separation := min(fromPopulation, fromChance)
-	b.alone = fromChance > -math.Log(w.Alpha) && fromPopulation > 0
+	b.alone = fromChance > -math.Log(w.Alpha) && fromPopulation > w.Over
 	if separation > 0 {
-		b.weight = 1 / (1 + math.Exp((w.Middle-separation)/w.Slope))
+		b.weight = 1/(1+math.Exp((w.Middle-separation)/w.Slope)) + w.Extra/(1+math.Exp((w.Middle2-separation)/w.Slope))
 	}
 	return b
 }
 
 // nats is a similarity's surprise above the floor; 0 or less is background.
 func (b *background) nats(similarity float32) float64 {
-	return surprise((float64(similarity)-b.center)/b.spread, b.weights.Linear) - b.floor
+	return b.scale * b.weights.Scale * (surprise((float64(similarity)-b.center)/b.spread, b.weights.Linear) - b.floor)
 }
 
 // selection finds order statistics in linear time, whatever the order of the values.
@@ -129,3 +130,5 @@ func (s *selection) digit(values []float32, k int, of func(key uint32) (uint32, 
 	}
 	return 0, k
 }
+
+var Debug func(a, b, z float64)

@@ -3,6 +3,7 @@ package recall
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/orchard9/engram-go/internal/ann"
@@ -90,6 +91,7 @@ type run struct {
 	out        Answer
 	question   lexical.Query
 	background background
+	worth      float64
 	rejected   float64 // the largest evidence of meaning that was not enough
 	network    graph.Network
 	inflow     graph.Inflow
@@ -100,6 +102,7 @@ func (r *run) answer() (Answer, error) {
 	if r.q.Weights != nil {
 		r.weights = *r.q.Weights
 	}
+	r.worth = 1
 	if err := r.populate(); err != nil {
 		return Answer{}, err
 	}
@@ -189,7 +192,7 @@ func (r *run) member(row uint32) bool {
 }
 
 // score is a row's score by itself: words and meaning.
-func (r *run) score(row uint32) float64 { return r.words[row] + r.byVector(row) }
+func (r *run) score(row uint32) float64 { return r.words[row]*r.worth + r.byVector(row) }
 
 // byVector is what meaning gives to a row.
 func (r *run) byVector(row uint32) float64 {
@@ -241,9 +244,38 @@ func (r *run) byMeaning() error {
 	if len(r.scan.Rows) == 0 {
 		return nil
 	}
+	if len(r.touched) > 0 {
+		r.weights.Alpha = r.weights.AlphaHybrid
+	}
 	r.background = learn(&r.weights, &r.scan, r.c.Dim, &r.order)
+	if m := r.overlap(); m > 0 {
+		r.background.scale = 1 / (1 + r.weights.Overlap*m)
+	}
+	if r.q.Text != "" {
+		r.worth = 1 - (1-r.weights.Words)*r.background.weight
+	}
 	r.addMeaning()
 	return nil
+}
+
+
+func (r *run) overlap() float64 {
+	if len(r.touched) < 3 {
+		return 0
+	}
+	word := func(row uint32) float64 { return r.words[row] }
+	last := largest(r.touched, min(int(r.weights.Top), len(r.touched)), word)
+	var zs []float64
+	for i, row := range r.scan.Rows {
+		if r.words[row] >= last {
+			zs = append(zs, (float64(r.scan.Similarities[i])-r.background.center)/r.background.spread)
+		}
+	}
+	if len(zs) == 0 {
+		return 0
+	}
+	slices.Sort(zs)
+	return zs[len(zs)/2]
 }
 
 // addMeaning gives each row the evidence of its similarity.

@@ -23,6 +23,7 @@ type Weights struct {
 	Slope  float64
 	// Prior is how many memories the isotropic background counts as beside the population.
 	Prior float64
+	Extra, Middle2, Top, Overlap, AlphaHybrid, Over, Upper, Scale, Words float64
 }
 
 // DefaultWeights returns the weights that measurements chose.
@@ -32,10 +33,10 @@ func DefaultWeights() Weights {
 		Linear:    4,
 		Share:     .05,
 		MaxChance: 1024,
-		Alpha:     .01,
-		Middle:    3,
+		Alpha: .05,
+		Middle: 1,
 		Slope:     1,
-		Prior:     16,
+		Prior:     16, Top: 20, AlphaHybrid: 0.05, Upper: 1./16, Scale: 1, Words: 1,
 	}
 }
 

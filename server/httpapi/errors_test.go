@@ -76,6 +76,8 @@ func TestProblems(t *testing.T) {
 		{"key taken", "POST", memories, `{"content":"two","idempotency_key":"k"}`, 409, "conflict", "", nil},
 		{"version", "PATCH", memories + "/a", `{"content":"two","if_version":7}`, 409, "conflict", "", nil},
 		{"restore what is active", "POST", memories + "/a/restore", "", 409, "conflict", "", nil},
+		{"recall in no space", "POST", "/v1/spaces/nowhere/recall", `{"query":"x"}`, 404, "not_found", "", nil},
+		{"export of no space", "GET", "/v1/spaces/nowhere/export", "", 404, "not_found", "", nil},
 		{"get nobody", "GET", memories + "/nobody", "", 404, "not_found", "", nil},
 		{"update nobody", "PATCH", memories + "/nobody", `{"content":"x"}`, 404, "not_found", "", nil},
 		{"delete nobody", "DELETE", memories + "/nobody", "", 404, "not_found", "", nil},

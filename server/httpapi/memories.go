@@ -40,7 +40,7 @@ func (a *API) rememberBatch(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	return send(w, statusOf(outcomes...), wire.Outcomes{Outcomes: slices.Concat([]engram.Outcome{}, outcomes)})
+	return send(w, statusOf(outcomes...), wire.Outcomes{Outcomes: list(outcomes)})
 }
 
 // statusOf is 201 if a memory was made, 200 if all were known.
@@ -67,7 +67,7 @@ func (a *API) list(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	page.Memories = slices.Concat([]engram.Memory{}, page.Memories)
+	page.Memories = list(page.Memories)
 	if !vectors {
 		dropVectors(page.Memories)
 	}

@@ -112,6 +112,14 @@ func send(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
+// list is s, or the empty list for nil: on the wire a list is never null.
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
 // header sets what every answer has.
 func header(w http.ResponseWriter, kind string) {
 	h := w.Header()

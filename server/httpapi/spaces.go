@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/server/problem"
@@ -24,7 +23,7 @@ func (a *API) verify(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	report.Problems = slices.Concat([]engram.Problem{}, report.Problems)
+	report.Problems = list(report.Problems)
 	return send(w, http.StatusOK, report)
 }
 
@@ -74,7 +73,7 @@ func (a *API) spaces(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	return send(w, http.StatusOK, wire.Spaces{Spaces: slices.Concat([]string{}, names)})
+	return send(w, http.StatusOK, wire.Spaces{Spaces: list(names)})
 }
 
 // status answers healthz and readyz.

@@ -20,7 +20,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 
@@ -101,24 +100,6 @@ func New(b Backend, o Options) (*Server, error) {
 	}
 	return s, nil
 }
-
-// Stdio serves one session over in and out, one message a line, until in ends or ctx does; both are an orderly end. It
-// closes neither.
-func (s *Server) Stdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	err := s.mcp.Run(ctx, &mcp.IOTransport{
-		Reader: io.NopCloser(in), Writer: keepOpen{out}, MaxLineLength: maxMessage,
-	})
-	if err == nil || errors.Is(err, io.EOF) || ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("serve mcp: %w", err)
-}
-
-// keepOpen makes a writer that the session cannot close.
-type keepOpen struct{ io.Writer }
-
-// Close does nothing.
-func (keepOpen) Close() error { return nil }
 
 // Handler serves streamable HTTP without sessions, for old and new versions of the protocol. The caller guards it
 // against foreign hosts and origins.

@@ -489,3 +489,31 @@ func TestStoredTextStaysQuoted(t *testing.T) {
 		t.Errorf("the structured result was cut: %d bytes", len(content))
 	}
 }
+
+// TestDocumentation holds docs/mcp.md to the tools and their arguments.
+func TestDocumentation(t *testing.T) {
+	page, err := os.ReadFile("../../docs/mcp.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	session := overStdio(t, newServer(t, mcpapi.Engine(nil), mcpapi.Options{}))
+	list, err := session.ListTools(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tool := range list.Tools {
+		_, row, ok := strings.Cut(string(page), "\n| `"+tool.Name+"` |")
+		if !ok {
+			t.Errorf("docs/mcp.md lacks %s", tool.Name)
+			continue
+		}
+		row, _, _ = strings.Cut(row, "\n")
+		in, _ := tool.InputSchema.(map[string]any)
+		properties, _ := in["properties"].(map[string]any)
+		for name := range properties {
+			if name != "space" && !strings.Contains(row, "`"+name+"`") {
+				t.Errorf("docs/mcp.md says nothing of %s of %s", name, tool.Name)
+			}
+		}
+	}
+}

@@ -132,9 +132,13 @@ func tool[A any](s *Server, name string, fn func(context.Context, A) (any, strin
 		if err != nil {
 			return failed(s.told(ctx, "tool "+name, err)), nil
 		}
+		structured, err := json.Marshal(result) // Here: the library ends the process over what does not encode.
+		if err != nil {
+			return failed(s.told(ctx, "tool "+name, err)), nil
+		}
 		return &mcp.CallToolResult{
 			Content:           []mcp.Content{&mcp.TextContent{Text: text}},
-			StructuredContent: result,
+			StructuredContent: json.RawMessage(structured),
 		}, nil
 	}
 }

@@ -124,11 +124,9 @@ func (w *walker) text(s *shape) error {
 
 // scalar compares the number or boolean at pos.
 func (w *walker) scalar(s *shape) error {
-	start := w.pos
-	for w.pos < len(w.data) && !bytes.ContainsRune([]byte(",]} \t\r\n"), rune(w.data[w.pos])) {
-		w.pos++
-	}
-	token := w.data[start:w.pos]
+	token := w.data[w.pos:]
+	token = token[:scalarLen(token)]
+	w.pos += len(token)
 	if s.sort == sortInteger && bytes.ContainsAny(token, ".eE") {
 		return w.refuse(shorten(string(token)), s.wants())
 	}
@@ -204,9 +202,28 @@ func (w *walker) blank() {
 	}
 }
 
-// shown is the beginning of the value at pos.
+// shown is the value at pos, shortened; of a list or object the beginning.
 func (w *walker) shown() string {
-	return shorten(string(w.data[w.pos:min(len(w.data), w.pos+2*maxShown)]))
+	rest := w.data[w.pos:]
+	switch rest[0] {
+	case '{', '[':
+		rest = rest[:min(len(rest), maxShown+1)]
+	case '"':
+		ahead := walker{data: w.data, pos: w.pos}
+		_, _ = ahead.str() // Only for where it ends.
+		rest = w.data[w.pos:ahead.pos]
+	default:
+		rest = rest[:scalarLen(rest)]
+	}
+	return shorten(string(rest))
+}
+
+// scalarLen is the length of the number or boolean that data begins with.
+func scalarLen(data []byte) int {
+	if end := bytes.IndexAny(data, ",]} \t\r\n"); end >= 0 {
+		return end
+	}
+	return len(data)
 }
 
 // shorten cuts s to what an error shows, at a character's boundary.

@@ -1,0 +1,424 @@
+package wal_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/vfs"
+	"github.com/orchard9/engram-go/internal/wal"
+)
+
+// recoverLog opens the log and returns what it held; the log is not closed, so that m stays as recovery left it.
+func recoverLog(o wal.Options, m vfs.FS, after wal.LSN) (*contents, wal.Recovery, error) {
+	o.FS = m
+	c := &contents{}
+	_, r, err := wal.Open(o, after, c.apply)
+	return c, r, err
+}
+
+func mustBytes(t testing.TB, m *vfs.Mem, name string) []byte {
+	t.Helper()
+	b, err := m.Bytes(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func mustSetBytes(t testing.TB, m *vfs.Mem, name string, b []byte) {
+	t.Helper()
+	if err := m.SetBytes(name, b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// twoFiles returns a small log of three sessions and two files, closed in order, of 14 records of up to 600 bytes.
+func twoFiles(t *testing.T) (*vfs.Mem, wal.Options) {
+	t.Helper()
+	m := newMem(t)
+	o := options(m)
+	o.MaxFileBytes = 4096
+	for _, n := range []int{5, 5, 4} {
+		l, _, _ := mustOpen(t, o, 0)
+		fill(t, l, n, 600)
+		mustClose(t, l)
+	}
+	if len(m.Files()) != 2 {
+		t.Fatalf("files are %v, want two", m.Files())
+	}
+	return m, o
+}
+
+// TestEveryBitFlip flips every bit of a small log that was closed in order. What must happen depends on where it is:
+//
+//   - in a data record, or in a record that ends a session and has others behind it: refused, naming the file and the
+//     offset of that record;
+//   - in the header of a file: everything recovered, and the header reported;
+//   - in the record that ends the last session, and in the space behind it: everything recovered, a torn tail reported;
+//   - in the seal, and in the space behind it, which nobody reads any more: everything recovered.
+func TestEveryBitFlip(t *testing.T) {
+	m, o := twoFiles(t)
+	for number := uint64(1); number <= 2; number++ {
+		path := o.LogPath(number)
+		b := mustBytes(t, m, path)
+		spans := o.Spans(number, b)
+		last := spans[len(spans)-1]
+		for off := range int64(len(b)) {
+			step := 1
+			if off >= last.End+64 {
+				step = 5 // Preallocated zeros.
+			}
+			for bit := 0; bit < 8; bit += step {
+				if err := m.Corrupt(path, off, 1<<bit); err != nil {
+					t.Fatal(err)
+				}
+				clone := m.CrashClone(0, vfs.LoseAll)
+				if err := m.Corrupt(path, off, 1<<bit); err != nil {
+					t.Fatal(err)
+				}
+				c, r, err := recoverLog(o, clone, 0)
+				if span, in := spanOf(spans, off); in && span != last {
+					ce, ok := errors.AsType[*codec.CorruptError](err)
+					if !ok || ce.Path != path || ce.Offset != span.Off {
+						t.Fatalf("bit %d of %s+%d in %+v: %v, want a *CorruptError at its offset", bit, path, off, span, err)
+					}
+					continue
+				}
+				if err != nil {
+					t.Fatalf("bit %d of %s+%d: %v", bit, path, off, err)
+				}
+				checkContents(t, c, 1, 14, 600)
+				inHeader, inTail := off < wal.FileHeader, number == 2 && off >= last.Off
+				if inHeader != (len(r.Damaged) == 1) || inTail != (r.Torn != nil) {
+					t.Fatalf("bit %d of %s+%d: %+v, want it reported", bit, path, off, r)
+				}
+			}
+		}
+	}
+}
+
+func spanOf(spans []wal.Span, off int64) (wal.Span, bool) {
+	for _, s := range spans {
+		if off >= s.Off && off < s.End {
+			return s, true
+		}
+	}
+	return wal.Span{}, false
+}
+
+// crashed returns a log of n records of up to 600 bytes in one file, as a kill leaves it.
+func crashed(t *testing.T, n int) (*vfs.Mem, wal.Options, []wal.Span) {
+	t.Helper()
+	m := newMem(t)
+	o := options(m)
+	o.FirstFileBytes = 8192
+	l, _, _ := mustOpen(t, o, 0)
+	fill(t, l, n, 600)
+	return m, o, o.Spans(1, mustBytes(t, m, o.LogPath(1)))
+}
+
+// TestTornTailCutAtEveryByte replaces the last write by every prefix of it, followed by zeros.
+func TestTornTailCutAtEveryByte(t *testing.T) {
+	m, o, spans := crashed(t, 12) // The last write holds records 9 to 12.
+	path := o.LogPath(1)
+	whole := mustBytes(t, m, path)
+	for cut := spans[8].Off; cut <= spans[11].End; cut++ {
+		b := bytes.Clone(whole)
+		clear(b[cut:])
+		mustSetBytes(t, m, path, b)
+		want, end := wal.LSN(8), spans[7].End
+		for _, s := range spans[8:] {
+			if s.End <= cut || bytes.Equal(b[:s.End], whole[:s.End]) { // Only padding was cut.
+				want, end = s.LSN, s.End
+			}
+		}
+		c, r, err := recoverLog(o, m, 0)
+		if err != nil || r.Last != want {
+			t.Fatalf("cut at %d: last record %d, %v, want %d", cut, r.Last, err, want)
+		}
+		checkContents(t, c, 1, want, 600)
+		torn := !zeros(b[end:])
+		if torn != (r.Torn != nil) {
+			t.Fatalf("cut at %d: Torn is %+v, want one: %v", cut, r.Torn, torn)
+		}
+		if torn && (r.Torn.File != path || r.Torn.Offset != end || r.Torn.Bytes > (cut-end+7)&^7) {
+			t.Fatalf("cut at %d: Torn is %+v, want it from %d to %d", cut, r.Torn, end, cut)
+		}
+		after := mustBytes(t, m, path)
+		if !zeros(after[end:]) || !bytes.Equal(after[:end], whole[:end]) {
+			t.Fatalf("cut at %d: recovery did not leave whole records and zeros", cut)
+		}
+		if _, r, err = recoverLog(o, m, 0); err != nil || r.Last != want || r.Torn != nil {
+			t.Fatalf("cut at %d: second recovery %+v, %v", cut, r, err)
+		}
+	}
+}
+
+// TestLaterRecordsOfATornWriteAreDropped: sectors reach the disk in any order.
+func TestLaterRecordsOfATornWriteAreDropped(t *testing.T) {
+	m, o, spans := crashed(t, 12)
+	path := o.LogPath(1)
+	b := mustBytes(t, m, path)
+	clear(b[spans[8].Off:spans[9].Off]) // Record 9 did not, 10 to 12 did.
+	mustSetBytes(t, m, path, b)
+	c, r, err := recoverLog(o, m, 0)
+	if err != nil || r.Torn == nil || r.Torn.Bytes != spans[11].End-spans[8].Off {
+		t.Fatalf("recovered %+v, %v, want a torn tail from record 9 on", r, err)
+	}
+	checkContents(t, c, 1, 8, 600)
+	// The next record 9 is shorter than the torn one, so that 10 would stand right behind it if it were still there.
+	o.FS = m
+	l, _, _ := mustOpen(t, o, 8)
+	short := make([]byte, len(b[spans[8].Off:spans[9].Off])-wal.RecordHeader)
+	lsn, err := l.Append(short)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Commit(lsn); err != nil {
+		t.Fatal(err)
+	}
+	c, r, err = recoverLog(o, m, 8)
+	if err != nil || r.Last != 9 || len(c.got) != 1 || !bytes.Equal(c.got[0], short) || r.Torn != nil {
+		t.Errorf("recovered %+v, %v, want record 9 as written last", r, err)
+	}
+}
+
+// TestDamageOfAcknowledgedRecordsIsRefused damages each record of a crashed log in several ways. Only what the last
+// write holds can be taken for torn.
+func TestDamageOfAcknowledgedRecordsIsRefused(t *testing.T) {
+	m, o, spans := crashed(t, 12)
+	path := o.LogPath(1)
+	whole := mustBytes(t, m, path)
+	for i, s := range spans {
+		for name, damage := range map[string]func(b []byte){
+			"zeroed":        func(b []byte) { clear(b) },
+			"first sector":  func(b []byte) { clear(b[:min(512, len(b))]) },
+			"payload":       func(b []byte) { b[len(b)-1] ^= 0x10 },
+			"length":        func(b []byte) { b[0]++ },
+			"huge length":   func(b []byte) { b[3] = 0x7f },
+			"record before": func(b []byte) { copy(b, whole[spans[max(i-1, 0)].Off:spans[max(i-1, 0)].End]) },
+		} {
+			b := bytes.Clone(whole)
+			damage(b[s.Off:s.End])
+			if bytes.Equal(b, whole) {
+				continue
+			}
+			mustSetBytes(t, m, path, b)
+			_, r, err := recoverLog(o, m, 0)
+			ce, ok := errors.AsType[*codec.CorruptError](err)
+			switch {
+			case i >= 8 && err != nil:
+				t.Errorf("record %d %s: %v, want a torn tail", s.LSN, name, err)
+			case i >= 8 && (r.Last != s.LSN-1 || (r.Torn == nil) != zeros(b[s.Off:])):
+				t.Errorf("record %d %s: %+v, want a torn tail at it", s.LSN, name, r)
+			case i < 8 && (!ok || ce.Path != path || ce.Offset != s.Off || !strings.Contains(err.Error(), "record ")):
+				t.Errorf("record %d %s: %v, want a *CorruptError that names file, offset and record", s.LSN, name, err)
+			}
+		}
+	}
+	// What the caller holds elsewhere was durable: the log cannot end before it.
+	b := bytes.Clone(whole)
+	b[spans[10].Off]++
+	mustSetBytes(t, m, path, b)
+	if _, _, err := recoverLog(o, m, 11); !errors.Is(err, codec.ErrCorrupt) {
+		t.Errorf("log ends before after: %v, want ErrCorrupt", err)
+	}
+}
+
+func zeros(b []byte) bool { return len(bytes.TrimLeft(b, "\x00")) == 0 }
+
+func TestMissingFiles(t *testing.T) {
+	m := newMem(t)
+	o := options(m)
+	l, _, _ := mustOpen(t, o, 0)
+	fill(t, l, 100, 400)
+	mustClose(t, l)
+	n := uint64(len(m.Files()))
+	if n < 4 {
+		t.Fatalf("only %d files", n)
+	}
+	for number := uint64(1); number <= n; number++ {
+		clone := m.CrashClone(0, vfs.LoseAll)
+		if err := clone.Remove(o.LogPath(number)); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := recoverLog(o, clone, 0)
+		if !errors.Is(err, codec.ErrCorrupt) || !strings.Contains(err.Error(), "missing") {
+			t.Errorf("file %d of %d is gone: %v, want ErrCorrupt that says so", number, n, err)
+		}
+		clone = m.CrashClone(0, vfs.LoseAll)
+		mustSetBytes(t, clone, o.LogPath(number), mustBytes(t, m, o.LogPath(number))[:3000])
+		if _, _, err = recoverLog(o, clone, 0); !errors.Is(err, codec.ErrCorrupt) {
+			t.Errorf("file %d of %d is cut off: %v, want ErrCorrupt", number, n, err)
+		}
+		clone = m.CrashClone(0, vfs.LoseAll)
+		mustSetBytes(t, clone, o.LogPath(number), mustBytes(t, m, o.LogPath(number%n+1)))
+		if _, _, err = recoverLog(o, clone, 0); !errors.Is(err, codec.ErrCorrupt) {
+			t.Errorf("file %d holds another one's content: %v, want ErrCorrupt", number, err)
+		}
+		o2 := o
+		o2.Store[0]++
+		if _, _, err = recoverLog(o2, m, 0); !errors.Is(err, codec.ErrCorrupt) {
+			t.Errorf("files of another store: %v, want ErrCorrupt", err)
+		}
+	}
+}
+
+func TestDestroyedHeaderLosesNothing(t *testing.T) {
+	m, o := twoFiles(t)
+	for number := uint64(1); number <= 2; number++ {
+		b := mustBytes(t, m, o.LogPath(number))
+		whole := bytes.Clone(b)
+		clear(b[:wal.FileHeader])
+		mustSetBytes(t, m, o.LogPath(number), b)
+		c, r, err := recoverLog(o, m, 0)
+		if err != nil || len(r.Damaged) != 1 || !errors.Is(r.Damaged[0], codec.ErrCorrupt) {
+			t.Fatalf("header of file %d zeroed: %+v, %v, want it reported", number, r, err)
+		}
+		checkContents(t, c, 1, 14, 600)
+		clear(b[:1024]) // The first record is gone too: nothing proves what the file is.
+		mustSetBytes(t, m, o.LogPath(number), b)
+		if _, _, err := recoverLog(o, m, 0); !errors.Is(err, codec.ErrCorrupt) {
+			t.Errorf("begin of file %d zeroed: %v, want ErrCorrupt", number, err)
+		}
+		mustSetBytes(t, m, o.LogPath(number), whole)
+	}
+}
+
+func TestUnknownVersionIsRefusedByName(t *testing.T) {
+	m, o := twoFiles(t)
+	b := mustBytes(t, m, o.LogPath(2))
+	newer := codec.AppendHeader(nil, codec.Header{Kind: "WL", Version: 2, Store: o.Store, Number: 2})
+	copy(b, newer)
+	mustSetBytes(t, m, o.LogPath(2), b)
+	_, _, err := recoverLog(o, m, 0)
+	if fe, ok := errors.AsType[*codec.FormatError](err); !ok || fe.Found != 2 || fe.Path != o.LogPath(2) {
+		t.Errorf("Open = %v, want a *FormatError that names file and version", err)
+	}
+}
+
+// TestStaleRecordsOfARecycledFile: records of the life before, where the next records will be, are never taken for
+// records, not even where LSN and place match.
+func TestStaleRecordsOfARecycledFile(t *testing.T) {
+	m, o, spans := crashed(t, 3)
+	path := o.LogPath(1)
+	b := mustBytes(t, m, path)
+	end := spans[2].End
+	for i, number := range []uint64{2, 1 << 40, 0} {
+		copy(b[end:], o.RawRecord(number, end, 4, 3, []byte("stale")))
+		mustSetBytes(t, m, path, b)
+		_, r, err := recoverLog(o, m, 0)
+		if err != nil || r.Last != 3 || r.Torn == nil {
+			t.Errorf("%d: stale record 4 of file %d: %+v, %v, want it dropped", i, number, r, err)
+		}
+	}
+	// The test's forgery is good: with the right number it is a record.
+	copy(b[end:], o.RawRecord(1, end, 4, 3, []byte("fresh")))
+	mustSetBytes(t, m, path, b)
+	if _, r, err := recoverLog(o, m, 0); err != nil || r.Last != 4 {
+		t.Errorf("right number: %+v, %v, want record 4", r, err)
+	}
+}
+
+func TestTrimEmptiesRecycledFiles(t *testing.T) {
+	m := newMem(t)
+	o := options(m)
+	o.Spares = 1
+	l, _, _ := mustOpen(t, o, 0)
+	secret := bytes.Repeat([]byte("secret"), 100)
+	for range 60 {
+		if _, err := l.Append(secret); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Commit(l.Next() - 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fill(t, l, 40, 600)
+	if err := l.Trim(61); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range m.Files() {
+		if strings.HasSuffix(name, ".spare") && bytes.Contains(mustBytes(t, m, name), secret) {
+			t.Errorf("%s still holds trimmed content", name)
+		}
+	}
+	mustClose(t, l)
+}
+
+// TestPayloadThatHoldsARecord stores copies of whole, valid records as content and damages the log before them: the
+// search for later records must not find the copies, and must find the real ones.
+func TestPayloadThatHoldsARecord(t *testing.T) {
+	m := newMem(t)
+	o := options(m)
+	o.FirstFileBytes = 8192
+	l, _, _ := mustOpen(t, o, 0)
+	fill(t, l, 3, 100)
+	spans := o.Spans(1, mustBytes(t, m, o.LogPath(1)))
+	at := spans[2].End
+	next := o.RawRecord(1, at, 4, 3, []byte("real"))
+	copies := append(bytes.Clone(next), mustBytes(t, m, o.LogPath(1))[spans[0].Off:at]...)
+	for _, p := range [][]byte{[]byte("real"), copies} {
+		if _, err := l.Append(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Commit(5); err != nil {
+		t.Fatal(err)
+	}
+	if b := mustBytes(t, m, o.LogPath(1)); !bytes.Equal(b[at:at+int64(len(next))], next) {
+		t.Fatal("the copy is not that of a record")
+	}
+	// Both records were one write: torn at its first, nothing in it is a record.
+	if err := m.Corrupt(o.LogPath(1), at+wal.RecordHeader, 1); err != nil {
+		t.Fatal(err)
+	}
+	clone := m.CrashClone(0, vfs.LoseAll)
+	c, r, err := recoverLog(o, clone, 0)
+	if err != nil || r.Torn == nil {
+		t.Fatalf("recovered %+v, %v, want a torn tail", r, err)
+	}
+	checkContents(t, c, 1, 3, 100)
+	// A real later record shows that it is damage.
+	fill(t, l, 1, 100)
+	if _, _, err := recoverLog(o, m, 0); !errors.Is(err, codec.ErrCorrupt) {
+		t.Errorf("recovered with %v, want ErrCorrupt", err)
+	}
+}
+
+// FuzzRecovery gives recovery a log with arbitrary bytes in it: it must not panic, must not take much memory, and what
+// it recovers must be a prefix of what was written, or be refused.
+func FuzzRecovery(f *testing.F) {
+	f.Add(uint16(0), []byte{})
+	f.Add(uint16(100), []byte{0, 0, 0})
+	f.Add(uint16(wal.FileHeader), binary.LittleEndian.AppendUint32(nil, 1<<31))
+	f.Add(uint16(3000), bytes.Repeat([]byte{0xff}, 1200))
+	m := newMem(f)
+	o := options(m)
+	o.MaxFileBytes = 4096
+	l, _, _ := mustOpen(f, o, 0)
+	fill(f, l, 16, 600)
+	mustClose(f, l)
+	f.Fuzz(func(t *testing.T, at uint16, patch []byte) {
+		clone := m.CrashClone(0, vfs.LoseAll)
+		number := uint64(1 + at>>12&1)
+		b := mustBytes(t, clone, o.LogPath(number))
+		copy(b[int(at)%len(b):], patch)
+		mustSetBytes(t, clone, o.LogPath(number), b)
+		c, r, err := recoverLog(o, clone, 0)
+		if err != nil {
+			if !errors.Is(err, codec.ErrCorrupt) && !errors.Is(err, codec.ErrFormatVersion) {
+				t.Fatalf("Open = %v, want damage", err)
+			}
+			return
+		}
+		checkContents(t, c, 1, r.Last, 600)
+		if c2, r2, err := recoverLog(o, clone, 0); err != nil || r2.Last != r.Last || len(c2.got) != len(c.got) {
+			t.Fatalf("second recovery: %+v, %v, the first was %+v", r2, err, r)
+		}
+	})
+}

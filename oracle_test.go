@@ -1,0 +1,512 @@
+package engram_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+// oracle is what a space must hold, in plain maps.
+type oracle struct {
+	memories map[string]*ideal
+	links    map[[3]string]float64 // from, to, type -> weight
+	keys     map[string]engram.Outcome
+}
+
+type ideal struct {
+	versions     []engram.Memory // oldest first, without embeddings of the engine's making
+	archived     bool
+	supersededBy string
+	reinforced   int
+}
+
+func (i *ideal) current() *engram.Memory { return &i.versions[len(i.versions)-1] }
+
+func newOracle() *oracle {
+	return &oracle{
+		memories: map[string]*ideal{}, links: map[[3]string]float64{}, keys: map[string]engram.Outcome{},
+	}
+}
+
+// player drives the engine and the oracle with the same random operations.
+type player struct {
+	t      *testing.T
+	w      *world
+	rng    *rand.Rand
+	oracle *oracle
+	next   int
+}
+
+var oracleWords = strings.Fields("river stone window copper lantern harvest anchor violet thunder paper orchard signal")
+
+func (p *player) text() string {
+	n := 2 + p.rng.IntN(6)
+	words := make([]string, n)
+	for i := range words {
+		words[i] = oracleWords[p.rng.IntN(len(oracleWords))]
+	}
+	return strings.Join(words, " ")
+}
+
+// anyID picks a known id, or now and then one that does not exist.
+func (p *player) anyID() string {
+	ids := slices.Sorted(maps.Keys(p.oracle.memories))
+	if len(ids) == 0 || p.rng.IntN(12) == 0 {
+		return "nobody"
+	}
+	return ids[p.rng.IntN(len(ids))]
+}
+
+func (p *player) vector() []float32 {
+	if p.rng.IntN(3) > 0 {
+		return nil
+	}
+	v := make([]float32, 8)
+	for i := range v {
+		v[i] = float32(p.rng.NormFloat64())
+	}
+	return v
+}
+
+func (p *player) draft() engram.Draft {
+	p.next++
+	d := engram.Draft{
+		ID: fmt.Sprintf("m%d", p.next), Content: p.text(), Embedding: p.vector(),
+		Session: []string{"", "s1", "s2"}[p.rng.IntN(3)], Speaker: []string{"", "Ada", "Bo"}[p.rng.IntN(3)],
+		OccurredAt: day(1 + p.rng.IntN(20)),
+	}
+	if p.rng.IntN(2) == 0 {
+		d.Tags = []string{"t" + strconv.Itoa(p.rng.IntN(4))}
+	}
+	if p.rng.IntN(5) == 0 {
+		d.ID = p.anyID()
+	}
+	if p.rng.IntN(6) == 0 {
+		d.IdempotencyKey = "k" + strconv.Itoa(p.rng.IntN(1000))
+	}
+	if target, ok := p.oracle.memories[p.anyID()]; ok && p.rng.IntN(6) == 0 {
+		d.Links = []engram.Link{{To: target.current().ID, Weight: new(0.5)}}
+	}
+	return d
+}
+
+func (p *player) step() {
+	p.w.clock.set(p.w.clock.tell().Add(time.Duration(p.rng.IntN(1000)) * time.Second))
+	switch n := p.rng.IntN(100); {
+	case n < 40:
+		p.remember()
+	case n < 55:
+		p.update()
+	case n < 65:
+		p.forget()
+	case n < 70:
+		p.restore()
+	case n < 80:
+		p.link()
+	case n < 84:
+		p.unlink()
+	case n < 90:
+		p.supersede()
+	case n < 96:
+		p.reinforce()
+	case n < 98:
+		if err := p.w.def().Seal(p.t.Context()); err != nil {
+			p.t.Fatalf("Seal = %v", err)
+		}
+	default:
+		p.w.reopen()
+	}
+}
+
+func (p *player) remember() {
+	d := p.draft()
+	out, err := p.w.def().Remember(p.t.Context(), d)
+	known, exists := p.oracle.memories[d.ID]
+	if _, used := p.oracle.keys[d.IdempotencyKey]; d.IdempotencyKey != "" && used {
+		p.expect("remember with a used key", err, engram.ErrConflict) // every draft differs
+		return
+	}
+	if exists {
+		// Contents are drawn at random: equal ones are possible, everything else would have to be equal too.
+		if err == nil && known.current().Content == d.Content {
+			known.reinforced++
+			p.learn(d, out)
+			return
+		}
+		p.expect("remember with a taken id", err, engram.ErrConflict)
+		return
+	}
+	if d.ID == "" {
+		d.ID = out.ID
+	}
+	p.expect("remember", err, nil)
+	p.oracle.memories[d.ID] = &ideal{versions: []engram.Memory{{
+		ID: d.ID, Content: d.Content, Kind: "note", Tags: d.Tags, Speaker: d.Speaker, Session: d.Session,
+		OccurredAt: d.OccurredAt, Confidence: 1, Embedding: d.Embedding, CreatedAt: p.w.clock.tell(),
+		UpdatedAt: p.w.clock.tell(), Version: 1,
+	}}}
+	p.learn(d, out)
+}
+
+func (p *player) learn(d engram.Draft, out engram.Outcome) {
+	for _, l := range d.Links {
+		p.oracle.links[[3]string{out.ID, l.To, "relates_to"}] = *l.Weight
+	}
+	if d.IdempotencyKey != "" {
+		p.oracle.keys[d.IdempotencyKey] = out
+	}
+}
+
+func (p *player) expect(what string, got, want error) {
+	p.t.Helper()
+	if !errors.Is(got, want) {
+		p.t.Fatalf("%s = %v, want %v", what, got, want)
+	}
+}
+
+func (p *player) update() {
+	id := p.anyID()
+	content := p.text()
+	out, err := p.w.def().Update(p.t.Context(), id, engram.Change{Content: &content, Reason: "r"})
+	m, ok := p.oracle.memories[id]
+	switch {
+	case !ok:
+		p.expect("update of nobody", err, engram.ErrNotFound)
+	case m.archived || m.supersededBy != "":
+		p.expect("update of an inactive memory", err, engram.ErrConflict)
+	default:
+		p.expect("update", err, nil)
+		next := *m.current()
+		if next.Content == content {
+			return
+		}
+		next.Content, next.Version, next.UpdatedAt, next.Reason = content, next.Version+1, p.w.clock.tell(), "r"
+		next.Embedding = nil
+		m.versions = append(m.versions, next)
+		want(p.t, "version", out.Version, next.Version)
+	}
+}
+
+func (p *player) forget() {
+	id := p.anyID()
+	mode := engram.Archive
+	if p.rng.IntN(2) == 0 {
+		mode = engram.Erase
+	}
+	report, err := p.w.def().Forget(p.t.Context(), engram.ForgetRequest{IDs: []string{id}, Mode: mode})
+	p.expect("forget", err, nil)
+	m, ok := p.oracle.memories[id]
+	expected := engram.ForgetReport{}
+	switch {
+	case !ok:
+		expected.Missing = []string{id}
+	case mode == engram.Archive && m.archived:
+	case mode == engram.Archive:
+		expected.Matched, expected.Archived = 1, 1
+		m.archived = true
+	default:
+		expected.Matched, expected.Erased = 1, 1
+		delete(p.oracle.memories, id)
+		maps.DeleteFunc(p.oracle.links, func(k [3]string, _ float64) bool { return k[0] == id || k[1] == id })
+	}
+	want(p.t, "forget", report, expected)
+}
+
+func (p *player) restore() {
+	id := p.anyID()
+	_, err := p.w.def().Restore(p.t.Context(), id)
+	m, ok := p.oracle.memories[id]
+	switch {
+	case !ok:
+		p.expect("restore of nobody", err, engram.ErrNotFound)
+	case !m.archived:
+		p.expect("restore of an active memory", err, engram.ErrConflict)
+	default:
+		p.expect("restore", err, nil)
+		m.archived = false
+	}
+}
+
+func (p *player) link() {
+	from, to := p.anyID(), p.anyID()
+	weight := float64(p.rng.IntN(11)) / 10
+	err := p.w.def().Link(p.t.Context(), from, engram.Link{To: to, Weight: &weight})
+	_, okFrom := p.oracle.memories[from]
+	_, okTo := p.oracle.memories[to]
+	switch {
+	case !okFrom || !okTo && from != to:
+		p.expect("link", err, engram.ErrNotFound)
+	case from == to:
+		p.expect("link to itself", err, engram.ErrInvalid)
+	default:
+		p.expect("link", err, nil)
+		p.oracle.links[[3]string{from, to, "relates_to"}] = weight
+	}
+}
+
+func (p *player) unlink() {
+	keys := slices.SortedFunc(maps.Keys(p.oracle.links), func(a, b [3]string) int {
+		return strings.Compare(strings.Join(a[:], " "), strings.Join(b[:], " "))
+	})
+	if len(keys) == 0 {
+		return
+	}
+	k := keys[p.rng.IntN(len(keys))]
+	removed, err := p.w.def().Unlink(p.t.Context(), k[0], k[1], k[2])
+	p.expect("unlink", err, nil)
+	want(p.t, "removed", removed, true)
+	delete(p.oracle.links, k)
+}
+
+func (p *player) supersede() {
+	old := p.anyID()
+	m, ok := p.oracle.memories[old]
+	p.next++
+	d := engram.Draft{ID: fmt.Sprintf("m%d", p.next), Content: p.text(), Supersedes: []string{old}, OccurredAt: day(21)}
+	_, err := p.w.def().Remember(p.t.Context(), d)
+	switch {
+	case !ok:
+		p.expect("supersede nobody", err, engram.ErrNotFound)
+	case m.supersededBy != "":
+		p.expect("supersede twice", err, engram.ErrConflict)
+	default:
+		p.expect("supersede", err, nil)
+		m.supersededBy = d.ID
+		p.oracle.memories[d.ID] = &ideal{versions: []engram.Memory{{
+			ID: d.ID, Content: d.Content, Kind: "note", OccurredAt: d.OccurredAt, Confidence: 1,
+			CreatedAt: p.w.clock.tell(), UpdatedAt: p.w.clock.tell(), Version: 1,
+		}}}
+	}
+}
+
+func (p *player) reinforce() {
+	id := p.anyID()
+	m, ok := p.oracle.memories[id]
+	if !ok || m.archived {
+		return
+	}
+	out, err := p.w.def().Remember(p.t.Context(), engram.Draft{ID: id, Content: m.current().Content})
+	p.expect("reinforce", err, nil)
+	want(p.t, "reinforce", out.Result, engram.Reinforced)
+	m.reinforced++
+}
+
+// compare holds everything the engine says against the oracle.
+func (p *player) compare(s *engram.Space) {
+	p.t.Helper()
+	for id, m := range p.oracle.memories {
+		got, err := s.History(p.t.Context(), id)
+		if err != nil {
+			p.t.Fatalf("History(%s) = %v", id, err)
+		}
+		expected := slices.Clone(m.versions)
+		last := &expected[len(expected)-1]
+		last.Reinforced, last.SupersededBy = m.reinforced, m.supersededBy
+		last.Links = p.linksOf(id)
+		for i := range got {
+			got[i].Tier = ""
+			if i == len(got)-1 {
+				want(p.t, "archived "+id, !got[i].ArchivedAt.IsZero(), m.archived)
+				got[i].ArchivedAt = time.Time{}
+				if m.supersededBy != "" {
+					got[i].ValidUntil = time.Time{}
+				}
+			}
+		}
+		want(p.t, "history of "+id, got, expected)
+	}
+	p.compareRecall(s)
+}
+
+func (p *player) linksOf(id string) []engram.Association {
+	var out []engram.Association
+	for k, weight := range p.oracle.links {
+		switch id {
+		case k[0]:
+			out = append(out, engram.Association{To: k[1], Type: k[2], Weight: weight})
+		case k[1]:
+			out = append(out, engram.Association{To: k[0], Type: k[2], Weight: weight, Incoming: true})
+		}
+	}
+	slices.SortFunc(out, func(a, b engram.Association) int {
+		if c := strings.Compare(a.To, b.To); c != 0 {
+			return c
+		}
+		if a.Incoming == b.Incoming {
+			return 0
+		}
+		if b.Incoming {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// compareRecall checks which memories can be recalled at all: those that hold a word of the question, or hang
+// together with one that does, and nothing that is archived, superseded, erased or an old version.
+func (p *player) compareRecall(s *engram.Space) {
+	p.t.Helper()
+	word := oracleWords[p.rng.IntN(len(oracleWords))]
+	answer, err := s.Recall(p.t.Context(), engram.Cue{Text: word, Limit: 1000})
+	if err != nil {
+		p.t.Fatalf("Recall = %v", err)
+	}
+	byWords := map[string]bool{}
+	for _, h := range answer.Hits {
+		m, ok := p.oracle.memories[h.ID]
+		if !ok || m.archived || m.supersededBy != "" || m.current().Content != h.Content {
+			p.t.Fatalf("Recall(%s) gave %q: %q, the oracle says %+v", word, h.ID, h.Content, m)
+		}
+		byWords[h.ID] = slices.ContainsFunc(h.Why, func(t engram.Term) bool { return t.Name == "words" })
+	}
+	searched := 0
+	for id, m := range p.oracle.memories {
+		if m.archived || m.supersededBy != "" {
+			continue
+		}
+		searched++
+		if has := slices.Contains(strings.Fields(m.current().Content), word); has != byWords[id] {
+			p.t.Fatalf("Recall(%s): %s with %q by words: %v", word, id, m.current().Content, byWords[id])
+		}
+	}
+	want(p.t, "searched", answer.Searched, searched)
+}
+
+func envInt(name string, otherwise int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+// TestOracle plays long random histories with sealings and reopenings. ENGRAM_ORACLE_SEEDS and ENGRAM_ORACLE_STEPS make
+// it longer.
+func TestOracle(t *testing.T) {
+	seeds, steps := envInt("ENGRAM_ORACLE_SEEDS", 12), envInt("ENGRAM_ORACLE_STEPS", 300)
+	for seed := range seeds {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			t.Parallel()
+			p := &player{
+				t: t, w: newWorld(t, engram.Options{}), rng: rand.New(rand.NewPCG(uint64(seed), 1)), oracle: newOracle(),
+			}
+			for i := range steps {
+				p.step()
+				if i%25 == 0 {
+					p.compare(p.w.def())
+				}
+			}
+			p.compare(p.w.def())
+			p.transfer()
+		})
+	}
+}
+
+// transfer exports the space, imports it into another, and compares that with the oracle too; then both must export
+// the same and answer the same.
+func (p *player) transfer() {
+	var first, second bytes.Buffer
+	if _, err := p.w.def().Export(p.t.Context(), &first); err != nil {
+		p.t.Fatalf("Export = %v", err)
+	}
+	other := p.w.space("copy")
+	for range 2 { // the second time changes nothing
+		report, err := other.Import(p.t.Context(), bytes.NewReader(first.Bytes()), engram.ImportOptions{})
+		if err != nil || report.BadCount > 0 {
+			p.t.Fatalf("Import = %+v, %v", report, err)
+		}
+	}
+	p.compare(other)
+	if _, err := other.Export(p.t.Context(), &second); err != nil {
+		p.t.Fatalf("Export = %v", err)
+	}
+	want(p.t, "export of the import", sortedLines(second.String()), sortedLines(first.String()))
+	for range 10 {
+		cue := engram.Cue{Text: p.text(), Limit: 20, Explain: true}
+		if p.rng.IntN(2) == 0 {
+			cue.Embedding = []float32{1, -1, .5, 0, 2, 1, 1, 0}
+		}
+		want(p.t, "recall from the import", answerOf(p.t, other, cue), answerOf(p.t, p.w.def(), cue))
+	}
+}
+
+func sortedLines(s string) []string {
+	lines := strings.Split(s, "\n")
+	slices.Sort(lines)
+	return lines
+}
+
+// answerOf is an answer without what depends on where a memory is held.
+func answerOf(t *testing.T, s *engram.Space, cue engram.Cue) engram.Answer {
+	t.Helper()
+	answer, err := s.Recall(t.Context(), cue)
+	if err != nil {
+		t.Fatalf("Recall(%+v) = %v", cue, err)
+	}
+	for i := range answer.Hits {
+		answer.Hits[i].Tier = ""
+	}
+	return answer
+}
+
+// TestSameAnswers: the same memories, ingested in any order, sealed at any point and reopened, give the same answers
+// to the last bit.
+func TestSameAnswers(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	var drafts []engram.Draft
+	for i := range 120 {
+		var words []string
+		for range 3 + rng.IntN(8) {
+			words = append(words, oracleWords[rng.IntN(len(oracleWords))])
+		}
+		v := make([]float32, 16)
+		for j := range v {
+			v[j] = float32(rng.NormFloat64())
+		}
+		drafts = append(drafts, engram.Draft{
+			ID: fmt.Sprintf("turn-%d", i), Content: strings.Join(words, " "), Session: fmt.Sprintf("s%d", i%7),
+			Speaker: []string{"Ada", "Bo"}[i%2], OccurredAt: day(1 + i%5), Embedding: v,
+		})
+	}
+	cues := []engram.Cue{
+		{Text: "copper lantern", Limit: 50},
+		{Text: "what of the orchard and the river in March", Limit: 20, Explain: true},
+		{Embedding: drafts[3].Embedding, Limit: 20},
+		{Text: "thunder", Embedding: drafts[9].Embedding, Limit: 30},
+		{Limit: 40, Speaker: "Ada"},
+	}
+	var reference []engram.Answer
+	for round := range 4 {
+		w := newWorld(t, engram.Options{})
+		s := w.def()
+		for i, at := range rng.Perm(len(drafts)) {
+			remember(t, s, drafts[at])
+			if round > 0 && i%37 == 36 {
+				if err := s.Seal(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for stage := range 3 {
+			for i, cue := range cues {
+				got := answerOf(t, w.def(), cue)
+				if round == 0 && stage == 0 {
+					reference = append(reference, got)
+					continue
+				}
+				want(t, fmt.Sprintf("round %d stage %d cue %d", round, stage, i), got, reference[i])
+			}
+			w.reopen()
+		}
+	}
+}

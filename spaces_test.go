@@ -1,0 +1,241 @@
+package engram_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+func TestSpaceNames(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	for _, name := range []string{"default", "a", ".", "..", "con", "a.b-c_9", strings.Repeat("x", 64)} {
+		s := w.space(name)
+		remember(t, s, engram.Draft{ID: "m", Content: "In " + name})
+	}
+	for _, name := range []string{"", "A", "a/b", "ä", "a b", strings.Repeat("x", 65), "a\x00"} {
+		_, err := w.db.Space(name)
+		if !errors.Is(err, engram.ErrInvalid) {
+			t.Errorf("Space(%q) = %v, want invalid", name, err)
+		}
+	}
+	names, err := w.db.Spaces(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "names", names, []string{".", "..", "a", "a.b-c_9", "con", "default", strings.Repeat("x", 64)})
+}
+
+func TestSpacesAreIsolated(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	remember(t, w.space("one"), engram.Draft{ID: "m", Content: "A secret about apples."})
+	remember(t, w.space("two"), engram.Draft{ID: "n", Content: "Nothing here."})
+	want(t, "two", recall(t, w.space("two"), engram.Cue{Text: "apples"}), []string{})
+	if _, err := w.space("two").Get(t.Context(), "m"); !errors.Is(err, engram.ErrNotFound) {
+		t.Errorf("Get from another space = %v", err)
+	}
+}
+
+func TestReadingASpaceThatDoesNotExist(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	_, err := w.space("tpyo").Recall(t.Context(), engram.Cue{Text: "x"})
+	if !errors.Is(err, engram.ErrNotFound) || !strings.Contains(err.Error(), "tpyo") {
+		t.Errorf("Recall = %v, want not found that names the space", err)
+	}
+	names, _ := w.db.Spaces(t.Context())
+	want(t, "reading made no space", names, []string{"default"})
+	want(t, "default exists", recall(t, w.def(), engram.Cue{Text: "x"}), []string{})
+}
+
+// TestManySpaces opens far more spaces than are kept open. ENGRAM_SPACES=10000 is the long form.
+func TestManySpaces(t *testing.T) {
+	n := envInt("ENGRAM_SPACES", 300)
+	w := newWorld(t, engram.Options{MaxOpenSpaces: 16})
+	for i := range n {
+		remember(t, w.space(fmt.Sprintf("tenant-%d", i)), engram.Draft{ID: "m", Content: fmt.Sprintf("I am number%d.", i)})
+	}
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := g; i < n; i += 4 {
+				s, err := w.db.Space(fmt.Sprintf("tenant-%d", (i*7919)%n))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				answer, err := s.Recall(context.Background(), engram.Cue{Text: fmt.Sprintf("number%d", (i*7919)%n)})
+				if err != nil || len(answer.Hits) != 1 {
+					t.Errorf("Recall in %s = %+v, %v", s.Name(), answer, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestOpenFilesAreBounded counts descriptors on a real file system.
+func TestOpenFilesAreBounded(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("descriptors are counted through /proc")
+	}
+	db, err := engram.Options{MaxOpenSpaces: 8}.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	count := func() int {
+		entries, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(entries)
+	}
+	before := count()
+	for i := range 60 {
+		s, _ := db.Space(fmt.Sprintf("s%d", i))
+		remember(t, s, engram.Draft{Content: "x"})
+	}
+	if after := count(); after > before+40 {
+		t.Errorf("%d descriptors are open after using 60 spaces with 8 kept open, %d before", after, before)
+	}
+}
+
+func TestIdleSpacesAreClosed(t *testing.T) {
+	w := newWorld(t, engram.Options{IdleTimeout: time.Millisecond * 4})
+	s := w.space("idle")
+	remember(t, s, engram.Draft{ID: "m", Content: "Still burning."})
+	w.clock.set(w.clock.tell().Add(time.Hour))
+	deadline := time.Now().Add(10 * time.Second)
+	for w.db.OpenSpaces() > 0 {
+		if time.Now().After(deadline) {
+			t.Fatal("an unused space stays open")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	want(t, "opened again", recall(t, s, engram.Cue{Text: "burning"}), []string{"m"})
+}
+
+func TestSecondOpenIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	db, err := engram.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = engram.Open(dir)
+	locked, ok := errors.AsType[*engram.LockedError](err)
+	if !ok || locked.PID != os.Getpid() || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		t.Errorf("second Open = %v, want a LockedError that names process %d", err, os.Getpid())
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err = engram.Open(dir)
+	if err != nil {
+		t.Fatalf("Open after Close = %v", err)
+	}
+	defer db.Close()
+	if _, err := os.Stat(filepath.Join(dir, "LOCK")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	fs := vfs.NewMem()
+	db, err := engram.Options{}.On(fs).Open("/d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := db.Space("default")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Errorf("second Close = %v", err)
+	}
+	if _, err := s.Remember(t.Context(), engram.Draft{Content: "x"}); !errors.Is(err, engram.ErrClosed) {
+		t.Errorf("Remember = %v, want closed", err)
+	}
+	if err := db.Ready(); !errors.Is(err, engram.ErrClosed) {
+		t.Errorf("Ready = %v, want closed", err)
+	}
+	for _, err := range s.Events(t.Context()) {
+		if !errors.Is(err, engram.ErrClosed) {
+			t.Errorf("Events yields %v, want closed", err)
+		}
+	}
+}
+
+func TestEvents(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	events := s.Events(ctx)
+	remember(t, s, engram.Draft{ID: "a", Content: "One."})
+	remember(t, w.space("other"), engram.Draft{ID: "z", Content: "Elsewhere."})
+	remember(t, s, engram.Draft{ID: "b", Content: "Two.", Links: []engram.Link{{To: "a"}}, Supersedes: []string{"a"}})
+	if _, err := s.Update(t.Context(), "b", engram.Change{Pin: new(true), Reason: "keep"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"b"}, Reason: "tidy"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Restore(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"b"}, Mode: engram.Erase}); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	last := uint64(0)
+	for e, err := range events {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Position < last || e.Space != "default" {
+			t.Errorf("event %+v after position %d", e, last)
+		}
+		last = e.Position
+		got = append(got, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", e.Kind, e.ID, e.Other, e.Reason)))
+		if e.Kind == engram.EventErased {
+			cancel()
+		}
+	}
+	want(t, "events", got, []string{
+		"created a", "created b", "linked b a", "superseded a b", "updated b  keep", "archived b  tidy", "restored b",
+		"erased b",
+	})
+}
+
+func TestSlowListenerIsToldWhatItMissed(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	events := s.Events(ctx)
+	for i := range 1500 {
+		remember(t, s, engram.Draft{ID: fmt.Sprint(i), Content: "x"})
+	}
+	got := 0
+	for _, err := range events {
+		if err != nil {
+			if !errors.Is(err, engram.ErrEventsLost) || !strings.Contains(err.Error(), "476") {
+				t.Errorf("error = %v, want 476 events lost", err)
+			}
+			cancel()
+			continue
+		}
+		got++
+	}
+	want(t, "events", got, 1024)
+}
