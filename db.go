@@ -253,7 +253,7 @@ func (db *DB) openHandle(name string) (*handle, error) {
 	h.space, h.err = store.Open(store.Options{
 		FS: db.o.fs, Dir: db.spaceDir(name), Name: name, NewStore: db.ids.storeID, Settings: db.o.settings(),
 		Lexical: db.o.lexical(), HotBytes: db.o.HotBytes, HotLimit: db.o.HotBytes * 8,
-		OnEvent: func(e store.Event) { db.feed.tell(name, e) },
+		OnEvent: func(e store.Event) { db.feed.tell(name, e) }, WantEvents: db.feed.wanted,
 	})
 	if h.err != nil {
 		db.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/orchard9/engram-go/internal/store"
@@ -21,6 +22,7 @@ const eventBuffer = 1024
 type feed struct {
 	clock func() time.Time
 
+	count     atomic.Int64 // listeners, for writers to see whether anybody listens
 	mu        sync.Mutex
 	listeners map[*listener]struct{}
 	closed    bool
@@ -35,6 +37,9 @@ type listener struct {
 func newFeed(clock func() time.Time) *feed {
 	return &feed{clock: clock, listeners: map[*listener]struct{}{}}
 }
+
+// wanted reports whether anybody listens, to any space.
+func (f *feed) wanted() bool { return f.count.Load() > 0 }
 
 func (f *feed) tell(space string, e store.Event) {
 	f.mu.Lock()
@@ -60,6 +65,7 @@ func (f *feed) join(l *listener) bool {
 	defer f.mu.Unlock()
 	if !f.closed {
 		f.listeners[l] = struct{}{}
+		f.count.Add(1)
 	}
 	return !f.closed
 }
@@ -69,6 +75,7 @@ func (f *feed) leave(l *listener) {
 	defer f.mu.Unlock()
 	if _, ok := f.listeners[l]; ok {
 		delete(f.listeners, l)
+		f.count.Add(-1)
 		close(l.events)
 	}
 }

@@ -1,6 +1,7 @@
 package engram
 
 import (
+	"bufio"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -20,8 +21,10 @@ type idSource struct {
 	last uint64 // milliseconds << 12 | counter
 }
 
+// newIDSource reads randomness ahead, some ids at a time: ids are made under the lock of writers, and a system call for
+// each would be the longest thing done there.
 func newIDSource(clock func() time.Time, rand io.Reader) *idSource {
-	return &idSource{clock: clock, rand: rand}
+	return &idSource{clock: clock, rand: bufio.NewReaderSize(rand, 512)}
 }
 
 // uuid makes the next id.

@@ -3,10 +3,10 @@ package recall_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -169,7 +169,6 @@ func nearest(vectors [][]float32, query []float32) []uint32 {
 	})
 	return rows
 }
-
 
 var base = map[string][3]quality{}
 

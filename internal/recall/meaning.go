@@ -10,13 +10,13 @@ import (
 // background is what similarities of a question are like for memories that have nothing to do with it, and what the
 // question's separation from it is worth. See the package comment.
 type background struct {
-	weights *Weights
-	center  float64 // of the similarities
-	spread  float64 // their standard deviation, above 0
-	floor   float64 // the surprise, in nats, that chance gives to the share of memories that counts as background
-	weight  float64 // of meaning in this answer, in [0,1]
-	scale   float64
-	alone   bool    // meaning alone is evidence
+	linear float64
+	center float64 // of the similarities
+	spread float64 // their standard deviation, above 0
+	floor  float64 // the surprise, in nats, of the nearest memory that still counts as background
+	skip   float64 // no deviation below it is above the floor
+	weight float64 // of meaning in this answer
+	alone  bool    // meaning alone is evidence
 }
 
 // surprise is minus the logarithm of the probability that a background memory is at least z standard deviations above
@@ -47,38 +47,50 @@ func capSurprise(cosine float64, dim int) float64 {
 	return power + max(math.Ln2, math.Log(2*half*cosine)+beta)
 }
 
-// learn makes the background from the similarities of the whole population; result is not empty. scratch is reused.
+// upperShare of the similarities lie above the one that the spread is read from.
+const upperShare = 1.0 / 16
+
+// learn makes the background from the similarities of the population; result is not empty.
 func learn(w *Weights, result *ann.Result, dim int, s *selection) background {
-	n := float64(len(result.Similarities))
 	values := result.Similarities
+	n := float64(len(values))
 	median := float64(s.descending(values, len(values)/2))
-	rank := int(w.Upper * n)
-	z0 := math.Sqrt2 * math.Erfinv(1-2*(float64(rank)+.5)/n)
+	rank := int(upperShare * n)
 	upper := float64(s.descending(values, rank))
 	largest := float64(s.descending(values, 0))
 
-	own := (upper - median) / z0
-	prior := float64(result.Scale) / math.Sqrt(float64(dim))
-	trust := n * n * n / (n*n*n + w.Prior*w.Prior*w.Prior)
-	b := background{weights: w, scale: 1, center: median * trust}
-	b.spread = math.Sqrt(own*own*trust + prior*prior*(1-trust))
+	// What is a normal distribution's value at that rank tells how wide the population's is.
+	own := (upper - median) / (math.Sqrt2 * math.Erfinv(1-2*(float64(rank)+.5)/max(n, 2)))
+	isotropic := float64(result.Scale) / math.Sqrt(float64(dim))
+	trust := cube(n) / (cube(n) + cube(w.Prior))
+	b := background{linear: w.Linear, center: median * trust}
+	b.spread = math.Sqrt(own*own*trust + isotropic*isotropic*(1-trust))
 	b.spread = max(b.spread, 1e-6*math.Abs(median), math.SmallestNonzeroFloat32)
+	share := min(w.Share, w.MaxChance/n)
+	b.floor = -math.Log(share)
+	b.skip = min(math.Sqrt2*math.Erfinv(1-2*share), b.linear) - 1e-6
 
-	b.floor = -math.Log(min(w.Share, w.MaxChance/n))
-	z := (largest - b.center) / b.spread
-	fromPopulation := surprise(z, w.Linear) - math.Log(n)
+	fromPopulation := surprise(b.deviation(float32(largest)), b.linear) - math.Log(n)
 	fromChance := capSurprise(float64(result.Cosine), dim) - math.Log(n)
-	separation := min(fromPopulation, fromChance)
-	b.alone = fromChance > -math.Log(w.Alpha) && fromPopulation > w.Over
-	if separation > 0 {
-		b.weight = 1/(1+math.Exp((w.Middle-separation)/w.Slope)) + w.Extra/(1+math.Exp((w.Middle2-separation)/w.Slope))
+	b.alone = fromChance > -math.Log(w.Alpha) && fromPopulation > 0
+	if separation := min(fromPopulation, fromChance); separation > 0 {
+		b.weight = logistic(separation-w.Middle) + w.Extra*logistic(separation-w.Strong)
 	}
 	return b
 }
 
+func cube(x float64) float64 { return x * x * x }
+
+func logistic(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+
+// deviation is how many standard deviations a similarity lies above the center.
+func (b *background) deviation(similarity float32) float64 {
+	return (float64(similarity) - b.center) / b.spread
+}
+
 // nats is a similarity's surprise above the floor; 0 or less is background.
 func (b *background) nats(similarity float32) float64 {
-	return b.scale * b.weights.Scale * (surprise((float64(similarity)-b.center)/b.spread, b.weights.Linear) - b.floor)
+	return surprise(b.deviation(similarity), b.linear) - b.floor
 }
 
 // selection finds order statistics in linear time, whatever the order of the values.
@@ -130,5 +142,3 @@ func (s *selection) digit(values []float32, k int, of func(key uint32) (uint32, 
 	}
 	return 0, k
 }
-
-var Debug func(a, b, z float64)

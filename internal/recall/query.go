@@ -93,8 +93,8 @@ type Answer struct {
 	Hits []Hit
 	// Searched counts the memories that passed the filters.
 	Searched int
-	// Rejected is the best score of what was like the question by meaning but no more than chance makes some memory:
-	// how far it was from being a hit. 0 if nothing was rejected.
+	// Rejected is, where there are no hits, the evidence in nats of the memory nearest by meaning: no more than chance
+	// gives to some memory of a population like this. It may be below 0; it is 0 if nothing was near at all.
 	Rejected float64
 	// Damage says what could not be read and was left out: at most 16 errors. Damaged counts the groups of vectors.
 	Damage  []error

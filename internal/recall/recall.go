@@ -3,6 +3,7 @@ package recall
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
 
@@ -91,8 +92,7 @@ type run struct {
 	out        Answer
 	question   lexical.Query
 	background background
-	worth      float64
-	rejected   float64 // the largest evidence of meaning that was not enough
+	rejected   float64 // the largest evidence of meaning that was not enough; 0 if there was none
 	network    graph.Network
 	inflow     graph.Inflow
 }
@@ -102,7 +102,6 @@ func (r *run) answer() (Answer, error) {
 	if r.q.Weights != nil {
 		r.weights = *r.q.Weights
 	}
-	r.worth = 1
 	if err := r.populate(); err != nil {
 		return Answer{}, err
 	}
@@ -192,7 +191,7 @@ func (r *run) member(row uint32) bool {
 }
 
 // score is a row's score by itself: words and meaning.
-func (r *run) score(row uint32) float64 { return r.words[row]*r.worth + r.byVector(row) }
+func (r *run) score(row uint32) float64 { return r.words[row] + r.byVector(row) }
 
 // byVector is what meaning gives to a row.
 func (r *run) byVector(row uint32) float64 {
@@ -244,54 +243,53 @@ func (r *run) byMeaning() error {
 	if len(r.scan.Rows) == 0 {
 		return nil
 	}
-	if len(r.touched) > 0 {
-		r.weights.Alpha = r.weights.AlphaHybrid
-	}
 	r.background = learn(&r.weights, &r.scan, r.c.Dim, &r.order)
-	if m := r.overlap(); m > 0 {
-		r.background.scale = 1 / (1 + r.weights.Overlap*m)
-	}
-	if r.q.Text != "" {
-		r.worth = 1 - (1-r.weights.Words)*r.background.weight
-	}
+	r.background.weight /= 1 + r.weights.Overlap*max(0, r.overlap())
 	r.addMeaning()
 	return nil
 }
 
+// overlapTop is how many memories, the best by words, overlap looks at. Measured together with Weights.Overlap.
+const overlapTop = 20
 
+// overlap tells how much meaning says what the words have said: the median deviation of the similarities of the
+// memories that the words rank first. Few of these can be what was asked for, so if half of them are near the
+// question, then because they have its words. It is 0 if they are like any other memory.
 func (r *run) overlap() float64 {
-	if len(r.touched) < 3 {
+	const fewest = 3
+	if len(r.touched) < fewest {
 		return 0
 	}
-	word := func(row uint32) float64 { return r.words[row] }
-	last := largest(r.touched, min(int(r.weights.Top), len(r.touched)), word)
-	var zs []float64
+	byWords := func(row uint32) float64 { return r.words[row] }
+	last := largest(r.touched, min(overlapTop, len(r.touched)), byWords)
+	var deviations []float64
 	for i, row := range r.scan.Rows {
 		if r.words[row] >= last {
-			zs = append(zs, (float64(r.scan.Similarities[i])-r.background.center)/r.background.spread)
+			deviations = append(deviations, r.background.deviation(r.scan.Similarities[i]))
 		}
 	}
-	if len(zs) == 0 {
+	if len(deviations) < fewest {
 		return 0
 	}
-	slices.Sort(zs)
-	return zs[len(zs)/2]
+	slices.Sort(deviations)
+	return deviations[len(deviations)/2]
 }
 
 // addMeaning gives each row the evidence of its similarity.
 func (r *run) addMeaning() {
 	r.meaning = zeros(r.meaning, int(r.c.Rows))
 	b := &r.background
+	refused := float32(math.Inf(-1))
 	for i, row := range r.scan.Rows {
 		similarity := r.scan.Similarities[i]
-		if float64(similarity) <= b.center {
-			continue // half of the population: spare the logarithm
+		if b.deviation(similarity) < b.skip { // most memories: spare the logarithm
+			refused = max(refused, similarity)
+			continue
 		}
-		nats := b.nats(similarity)
-		value := nats * b.weight
+		value := b.nats(similarity) * b.weight
 		worded := r.words[row] > 0
 		if !(value > 0) || !worded && !b.alone {
-			r.rejected = max(r.rejected, nats)
+			refused = max(refused, similarity)
 			continue
 		}
 		if !worded {
@@ -299,6 +297,9 @@ func (r *run) addMeaning() {
 		}
 		r.meaning[row] = value
 		r.near = append(r.near, row)
+	}
+	if !math.IsInf(float64(refused), -1) {
+		r.rejected = b.nats(refused)
 	}
 }
 

@@ -5,25 +5,35 @@ import (
 	"math"
 )
 
-// Weights are the numbers of the score, all in one place.
+// Weights are the numbers of the score, all in one place, each with what set it. k1 and b of words are options of the
+// lexical index.
+//
+// "Measured" is on the 383 questions of categories 1 to 4 of three LoCoMo conversations (document = turn, pool = its
+// conversation, gold = its evidence, R@10 and nDCG@10), for meaning with the sets of vectors of TestHybrid.
 type Weights struct {
-	// Lambda is the part of a memory's score that each of its neighbours receives.
+	// Lambda in [0,1] is the part of a memory's score that each of its neighbours receives. Measured: .649 and .507 at
+	// 0, .678 and .524 at .3; at .5 recall gains as much again and ranking loses.
 	Lambda float64
-	// Linear is the number of standard deviations from which on surprise grows in a straight line.
+	// Linear, in standard deviations, is where surprise goes over into a straight line. Chosen: the tails of real
+	// similarities are not known beyond it.
 	Linear float64
-	// Chance is how many memories of an average population of MaxChance/Share or more, or which Share of a smaller one,
-	// are nearer to a question than the floor of evidence by chance.
+	// Share in (0,.5] is the part of background memories that is nearer to a question than the floor of evidence, and
+	// MaxChance their number at most. Measured: .05; .2 gains where vectors are weak and loses where they are random.
 	Share     float64
 	MaxChance float64
-	// Alpha is the probability that a random vector finds anything by meaning alone.
+	// Alpha in (0,1] is the probability that a random vector finds anything by meaning alone. Chosen.
 	Alpha float64
-	// Middle and Slope say how the weight of meaning grows with its separation e, in nats:
-	// 1/(1+exp((Middle-e)/Slope)).
+	// Middle and Strong, in nats of separation, are where meaning counts with half of its plain weight 1, and with half
+	// of the weight Extra that it is worth in addition when it separates well. Measured together with Overlap: with
+	// them, random vectors cost .001 and .001, and what similarities of words add is not taken for more than it is.
 	Middle float64
-	Slope  float64
-	// Prior is how many memories the isotropic background counts as beside the population.
+	Strong float64
+	Extra  float64
+	// Overlap is how much meaning is held back where it says what the words say.
+	Overlap float64
+	// Prior is the size of a population at which half of the background is its own, half that of random directions.
+	// Chosen: below it a population is too small to tell what is unusual.
 	Prior float64
-	Extra, Middle2, Top, Overlap, AlphaHybrid, Over, Upper, Scale, Words float64
 }
 
 // DefaultWeights returns the weights that measurements chose.
@@ -33,10 +43,12 @@ func DefaultWeights() Weights {
 		Linear:    4,
 		Share:     .05,
 		MaxChance: 1024,
-		Alpha: .05,
-		Middle: 1,
-		Slope:     1,
-		Prior:     16, Top: 20, AlphaHybrid: 0.05, Upper: 1./16, Scale: 1, Words: 1,
+		Alpha:     .01,
+		Middle:    1,
+		Strong:    4,
+		Extra:     .7,
+		Overlap:   2,
+		Prior:     16,
 	}
 }
 
@@ -50,7 +62,8 @@ func (w *Weights) check() error {
 	for _, err := range []error{
 		in("lambda", w.Lambda, 0, 1), in("linear", w.Linear, 1, 30), in("share", w.Share, 1e-9, .5),
 		in("max chance", w.MaxChance, 1, math.MaxUint32), in("alpha", w.Alpha, 1e-12, 1),
-		in("middle", w.Middle, -100, 100), in("slope", w.Slope, 1e-6, 100), in("prior", w.Prior, 0, 1e6),
+		in("middle", w.Middle, -100, 100), in("strong", w.Strong, -100, 100), in("extra", w.Extra, 0, 100),
+		in("overlap", w.Overlap, 0, 100), in("prior", w.Prior, 0, 1e6),
 	} {
 		if err != nil {
 			return err

@@ -56,8 +56,10 @@ type Options struct {
 	HotLimit int64
 	// LogFileBytes is the largest size of a log file; 0 leaves it to the log.
 	LogFileBytes int64
-	// OnEvent, if not nil, is told of every change after it is visible, in order. It must not block.
-	OnEvent func(Event)
+	// OnEvent is told of every change after it is visible, in order, while WantEvents, asked when the change is staged,
+	// says so. It must not block.
+	OnEvent    func(Event)
+	WantEvents func() bool
 }
 
 // Space is an open space.
@@ -195,7 +197,10 @@ func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
 }
 
 func (s *Space) begin(position uint64) *Tx {
-	tx := &Tx{s: s, t: s.t, position: position, view: s.staged, firstHot: s.hot.seg.Rows()}
+	tx := &Tx{
+		s: s, t: s.t, position: position, view: s.staged, firstHot: s.hot.seg.Rows(),
+		listened: s.o.WantEvents != nil && s.o.WantEvents(),
+	}
 	tx.view.Position = position
 	return tx
 }
@@ -267,7 +272,7 @@ func (s *Space) stage(op string, fn func(*Tx) error) (view View, events bool, er
 		return s.staged, false, nil
 	}
 	s.staged = tx.view
-	if s.o.OnEvent != nil && len(tx.events) > 0 {
+	if len(tx.events) > 0 {
 		s.pubMu.Lock()
 		s.pending = append(s.pending, tx.events...)
 		s.pubMu.Unlock()

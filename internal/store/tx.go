@@ -24,6 +24,7 @@ type Tx struct {
 	firstHot uint32   // hot slots from here on are this write's
 	undo     []func() // takes back changes of what readers can reach, in reverse order
 	puts     uint32
+	listened bool // somebody wants the events
 	events   []Event
 	reason   string
 }
@@ -82,6 +83,9 @@ func (tx *Tx) do(o op) error {
 }
 
 func (tx *Tx) event(kind, id string, version uint32, other string) {
+	if !tx.listened {
+		return
+	}
 	tx.events = append(tx.events, Event{
 		Position: tx.position, Kind: kind, ID: id, Version: version, Other: other, Reason: tx.reason,
 	})

@@ -108,6 +108,7 @@ func (s *Space) verifyLog(ctx context.Context, r *Report) error {
 	s.mu.Lock()
 	from := s.man.position + 1
 	s.mu.Unlock()
+	r.Files += s.log.Stats().Files
 	for rec, err := range s.log.Read(wal.LSN(from)) {
 		if errors.Is(err, wal.ErrTrimmed) {
 			return nil // a sealing has moved on meanwhile

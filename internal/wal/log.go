@@ -42,6 +42,7 @@ type Log struct {
 	closed    atomic.Bool   // set under mu
 	stats     Stats
 
+	cond *sync.Cond
 	background sync.WaitGroup
 }
 

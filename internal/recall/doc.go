@@ -1,0 +1,80 @@
+// Package recall answers questions: it gathers candidates by words, meaning, association and time, filters them, gives
+// each one score that is a sum of terms, and returns the best with their terms.
+//
+//	var engine recall.Engine
+//	answer, err := engine.Recall(ctx, corpus, recall.Query{
+//		Text: "harbour meetings", Embedding: v, Now: now, Limit: 10, Filters: recall.NoFilters(),
+//	})
+//
+// # Population
+//
+// A memory takes part if it is current (with ValidAt: current or superseded, and valid then), has not expired
+// (ExpiresAt <= Now is gone) and passes the filters. That is decided first: a memory that does not take part is not
+// ranked, not counted, and passes no activation on. Its neighbours in a session stay neighbours of it, but those of
+// one that is not current or has expired are neighbours of each other.
+//
+// # Score
+//
+//	score = words + meaning + association        each at least 0, in nats
+//
+// words is BM25 (package lexical): a sum of inverse document frequencies, each about minus the logarithm of the
+// probability that a memory holds the term by chance.
+//
+// meaning is put on the same scale. Let z be by how many standard deviations a memory's similarity lies above the
+// median of the population, and Q the upper tail of the normal distribution, continued beyond Linear as an
+// exponential:
+//
+//	meaning = weight * max(0, -ln Q(z) + ln share)      share = min(Share, MaxChance/n) of n memories
+//
+// so that memories which chance alone puts that near get nothing. The spread is read from the upper sixteenth of the
+// similarities: it is that of the background even where a few memories are very near, and order statistics do not
+// depend on the order of memories, as sums of floating point numbers would. Populations near or below Prior are
+// compared with random directions (center 0, variance 1/dim) instead.
+//
+// weight says how much the vectors tell about this question. Its separation e is the surprise of the nearest memory
+// beyond what the nearest of n background memories gives, in nats:
+//
+//	e      = min(-ln n Q(z max), -ln n C(cos max))
+//	weight = 0 if e <= 0, else (L(e - Middle) + Extra * L(e - Strong)) / (1 + Overlap * m)      L(x) = 1/(1+exp(-x))
+//
+// C(c) bounds the probability that a random direction has cosine c with a fixed one, whatever the vectors stored are
+// like. Where the nearest memory is no nearer than chance brings some memory, weight is near 0 and the answer is that
+// of the words; where it stands out, meaning overrules them. m is the median z of the memories that the words rank
+// first: where it is high, meaning says what words said, and is not counted twice. Ranks are not fused: a
+// reciprocal rank gives the best of a random channel as much as the best of a good one.
+//
+// association is one step of spreading (package graph) of words + meaning: Lambda times what the neighbours in the
+// session have, and shares over explicit associations.
+//
+// Without text and embedding memories are ranked by time, newest first, ties by id, with the single term
+//
+//	recency = 1 / (1 + days since it occurred)       1 for the future
+//
+// # Nothing relevant
+//
+// A memory is a hit if a word matches, or meaning is evidence, or it is associated with one of which that is true.
+// Meaning alone is evidence only if n C(cos max) < Alpha, so that a random vector has at most the probability Alpha
+// of finding anything, and e > 0.
+//
+// # Invariants
+//
+//   - The answer depends on the query and the set of memories alone, bit for bit: not on the order in which they were
+//     stored, on their rows, on segments, on the processor, or on other recalls. Equal scores are ordered by id.
+//   - A memory's score does not depend on Limit.
+//   - The terms of a hit add up to its score, and details to their term.
+//
+// # Concurrency
+//
+// An Engine serves any number of recalls at a time, each on its caller's goroutine. It takes no lock; a corpus is
+// only read.
+//
+// # Durability
+//
+// None: recall writes nothing.
+//
+// # Sources
+//
+// K. Ball, "An elementary introduction to modern convex geometry", 1997, lecture 2, for the measure of spherical caps.
+// The calibration is our own; [Weights] says what was measured. Reciprocal rank fusion as the road not taken: G. V.
+// Cormack, C. L. A. Clarke, S. Büttcher, SIGIR 2009.
+package recall
