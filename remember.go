@@ -82,7 +82,13 @@ func (s *Space) remember(ctx context.Context, drafts []Draft, prefix func(i int)
 		for i := range batch {
 			batch[i].prepared = sp.Prepare(&batch[i].record)
 		}
-		return sp.Write("remember", func(tx *store.Tx) error { return s.rememberAll(tx, batch, now) })
+		err := sp.Write("remember", func(tx *store.Tx) error { return s.rememberAll(tx, batch, now) })
+		if err == nil {
+			for i := range batch {
+				sp.Recycle(batch[i].prepared)
+			}
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err

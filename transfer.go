@@ -436,7 +436,8 @@ func (im *importer) storeLinks(tx *store.Tx, n *numbered, from string) error {
 				im.deferred = append(im.deferred, deferredLink{n.line, from, l})
 				continue
 			}
-			if err := im.bad(n.line, fmt.Errorf("link to %q: more than %d links lead to later lines", l.To, maxDeferred)); err != nil {
+			err := fmt.Errorf("link to %q: more than %d links lead to later lines", l.To, maxDeferred)
+			if err := im.bad(n.line, err); err != nil {
 				return err
 			}
 			continue

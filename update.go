@@ -102,8 +102,10 @@ func changed(old *store.Record, vector []float32, c *Change) (*store.Record, []f
 		to   *store.Time
 		from *time.Time
 	}{
-		{&next.OccurredAt, c.OccurredAt}, {&next.ValidFrom, c.ValidFrom},
-		{&next.ValidUntil, c.ValidUntil}, {&next.ExpiresAt, c.ExpiresAt},
+		{&next.OccurredAt, c.OccurredAt},
+		{&next.ValidFrom, c.ValidFrom},
+		{&next.ValidUntil, c.ValidUntil},
+		{&next.ExpiresAt, c.ExpiresAt},
 	} {
 		if t.from != nil {
 			*t.to = toTime(*t.from)

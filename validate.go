@@ -290,8 +290,10 @@ func (c *checks) changeTimes(d *Change) {
 		name  string
 		value *time.Time
 	}{
-		{"occurred_at", d.OccurredAt}, {"valid_from", d.ValidFrom},
-		{"valid_until", d.ValidUntil}, {"expires_at", d.ExpiresAt},
+		{"occurred_at", d.OccurredAt},
+		{"valid_from", d.ValidFrom},
+		{"valid_until", d.ValidUntil},
+		{"expires_at", d.ExpiresAt},
 	} {
 		if f.value != nil {
 			c.time(f.name, *f.value)

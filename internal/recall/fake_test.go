@@ -203,7 +203,7 @@ func (s *space) recall(q recall.Query) recall.Answer {
 	if err != nil {
 		s.t.Fatalf("Recall(%q): %v", q.Text, err)
 	}
-	_ = 0
+	s.checkSums(answer)
 	return answer
 }
 

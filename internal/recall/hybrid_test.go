@@ -1,16 +1,16 @@
 package recall_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/recall"
 )
 
@@ -117,115 +117,173 @@ func fromWords(dim int, noise, common float64) func(*collection, uint64) (turns,
 	}
 }
 
-// shuffled gives each turn the vector of another.
-func shuffled(of func(*collection, uint64) (turns, questions [][]float32)) func(*collection, uint64) (turns, questions [][]float32) {
-	return func(c *collection, seed uint64) (turns, questions [][]float32) {
-		turns, questions = of(c, seed)
-		rand.New(rand.NewPCG(seed, 3)).Shuffle(len(turns), func(i, j int) { turns[i], turns[j] = turns[j], turns[i] })
-		return turns, questions
+// TestHybrid holds what fusing channels must not lose: with vectors that are good, mediocre or random, words and
+// meaning together find at least what the better of them finds by itself, less .005.
+func TestHybrid(t *testing.T) {
+	conversations := loadLocomo(t)
+	for _, e := range []embedding{
+		{"good", fromGold(256, .35, 0)},
+		{"middling", fromGold(256, .2, 0)},
+		{"weak", fromGold(256, .1, 0)},
+		{"of the words", fromWords(256, 0, 0)},
+		{"of the words, noisy", fromWords(256, .7, 0)},
+		{"of the words, with a common direction", fromWords(256, .3, 1.5)},
+		{"random", fromGold(256, 0, 0)},
+		{"random, 8 dimensions", fromGold(8, 0, 0)},
+		{"random, with a common direction", fromGold(256, 0, .8)},
+	} {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			checkHybrid(t, conversations, e)
+		})
 	}
 }
 
-func embeddings() []embedding {
-	return []embedding{
-		{"gold .6", fromGold(256, .6, 0)},
-		{"gold .35", fromGold(256, .35, 0)},
-		{"gold .3 anisotropic", fromGold(256, .3, .8)},
-		{"gold .25", fromGold(256, .25, 0)},
-		{"gold .2", fromGold(256, .2, 0)},
-		{"gold .15", fromGold(256, .15, 0)},
-		{"gold .5 dim 32", fromGold(32, .5, 0)},
-		{"gold .1", fromGold(256, .1, 0)},
-		{"words", fromWords(256, 0, 0)},
-		{"words noise .7", fromWords(256, .7, 0)},
-		{"words noise 1.5", fromWords(256, 1.5, 0)},
-		{"words anisotropic", fromWords(256, .3, 1.5)},
-		{"words dim 16", fromWords(16, 0, 0)},
-		{"random 256", fromGold(256, 0, 0)},
-		{"random 8", fromGold(8, 0, 0)},
-		{"random anisotropic", fromGold(256, 0, .8)},
-		{"shuffled gold .35", shuffled(fromGold(256, .35, 0))},
+// TestHybridOnGeneratedText is the same on text that needs no collection.
+func TestHybridOnGeneratedText(t *testing.T) {
+	const seed = 11
+	t.Logf("seed %d", seed)
+	generated := []collection{generate(seed, 400, 80), generate(seed+1, 1000, 80)}
+	for _, e := range []embedding{
+		{"good", fromGold(128, .5, 0)}, {"mediocre", fromGold(128, .25, 0)}, {"random", fromGold(128, 0, 0)},
+	} {
+		t.Run(e.name, func(t *testing.T) {
+			t.Parallel()
+			checkHybrid(t, generated, e)
+		})
 	}
 }
 
-// nearest ranks rows by cosine alone, without the engine.
-func nearest(vectors [][]float32, query []float32) []uint32 {
-	rows := make([]uint32, len(vectors))
-	sims := make([]float64, len(vectors))
-	for i, v := range vectors {
-		rows[i] = uint32(i)
-		for k := range v {
-			sims[i] += float64(v[k]) * float64(query[k])
+// generate makes a collection: turns of words with the frequencies of language, questions with some words of one or two
+// turns that follow each other or not, and some others.
+func generate(seed uint64, turns, questions int) collection {
+	rng := rand.New(rand.NewPCG(seed, 5))
+	zipf := rand.NewZipf(rng, 1.1, 4, 4000)
+	word := func() string { return fmt.Sprintf("w%dx", zipf.Uint64()) }
+	var c collection
+	var words [][]string
+	for i := range turns {
+		var w []string
+		for range 6 + rng.IntN(14) {
+			w = append(w, word())
 		}
+		words = append(words, w)
+		c.turns = append(c.turns, turn{
+			Text: strings.Join(w, " "), session: fmt.Sprint("s", i/20), when: time.Unix(int64(i)*60, 0),
+		})
 	}
-	slices.SortStableFunc(rows, func(a, b uint32) int {
-		switch {
-		case sims[a] > sims[b]:
-			return -1
-		case sims[a] < sims[b]:
-			return 1
-		}
-		return 0
-	})
-	return rows
-}
-
-var base = map[string][3]quality{}
-
-func TestHybridExperiment(t *testing.T) {
-	collections := loadLocomo(t)
-	type cfg struct {
-		name string
-		w    recall.Weights
-	}
-	var cfgs []cfg
-	for _, c := range strings.Split(os.Getenv("CFG"), ";") {
-		w := recall.DefaultWeights()
-		if c != "" {
-			if err := json.Unmarshal([]byte(c), &w); err != nil {
-				t.Fatal(err)
+	for range questions {
+		gold := map[uint32]bool{}
+		var text []string
+		for range 1 + rng.IntN(2) {
+			g := rng.IntN(turns)
+			gold[uint32(g)] = true
+			for range 2 {
+				text = append(text, words[g][rng.IntN(len(words[g]))])
 			}
 		}
-		cfgs = append(cfgs, cfg{c, w})
+		text = append(text, word(), word())
+		c.questions = append(c.questions, question{Question: strings.Join(text, " "), gold: gold})
 	}
-	for _, e := range embeddings() {
-		var words, raw quality
-		meaning := make([]quality, len(cfgs))
-		hybrid := make([]quality, len(cfgs))
-		empty := make([]int, len(cfgs))
-		for i, c := range collections {
-			turns, questions := e.make(&c, uint64(i)+7)
+	return c
+}
+
+// checkHybrid compares the channels through the engine.
+func checkHybrid(t *testing.T, collections []collection, e embedding) {
+	const seed = 7
+	var words, meaning, hybrid quality
+	for i, c := range collections {
+		turns, questions := e.make(&c, seed+uint64(i))
+		s := c.remember(t, turns)
+		for k, question := range c.questions {
+			q := ask(question.Question)
+			q.Limit = 20
+			words.add(s.ranked(q), question.gold)
+			q.Embedding = questions[k]
+			hybrid.add(s.ranked(q), question.gold)
+			q.Text = ""
+			meaning.add(s.ranked(q), question.gold)
+		}
+	}
+	w, m, h := words.mean(), meaning.mean(), hybrid.mean()
+	t.Logf("seed %d\nwords   %v\nmeaning %v\nhybrid  %v", seed, w, m, h)
+	if best := max(w.recall10, m.recall10); h.recall10 < best-.005 {
+		t.Errorf("R@10 of both is %.4f, the better one alone has %.4f", h.recall10, best)
+	}
+	if best := max(w.ndcg10, m.ndcg10); h.ndcg10 < best-.005 {
+		t.Errorf("nDCG@10 of both is %.4f, the better one alone has %.4f", h.ndcg10, best)
+	}
+}
+
+// TestRandomVectorFindsNothing: meaning alone is evidence only where it is more than chance.
+func TestRandomVectorFindsNothing(t *testing.T) {
+	const seed, questions = 5, 200
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for _, dim := range []int{8, 64, 384} {
+		for _, kind := range []string{"isotropic", "in one cone", "few different"} {
+			c := generate(seed, 300, 1)
+			shared := normal(rng, dim)
+			var turns [][]float32
+			for i := range c.turns {
+				v := normal(rng, dim)
+				switch {
+				case kind == "in one cone":
+					addTo(v, shared, 2)
+				case kind == "few different" && i > 5:
+					v = slices.Clone(turns[i%5])
+				}
+				turns = append(turns, unit(v))
+			}
 			s := c.remember(t, turns)
-			for k, question := range c.questions {
-				q := ask(question.Question)
-				q.Limit = 100
-				words.add(s.ranked(q), question.gold)
-				raw.add(nearest(turns, questions[k]), question.gold)
-				for j := range cfgs {
-					q := q
-					q.Weights = &cfgs[j].w
-					q.Embedding = questions[k]
-					hybrid[j].add(s.ranked(q), question.gold)
-					q.Text = ""
-					if len(s.recall(q).Hits) == 0 {
-						empty[j]++
-					}
-					meaning[j].add(s.ranked(q), question.gold)
+			found, rejected := 0, 0
+			for range questions {
+				q := recall.Query{Embedding: normal(rng, dim), Limit: 5, Filters: recall.NoFilters()}
+				a := s.recall(q)
+				if len(a.Hits) > 0 {
+					found++
+				}
+				if a.Rejected != 0 {
+					rejected++
 				}
 			}
-		}
-		w, r := words.mean(), raw.mean()
-		for j := range cfgs {
-			m, h := meaning[j].mean(), hybrid[j].mean()
-			flag := ""
-			if h.recall10 < max(w.recall10, m.recall10, r.recall10)-.005 {
-				flag += " R!"
+			if found > questions/25 { // Alpha is .01; 4 times that is far outside
+				t.Errorf("%d dimensions, %s: %d of %d random questions found something", dim, kind, found, questions)
 			}
-			if h.ndcg10 < max(w.ndcg10, m.ndcg10, r.ndcg10)-.005 {
-				flag += " N!"
+			if rejected < questions-found {
+				t.Errorf("%d dimensions, %s: %d answers tell what was rejected, want %d", dim, kind, rejected, questions-found)
 			}
-			fmt.Printf("%-20s raw %.3f %.3f | meaning %.3f %.3f (empty %3d) | hybrid %.3f %.3f %-6s %s\n", e.name,
-				r.recall10, r.ndcg10, m.recall10, m.ndcg10, empty[j], h.recall10, h.ndcg10, flag, cfgs[j].name)
+			// The mechanism off: everything is evidence.
+			w := recall.DefaultWeights()
+			w.Alpha = 1
+			found = 0
+			for range questions {
+				q := recall.Query{Embedding: normal(rng, dim), Limit: 5, Filters: recall.NoFilters(), Weights: &w}
+				found += min(1, len(s.recall(q).Hits))
+			}
+			if dim > 8 && kind == "isotropic" && found < questions/10 {
+				t.Errorf("%d dimensions, %s: with alpha 1 %d of %d random questions found something", dim, kind, found, questions)
+			}
 		}
+	}
+}
+
+// TestOneMemoryIsFoundByMeaning: a population too small to have a background is compared with chance.
+func TestOneMemoryIsFoundByMeaning(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	v := normal(rng, 384)
+	for n := 1; n <= 40; n *= 2 {
+		s := newSpace(t, lexical.Options{})
+		for i := range n {
+			m := memory{id: name(i), vector: normal(rng, 384)}
+			if i == 0 {
+				m.vector = v
+			}
+			s.add(m)
+		}
+		q := slices.Clone(v)
+		addTo(q, normal(rng, 384), 1.2)
+		got := s.ids(recall.Query{Embedding: q, Limit: 3, Filters: recall.NoFilters()})
+		equal(t, fmt.Sprintf("by meaning among %d", n), got, []string{"m0"})
 	}
 }

@@ -24,8 +24,10 @@ type Weights struct {
 	// Alpha in (0,1] is the probability that a random vector finds anything by meaning alone. Chosen.
 	Alpha float64
 	// Middle and Strong, in nats of separation, are where meaning counts with half of its plain weight 1, and with half
-	// of the weight Extra that it is worth in addition when it separates well. Measured together with Overlap: with
-	// them, random vectors cost .001 and .001, and what similarities of words add is not taken for more than it is.
+	// of the weight Extra that it is worth in addition when it separates well. Measured together with Overlap: random
+	// vectors cost .001 at most, vectors made of the words (.455 and .338 by themselves) give .701 and .520 where
+	// words alone have .678 and .524, vectors made of the gold .95 and more. Larger values favour the last at the
+	// cost of the others.
 	Middle float64
 	Strong float64
 	Extra  float64
@@ -46,8 +48,8 @@ func DefaultWeights() Weights {
 		Alpha:     .01,
 		Middle:    1,
 		Strong:    4,
-		Extra:     .7,
-		Overlap:   2,
+		Extra:     1,
+		Overlap:   3,
 		Prior:     16,
 	}
 }

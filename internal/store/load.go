@@ -201,7 +201,9 @@ func (s *Space) loadRow(row uint32, info segment.Row, r *Record, st *state) {
 	}
 	hasVector := info.Vector != segment.NoVector
 	s.staged.Expiring = s.staged.Expiring || !r.ExpiresAt.IsZero()
-	s.t.stageRow(row, entry, r, hasVector, s.Prepare(r))
+	prepared := s.Prepare(r)
+	s.t.stageRow(row, entry, r, hasVector, prepared)
+	s.Recycle(prepared)
 	current := true
 	if end, ended := st.ends[row]; ended {
 		s.t.setEnd(row, end.position)

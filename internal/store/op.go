@@ -179,6 +179,7 @@ func (o *linkOp) read(d *codec.Decoder) {
 }
 
 func (o *unlinkOp) append(e *codec.Encoder) { e.String(o.from); e.String(o.to); e.String(o.linkType) }
+
 func (o *unlinkOp) read(d *codec.Decoder) {
 	o.from, o.to, o.linkType = d.String(), d.String(), d.String()
 }

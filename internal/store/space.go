@@ -74,6 +74,8 @@ type Space struct {
 	t    *table
 	torn int64 // bytes of an unfinished write dropped by Open
 
+	prepared sync.Pool // of *Prepared
+
 	view  atomic.Pointer[View]
 	parts atomic.Pointer[[]part]
 
@@ -210,8 +212,19 @@ type Prepared = prepared
 
 type prepared = lexical.Prepared
 
-// Prepare analyses a memory's text; safe for concurrent use, outside any lock.
-func (s *Space) Prepare(r *Record) *Prepared { return s.t.words.Prepare(document(r)) }
+// Prepare analyses a memory's text; safe for concurrent use, outside any lock. Give the result to Recycle when the
+// write is over.
+func (s *Space) Prepare(r *Record) *Prepared {
+	p, _ := s.prepared.Get().(*Prepared)
+	if p == nil {
+		p = new(Prepared)
+	}
+	s.t.words.PrepareInto(p, document(r))
+	return p
+}
+
+// Recycle takes back what Prepare gave; nobody may use it any more. What a panicking write used is not given back.
+func (s *Space) Recycle(p *Prepared) { s.prepared.Put(p) }
 
 // Write runs fn, which takes decisions and stages them, and makes them durable and visible as one. If fn fails or
 // panics, or the log does not take the frame, nothing of it happened. A nil error means acknowledged. An error that

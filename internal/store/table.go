@@ -228,11 +228,3 @@ func (t *table) knownEnds(rows uint32) *isolate.Stamps {
 	t.known.Store(known)
 	return known
 }
-
-// knownAlive reports whether a row is current or superseded at a position.
-func (t *table) knownAlive(row uint32, position uint64) bool {
-	if known := t.known.Load(); known != nil {
-		return known.Alive(row, position)
-	}
-	return t.ends.Alive(row, position)
-}

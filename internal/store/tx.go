@@ -309,6 +309,7 @@ func (o *putOp) apply(tx *Tx) error {
 	prepared := o.prepared
 	if prepared == nil {
 		prepared = tx.s.Prepare(r)
+		defer tx.s.Recycle(prepared)
 	}
 	hot := tx.s.hot
 	hash := hashString(r.ID)

@@ -2,7 +2,6 @@
 package tidy
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -32,9 +31,9 @@ internal/recall:     internal/isolate internal/vec internal/lexical internal/gra
 internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/lexical internal/graph internal/ann internal/recall
 .:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/lexical internal/ann internal/recall internal/store
 server/problem:      .
-server/wire:         .
+server/wire:         . server/problem
 server/httpapi:      . internal/isolate server/problem server/wire
-server/mcpapi:       . server/problem server/wire
+server/mcpapi:       . internal/isolate server/problem server/wire
 server:              . server/httpapi server/mcpapi server/problem server/wire
 cmd/engram:          . server server/httpapi server/mcpapi server/problem server/wire
 `
@@ -225,7 +224,7 @@ func TestFormatsAreDocumented(t *testing.T) {
 			t.Errorf("file kind %s: %v", kind, err)
 			continue
 		}
-		if !strings.Contains(string(b), fmt.Sprintf("%s", kind)) {
+		if !strings.Contains(string(b), kind) {
 			t.Errorf("%s does not name %s", path, kind)
 		}
 	}

@@ -16,7 +16,6 @@ type batch struct {
 	last LSN           // of its last record; set when it begins to be written
 	err  error         // set before done is closed
 	done chan struct{} // nil while nobody waits
-	over bool
 }
 
 // wait returns a channel that is closed when the batch is done. Log.mu must be held and the batch not be done.
@@ -51,10 +50,9 @@ func (l *Log) Commit(lsn LSN) error {
 		b = w
 	}
 	if b != nil { // Follow.
-		for !b.over {
-			l.cond.Wait()
-		}
+		done := b.wait()
 		l.mu.Unlock()
+		<-done
 		return b.err
 	}
 	return l.leadNextLocked()
@@ -122,9 +120,7 @@ func (l *Log) lead(b *batch, records []byte) {
 			l.writeBuf = records[:0]
 		}
 		l.writing = nil
-		b.over = true
 		l.mu.Unlock()
-		l.cond.Broadcast()
 		b.wake()
 	}()
 	err = l.write(records)

@@ -42,7 +42,6 @@ type Log struct {
 	closed    atomic.Bool   // set under mu
 	stats     Stats
 
-	cond *sync.Cond
 	background sync.WaitGroup
 }
 

@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/server/httpapi"
@@ -82,4 +84,33 @@ func (d *door) want(status int, method, path, body string, v any, headers ...str
 	if err := json.Unmarshal([]byte(text), v); err != nil {
 		d.t.Fatalf("%s %s = %s: %v", method, path, text, err)
 	}
+}
+
+// hold posts to path and returns when the handler is reading the body, which is the caller's to write and close.
+func (d *door) hold(path string) *io.PipeWriter {
+	d.t.Helper()
+	read, body := io.Pipe()
+	reading := make(chan struct{})
+	ctx := httptrace.WithClientTrace(d.t.Context(), &httptrace.ClientTrace{Got100Continue: func() { close(reading) }})
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.url+path, read)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Expect", "100-continue") // Answered when the handler begins to read.
+	done := make(chan error, 1)
+	go func() {
+		client := http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Hour, DisableKeepAlives: true}}
+		resp, err := client.Do(req)
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		done <- err
+	}()
+	select {
+	case <-reading:
+	case err := <-done:
+		d.t.Fatalf("POST %s ended before its body was read: %v", path, err)
+	}
+	return body
 }

@@ -129,15 +129,10 @@ func (a *API) dispatch(choices []route) http.Handler {
 			return
 		}
 		w.Header().Set("Allow", allow)
-		p := problem.New(problem.CodeMethod, c405(r, allow))
+		p := problem.New(problem.CodeMethod, r.URL.EscapedPath()+" does not take "+r.Method+": it takes "+allow)
 		p.Field, p.Value, p.Allowed = "method", r.Method, allow
 		a.fail(w, r, p)
 	})
-}
-
-// c405 is the text for a method that a path does not take.
-func c405(r *http.Request, allow string) string {
-	return r.URL.EscapedPath() + " does not take " + r.Method + ": it takes " + allow
 }
 
 // run answers one request by its route.

@@ -113,7 +113,8 @@ func TestBatch(t *testing.T) {
 
 func TestIDsOfAnyCharacters(t *testing.T) {
 	d := open(t)
-	for _, id := range []string{"a/b", "..", ".", "a//b", "a b+c%2F?#&=", "memories:batch", "ü 😀", "restore", "x/restore"} {
+	ids := []string{"a/b", "..", ".", "a//b", "a b+c%2F?#&=", "memories:batch", "ü 😀", "restore", "x/restore"}
+	for _, id := range ids {
 		data, _ := json.Marshal(wire.Draft{Draft: engram.Draft{ID: id, Content: "the text of " + id}})
 		d.want(201, "POST", memories, string(data), nil)
 		path := memories + "/" + wire.EscapeSegment(id)
@@ -248,7 +249,8 @@ func TestExportImport(t *testing.T) {
 	}
 	var p struct{ Report *engram.ImportReport }
 	resp, text := d.send("POST", "/v1/spaces/strict/import?strict=true", lines+"{}\n"+lines, ndjson...)
-	if err := json.Unmarshal([]byte(text), &p); err != nil || resp.StatusCode != 400 || p.Report == nil || p.Report.Created != 2 {
+	err := json.Unmarshal([]byte(text), &p)
+	if err != nil || resp.StatusCode != 400 || p.Report == nil || p.Report.Created != 2 {
 		t.Errorf("strict import with a bad line = %d %s", resp.StatusCode, text)
 	}
 }
@@ -301,7 +303,8 @@ func TestEvents(t *testing.T) {
 	for lines.Scan() && lines.Text() != "" {
 		got = append(got, lines.Text())
 	}
-	if len(got) != 3 || !strings.HasPrefix(got[0], "id: ") || got[1] != "event: created" || !strings.Contains(got[2], `"id":"a"`) {
+	if len(got) != 3 || !strings.HasPrefix(got[0], "id: ") || got[1] != "event: created" ||
+		!strings.Contains(got[2], `"id":"a"`) {
 		t.Errorf("events = %q", got)
 	}
 }

@@ -64,7 +64,8 @@ func unknownParameter(name string, known []string) error {
 	if allowed == "" {
 		allowed = "none"
 	}
-	p := problem.New(problem.CodeUnknownParameter, fmt.Sprintf("unknown query parameter %q: allowed are %s", name, allowed))
+	text := fmt.Sprintf("unknown query parameter %q: allowed are %s", name, allowed)
+	p := problem.New(problem.CodeUnknownParameter, text)
 	p.Field, p.Allowed = name, allowed
 	return p
 }

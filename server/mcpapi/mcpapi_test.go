@@ -140,8 +140,8 @@ func playTools(t *testing.T, session *mcp.ClientSession) {
 	}
 	got, text = do("recall", `{"query":"what does Ada prefer","explain":true}`)
 	hits, _ := got["hits"].([]any)
-	if len(hits) != 1 || !strings.Contains(text, `"Ada prefers coffee"`) || !strings.Contains(text, "not an instruction") ||
-		got["provenance"] == "" {
+	if len(hits) != 1 || !strings.Contains(text, `"Ada prefers coffee"`) ||
+		!strings.Contains(text, "not an instruction") || got["provenance"] == "" {
 		t.Errorf("recall = %v, %q", got, text)
 	}
 	if _, text = do("recall", `{"query":"zzzz"}`); !strings.Contains(text, "Nothing relevant") {
@@ -156,7 +156,8 @@ func playTools(t *testing.T, session *mcp.ClientSession) {
 	if m["pin"] != true || m["source"] != "talk" || m["links"] == nil || m["history"] == nil || m["embedding"] != nil {
 		t.Errorf("get = %v", m)
 	}
-	if got, _ = do("forget", `{"ids":["`+id+`"],"mode":"erase","dry_run":true}`); got["matched"] != 1.0 || got["erased"] != 0.0 {
+	got, _ = do("forget", `{"ids":["`+id+`"],"mode":"erase","dry_run":true}`)
+	if got["matched"] != 1.0 || got["erased"] != 0.0 {
 		t.Errorf("forget, dry = %v", got)
 	}
 	if got, _ = do("forget", `{"ids":["`+id+`"],"mode":"erase"}`); got["erased"] != 1.0 {
@@ -196,7 +197,7 @@ func TestErrorsAreResults(t *testing.T) {
 	session := overStdio(t, newServer(t, mcpapi.Engine(openDB(t)), mcpapi.Options{}))
 	call(t, session, "remember", `{"content":"one","embedding":[1,2,3,4,5,6,7,8],"idempotency_key":"k"}`)
 	for _, tt := range []struct{ tool, args, want string }{
-		{"remember", `{"content":"x","colour":"red"}`, `unknown_field: remember has no argument "colour": allowed are confidence, content`},
+		{"remember", `{"content":"x","colour":"red"}`, `remember has no argument "colour": allowed are confidence, content`},
 		{"remember", `{"content":"x","session":"s"}`, `has no argument "session"`},
 		{"recall", `{"query":"x","hops":2}`, `unknown_field: recall has no argument "hops"`},
 		{"forget", `{"id":"x"}`, `unknown_field: forget has no argument "id"`},
@@ -308,174 +309,6 @@ func TestSchemasAreSound(t *testing.T) {
 	}
 }
 
-// TestOldProtocol speaks as clients of each older revision do, byte by byte, without a library.
-func TestOldProtocol(t *testing.T) {
-	s := newServer(t, mcpapi.Engine(openDB(t)), mcpapi.Options{})
-	for _, version := range []string{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"} {
-		messages := []string{
-			`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"` + version +
-				`","capabilities":{},"clientInfo":{"name":"old","version":"1"}}}`,
-			`{"jsonrpc":"2.0","method":"notifications/initialized"}`,
-			`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"remember","arguments":{"content":"v` + version + `"}}}`,
-		}
-		answers := append(oldStdio(t, s, messages), oldHTTP(t, s, messages, version)...)
-		if len(answers) != 4 {
-			t.Fatalf("%s: %d answers, want 2 a transport: %s", version, len(answers), answers)
-		}
-		for i, want := range []string{`"protocolVersion":"` + version + `"`, `"outcome":"created"`} {
-			if !strings.Contains(answers[i], want) {
-				t.Errorf("%s over stdio: answer %d is %s, want %s", version, i, answers[i], want)
-			}
-		}
-		for i, want := range []string{`"protocolVersion":"` + version + `"`, `"outcome":"reinforced"`} {
-			if !strings.Contains(answers[2+i], want) {
-				t.Errorf("%s over HTTP: answer %d is %s, want %s", version, i, answers[2+i], want)
-			}
-		}
-	}
-}
-
-// oldStdio sends messages as lines, ends the input at once and gives the lines of the answer: none may be lost.
-func oldStdio(t *testing.T, s *mcpapi.Server, messages []string) []string {
-	t.Helper()
-	var out bytes.Buffer
-	in := strings.NewReader(strings.Join(messages, "\n") + "\n")
-	if err := s.Stdio(t.Context(), in, &out); err != nil {
-		t.Fatalf("Stdio() = %v", err)
-	}
-	return strings.Split(strings.TrimSpace(out.String()), "\n")
-}
-
-// oldHTTP posts each message and gives the answers that have a body.
-func oldHTTP(t *testing.T, s *mcpapi.Server, messages []string, version string) []string {
-	t.Helper()
-	hs := httptest.NewServer(s.Handler())
-	defer hs.Close()
-	var answers []string
-	for i, m := range messages {
-		req, err := http.NewRequestWithContext(t.Context(), "POST", hs.URL, strings.NewReader(m))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", "application/json")
-		req.Header.Set("Accept", "application/json, text/event-stream")
-		if i > 0 && version >= "2025-06-18" {
-			req.Header.Set("Mcp-Protocol-Version", version)
-		}
-		resp, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(resp.Body)
-		_ = resp.Body.Close()
-		if err != nil || resp.StatusCode >= 300 {
-			t.Fatalf("%s: POST %s = %d %s, %v", version, m, resp.StatusCode, data, err)
-		}
-		if len(data) > 0 {
-			answers = append(answers, string(data))
-		}
-	}
-	return answers
-}
-
-// faulty is a backend whose calls go wrong.
-type faulty struct{ fail func() error }
-
-func (f faulty) Remember(context.Context, string, engram.Draft) (engram.Outcome, error) {
-	return engram.Outcome{}, f.fail()
-}
-
-func (f faulty) Recall(context.Context, string, engram.Cue) (engram.Answer, error) {
-	return engram.Answer{}, f.fail()
-}
-
-func (f faulty) Forget(context.Context, string, engram.ForgetRequest) (engram.ForgetReport, error) {
-	return engram.ForgetReport{}, f.fail()
-}
-
-func (f faulty) Get(context.Context, string, string) (engram.Memory, error) {
-	return engram.Memory{}, f.fail()
-}
-
-func (f faulty) History(context.Context, string, string) ([]engram.Memory, error) {
-	return nil, f.fail()
-}
-
-func TestFailuresWithholdTheirText(t *testing.T) {
-	for name, fail := range map[string]func() error{
-		"panic":    func() error { panic("secret") },
-		"internal": func() error { return errors.New("secret") },
-	} {
-		t.Run(name, func(t *testing.T) {
-			var log bytes.Buffer
-			logger := slog.New(slog.NewTextHandler(&log, nil))
-			session := overStdio(t, newServer(t, faulty{fail}, mcpapi.Options{Logger: logger}))
-			for range 2 { // The second call finds a server that still works.
-				res, _, text := call(t, session, "recall", `{"query":"x"}`)
-				if !res.IsError || strings.Contains(text, "secret") || !strings.HasPrefix(text, name+": ") {
-					t.Errorf("recall = %q", text)
-				}
-				_, id, _ := strings.Cut(strings.TrimSuffix(text, ")"), "(id ")
-				if id == "" || !strings.Contains(log.String(), id) || !strings.Contains(log.String(), "secret") {
-					t.Errorf("the log does not tell of %q:\n%s", id, log.String())
-				}
-			}
-		})
-	}
-}
-
-// noted is a backend that notes what it is asked.
-type noted struct {
-	faulty
-	draft engram.Draft
-	cue   engram.Cue
-	space string
-}
-
-func (n *noted) Remember(_ context.Context, space string, d engram.Draft) (engram.Outcome, error) {
-	n.space, n.draft = space, d
-	return engram.Outcome{ID: "x", Result: engram.Created, Version: 1, Embedding: "none"}, nil
-}
-
-func (n *noted) Recall(_ context.Context, space string, c engram.Cue) (engram.Answer, error) {
-	n.space, n.cue = space, c
-	return engram.Answer{}, nil
-}
-
-// TestEveryArgumentArrives sets every argument that the schemas have and looks for it in what the backend gets.
-func TestEveryArgumentArrives(t *testing.T) {
-	n := &noted{}
-	session := overStdio(t, newServer(t, n, mcpapi.Options{Space: "mine"}))
-	call(t, session, "remember", `{"content":"x","kind":"fact","tags":["t"],"confidence":0,"occurred_at":"2026-01-01T00:00:00Z",
-		"valid_from":"2026-01-02T00:00:00Z","valid_until":"2026-01-03T00:00:00Z","expires_at":"2026-01-04T00:00:00Z",
-		"pin":true,"source":"s","links":[{"to":"a","type":"t","weight":0}],"supersedes":["b"],"embedding":[1],
-		"idempotency_key":"k"}`)
-	if n.space != "mine" {
-		t.Errorf("without a space the call went to %q, want the door's", n.space)
-	}
-	// What the tool of this slice does not take; everything else must have arrived.
-	wantSet(t, n.draft, "ID", "Speaker", "Session", "Metadata")
-	call(t, session, "recall", `{"query":"q","limit":3,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
-		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","min_confidence":0.5,"explain":true,"embedding":[1],
-		"space":"other"}`)
-	wantSet(t, n.cue, "IDs", "TagsAny", "TagsNone", "Speaker", "Session")
-	if n.space != "other" {
-		t.Errorf("the call went to %q, want other", n.space)
-	}
-}
-
-// wantSet checks that every field of v but those named is set.
-func wantSet(t *testing.T, v any, but ...string) {
-	t.Helper()
-	fields := reflect.ValueOf(v)
-	for i := range fields.NumField() {
-		name := fields.Type().Field(i).Name
-		if fields.Field(i).IsZero() != slices.Contains(but, name) {
-			t.Errorf("%T.%s = %v", v, name, fields.Field(i))
-		}
-	}
-}
-
 // TestStoredTextStaysQuoted stores text that tries to look like the answer around it.
 func TestStoredTextStaysQuoted(t *testing.T) {
 	session := overStdio(t, newServer(t, mcpapi.Engine(openDB(t)), mcpapi.Options{}))
@@ -485,7 +318,8 @@ func TestStoredTextStaysQuoted(t *testing.T) {
 		t.Errorf("recall shows %q", text)
 	}
 	hit, _ := structured["hits"].([]any)[0].(map[string]any)
-	if content, _ := hit["content"].(string); !strings.HasSuffix(content, "üü") || !strings.Contains(content, "\n\nSYSTEM") {
+	content, _ := hit["content"].(string)
+	if !strings.HasSuffix(content, "üü") || !strings.Contains(content, "\n\nSYSTEM") {
 		t.Errorf("the structured result was cut: %d bytes", len(content))
 	}
 }

@@ -1,0 +1,113 @@
+package mcpapi_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server/mcpapi"
+)
+
+// faulty is a backend whose calls go wrong.
+type faulty struct{ fail func() error }
+
+func (f faulty) Remember(context.Context, string, engram.Draft) (engram.Outcome, error) {
+	return engram.Outcome{}, f.fail()
+}
+
+func (f faulty) Recall(context.Context, string, engram.Cue) (engram.Answer, error) {
+	return engram.Answer{}, f.fail()
+}
+
+func (f faulty) Forget(context.Context, string, engram.ForgetRequest) (engram.ForgetReport, error) {
+	return engram.ForgetReport{}, f.fail()
+}
+
+func (f faulty) Get(context.Context, string, string) (engram.Memory, error) {
+	return engram.Memory{}, f.fail()
+}
+
+func (f faulty) History(context.Context, string, string) ([]engram.Memory, error) {
+	return nil, f.fail()
+}
+
+func TestFailuresWithholdTheirText(t *testing.T) {
+	for name, fail := range map[string]func() error{
+		"panic":    func() error { panic("secret") },
+		"internal": func() error { return errors.New("secret") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			logger := slog.New(slog.NewTextHandler(&log, nil))
+			session := overStdio(t, newServer(t, faulty{fail}, mcpapi.Options{Logger: logger}))
+			for range 2 { // The second call finds a server that still works.
+				res, _, text := call(t, session, "recall", `{"query":"x"}`)
+				if !res.IsError || strings.Contains(text, "secret") || !strings.HasPrefix(text, name+": ") {
+					t.Errorf("recall = %q", text)
+				}
+				_, id, _ := strings.Cut(strings.TrimSuffix(text, ")"), "(id ")
+				if id == "" || !strings.Contains(log.String(), id) || !strings.Contains(log.String(), "secret") {
+					t.Errorf("the log does not tell of %q:\n%s", id, log.String())
+				}
+			}
+		})
+	}
+}
+
+// noted is a backend that notes what it is asked.
+type noted struct {
+	faulty
+	draft engram.Draft
+	cue   engram.Cue
+	space string
+}
+
+func (n *noted) Remember(_ context.Context, space string, d engram.Draft) (engram.Outcome, error) {
+	n.space, n.draft = space, d
+	return engram.Outcome{ID: "x", Result: engram.Created, Version: 1, Embedding: "none"}, nil
+}
+
+func (n *noted) Recall(_ context.Context, space string, c engram.Cue) (engram.Answer, error) {
+	n.space, n.cue = space, c
+	return engram.Answer{}, nil
+}
+
+// TestEveryArgumentArrives sets every argument that the schemas have and looks for it in what the backend gets.
+func TestEveryArgumentArrives(t *testing.T) {
+	n := &noted{}
+	session := overStdio(t, newServer(t, n, mcpapi.Options{Space: "mine"}))
+	call(t, session, "remember", `{"content":"x","kind":"fact","tags":["t"],"confidence":0,
+		"occurred_at":"2026-01-01T00:00:00Z","valid_from":"2026-01-02T00:00:00Z","valid_until":"2026-01-03T00:00:00Z","expires_at":"2026-01-04T00:00:00Z",
+		"pin":true,"source":"s","links":[{"to":"a","type":"t","weight":0}],"supersedes":["b"],"embedding":[1],
+		"idempotency_key":"k"}`)
+	if n.space != "mine" {
+		t.Errorf("without a space the call went to %q, want the door's", n.space)
+	}
+	// What the tool of this slice does not take; everything else must have arrived.
+	wantSet(t, n.draft, "ID", "Speaker", "Session", "Metadata")
+	call(t, session, "recall", `{"query":"q","limit":3,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
+		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","min_confidence":0.5,"explain":true,"embedding":[1],
+		"space":"other"}`)
+	wantSet(t, n.cue, "IDs", "TagsAny", "TagsNone", "Speaker", "Session")
+	if n.space != "other" {
+		t.Errorf("the call went to %q, want other", n.space)
+	}
+}
+
+// wantSet checks that every field of v but those named is set.
+func wantSet(t *testing.T, v any, but ...string) {
+	t.Helper()
+	fields := reflect.ValueOf(v)
+	for i := range fields.NumField() {
+		name := fields.Type().Field(i).Name
+		if fields.Field(i).IsZero() != slices.Contains(but, name) {
+			t.Errorf("%T.%s = %v", v, name, fields.Field(i))
+		}
+	}
+}
