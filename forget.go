@@ -25,7 +25,7 @@ func (s *Space) Forget(ctx context.Context, r ForgetRequest) (ForgetReport, erro
 			out = ForgetReport{Matched: len(matched), Missing: missing}
 			return err
 		}
-		return sp.Write("forget", func(tx *store.Tx) error {
+		return sp.Write("forget", nil, func(tx *store.Tx) error {
 			matched, missing, err := r.match(tx.View())
 			out = ForgetReport{Matched: len(matched), Missing: missing}
 			if err != nil {
@@ -136,7 +136,7 @@ func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
 	}
 	var out Outcome
 	err := s.with(ctx, "restore", false, func(sp *store.Space) error {
-		return sp.Write("restore", func(tx *store.Tx) (err error) {
+		return sp.Write("restore", nil, func(tx *store.Tx) (err error) {
 			out, err = restore(sp, tx, id)
 			return err
 		})

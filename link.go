@@ -18,7 +18,7 @@ func (s *Space) Link(ctx context.Context, from string, l Link) error {
 		return c.err
 	}
 	return s.with(ctx, "link", false, func(sp *store.Space) error {
-		return sp.Write("link", func(tx *store.Tx) error {
+		return sp.Write("link", nil, func(tx *store.Tx) error {
 			if _, ok, err := tx.Lookup(from); err != nil || !ok {
 				return orNotFound(err, from)
 			}
@@ -38,7 +38,7 @@ func (s *Space) Unlink(ctx context.Context, from, to, linkType string) (removed 
 		return false, c.err
 	}
 	err = s.with(ctx, "unlink", false, func(sp *store.Space) error {
-		return sp.Write("unlink", func(tx *store.Tx) (err error) {
+		return sp.Write("unlink", nil, func(tx *store.Tx) (err error) {
 			for _, id := range []string{from, to} {
 				if _, ok, err := tx.Lookup(id); err != nil || !ok {
 					return orNotFound(err, id)

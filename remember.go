@@ -79,10 +79,12 @@ func (s *Space) remember(ctx context.Context, drafts []Draft, prefix func(i int)
 		batch[i] = p
 	}
 	err := s.with(ctx, "remember", true, func(sp *store.Space) error {
-		for i := range batch {
-			batch[i].prepared = sp.Prepare(&batch[i].record)
+		prepare := func() {
+			for i := range batch {
+				batch[i].prepared = sp.Prepare(&batch[i].record)
+			}
 		}
-		err := sp.Write("remember", func(tx *store.Tx) error { return s.rememberAll(tx, batch, now) })
+		err := sp.Write("remember", prepare, func(tx *store.Tx) error { return s.rememberAll(tx, batch, now) })
 		if err == nil {
 			for i := range batch {
 				sp.Recycle(batch[i].prepared)

@@ -124,7 +124,7 @@ type deferredLink struct {
 }
 
 // errStrict ends a strict import; the bad line is in the report.
-var errStrict = errors.New("strict import stopped at a bad line")
+var errStrict = fmt.Errorf("strict import stopped at a bad line: %w", ErrInvalid)
 
 func (im *importer) bad(line int, err error) error {
 	im.report.BadCount++
@@ -249,7 +249,7 @@ func (im *importer) flush() error {
 		return nil
 	}
 	before, deferred := im.report, len(im.deferred)
-	err := im.sp.Write("import", func(tx *store.Tx) error {
+	err := im.sp.Write("import", nil, func(tx *store.Tx) error {
 		for i := range batch {
 			if err := im.store(tx, &batch[i]); err != nil {
 				return err
@@ -275,7 +275,7 @@ func (im *importer) flush() error {
 func (im *importer) strict(batch []numbered, before ImportReport, deferred int) error {
 	im.report, im.deferred = before, im.deferred[:deferred]
 	for i := range batch {
-		err := im.sp.Write("import", func(tx *store.Tx) error { return im.store(tx, &batch[i]) })
+		err := im.sp.Write("import", nil, func(tx *store.Tx) error { return im.store(tx, &batch[i]) })
 		if err != nil {
 			return errors.Join(err, im.deferredLinks())
 		}
@@ -457,7 +457,7 @@ func (im *importer) deferredLinks() error {
 	for len(links) > 0 {
 		n := min(len(links), importBatch)
 		stored := 0
-		err := im.sp.Write("import", func(tx *store.Tx) error {
+		err := im.sp.Write("import", nil, func(tx *store.Tx) error {
 			stored = 0
 			for _, d := range links[:n] {
 				err := link(tx, d.from, d.link)

@@ -22,7 +22,7 @@ func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, 
 	now := s.db.o.Clock()
 	var out Outcome
 	err := s.with(ctx, "update", false, func(sp *store.Space) error {
-		return sp.Write("update", func(tx *store.Tx) (err error) {
+		return sp.Write("update", nil, func(tx *store.Tx) (err error) {
 			out, err = update(sp, tx, id, &change, now)
 			return err
 		})
@@ -112,6 +112,8 @@ func changed(old *store.Record, vector []float32, c *Change) (*store.Record, []f
 		}
 	}
 	switch {
+	case c.Embedding != nil && len(*c.Embedding) == 0:
+		vector = nil
 	case c.Embedding != nil:
 		vector = *c.Embedding
 	case next.Content != old.Content:

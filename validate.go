@@ -275,7 +275,7 @@ func (l Limits) change(d *Change) error {
 	if d.Metadata != nil {
 		c.metadata(*d.Metadata, l.Metadata)
 	}
-	if d.Embedding != nil {
+	if d.Embedding != nil && len(*d.Embedding) > 0 {
 		c.vector("embedding", *d.Embedding)
 	}
 	c.text("reason", d.Reason, maxReasonBytes)

@@ -86,7 +86,7 @@ func (a *app) printAnswer(answer engram.Answer) error {
 	case answer.Searched == 0:
 		a.printf("Nothing relevant is known: no memory passes the filters.\n")
 	case len(answer.Hits) == 0:
-		a.printf("Nothing relevant is known among the %s.\n", counted(answer.Searched, "memory", "memories"))
+		a.printf("Nothing relevant is known; %s searched.\n", counted(answer.Searched, "memory was", "memories were"))
 	}
 	for i, hit := range answer.Hits {
 		terms := largestFirst(hit.Why)

@@ -32,7 +32,8 @@ func (a *app) statsCommand() *cobra.Command {
 // printStats prints one fact a line.
 func (a *app) printStats(s engram.SpaceStats) {
 	a.printf("space       %s\n", s.Space)
-	a.printf("memories    %d active, %d archived, %d versions in all\n", s.Memories, s.Archived, s.Versions)
+	a.printf("memories    %d active, %d archived, %s in all\n", s.Memories, s.Archived,
+		counted(s.Versions, "version", "versions"))
 	a.printf("held        %d hot, %d warm in %s\n", s.Hot, s.Warm, counted(s.Segments, "segment", "segments"))
 	if s.Dim > 0 {
 		a.printf("vectors     %d of dimension %d\n", s.Vectors, s.Dim)

@@ -350,4 +350,3 @@ func (l *Links) takeBack(d altered) {
 		}
 	}
 }
-

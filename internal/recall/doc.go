@@ -26,7 +26,7 @@
 //
 //	meaning = weight * max(0, -ln Q(z) + ln share)      share = min(Share, MaxChance/n) of n memories
 //
-// so that memories which chance alone puts that near get nothing. The spread is read from the upper sixteenth of the
+// so that all of a background but its nearest share get nothing. The spread is read from the upper sixteenth of the
 // similarities: it is that of the background even where a few memories are very near, and order statistics do not
 // depend on the order of memories, as sums of floating point numbers would. Populations near or below Prior are
 // compared with random directions (center 0, variance 1/dim) instead.

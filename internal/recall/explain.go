@@ -101,6 +101,7 @@ func (r *run) byTime() error {
 	if err != nil {
 		return err
 	}
+	slices.Reverse(r.rows) // later rows are mostly newer: with these first, few others displace them
 	occurred := func(row uint32) int64 { return r.c.Facts.At(row).OccurredAt }
 	best, err := top(r.ctx, r.rows, r.q.Limit, occurred, r.c.Source.ID)
 	if err != nil {

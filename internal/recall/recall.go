@@ -150,6 +150,9 @@ func (r *run) populate() error {
 	r.members = zeros(r.members, n)
 	clear(r.members[:n])
 	admit := func(row uint32) {
+		if row >= r.c.Rows {
+			return
+		}
 		word, bit := row>>6, uint64(1)<<(row&63)
 		if r.members[word]&bit == 0 && r.alive(row) && f.keep(r.c.Facts.At(row), r.c.Source) {
 			r.members[word] |= bit
@@ -311,7 +314,7 @@ func (r *run) byAssociation() error {
 		Entry: func(row uint32) uint32 { return r.c.Facts.At(row).Entry }, Row: r.c.Source.Row,
 		Score: r.score, Lambda: r.weights.Lambda,
 	}
-	if r.spreads() {
+	if r.spreads() && !r.c.Links.Empty() {
 		r.inflow = r.network.Explicit(r.network.Sources(r.rows))
 	}
 	return nil

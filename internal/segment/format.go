@@ -86,7 +86,8 @@ func readSummary(b []byte, seed uint32, fileSize int64) (summary, error) {
 		rows: u32(b), vectors: u32(b[4:]), dim: u32(b[8:]),
 		vecMetaOff: u64(b[16:]), vectorsOff: u64(b[24:]), bodiesOff: u64(b[32:]), sizeBytes: u64(b[40:]),
 	}
-	if s.rows > MaxRows || s.vectors > s.rows || s.dim > MaxDim || s.sizeBytes < s.bodiesOff {
+	if s.rows > MaxRows || s.vectors > s.rows || s.dim > MaxDim || s.sizeBytes < s.bodiesOff ||
+		(s.vectors == 0) != (s.dim == 0) {
 		return summary{}, fmt.Errorf("summary of %d rows, %d vectors, dimension %d is impossible", s.rows, s.vectors, s.dim)
 	}
 	if expected := layout(s.rows, s.vectors, int(s.dim), s.sizeBytes-s.bodiesOff); s != expected {

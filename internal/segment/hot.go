@@ -16,6 +16,7 @@ type Hot struct {
 	pages   atomic.Pointer[[]*vectorPage]
 	count   uint32 // rows; the writer's
 	vectors uint32 // vectors; the writer's
+	dimFrom uint32 // the slot whose vector fixed the dimension, NoVector if NewHot did; the writer's
 	// sizeBytes is the memory held by bodies and vectors, for the decision to seal.
 	sizeBytes atomic.Int64
 }
@@ -36,7 +37,7 @@ type vectorPage struct {
 
 // NewHot returns an empty segment for vectors of dim floats; dim 0 leaves it to the first vector.
 func NewHot(dim int) *Hot {
-	h := &Hot{bodies: isolate.NewArena()}
+	h := &Hot{bodies: isolate.NewArena(), dimFrom: NoVector}
 	h.dim.Store(int64(dim))
 	return h
 }
@@ -51,7 +52,7 @@ func (h *Hot) Add(id Identity, idHash uint64, body []byte, vector []float32) uin
 	h.rows.Set(slot, hotRow{row: Row{Void: true, Vector: NoVector}})
 	r := hotRow{len: uint32(len(body)), row: Row{Identity: id, IDHash: idHash, Vector: NoVector}}
 	r.ref = h.bodies.Append(body)
-	if vector != nil {
+	if len(vector) > 0 {
 		r.row.Vector = h.vectors
 		h.addVector(slot, vector)
 	}
@@ -61,16 +62,29 @@ func (h *Hot) Add(id Identity, idHash uint64, body []byte, vector []float32) uin
 }
 
 // Void takes back every row from slot first on: the operation that added them failed. They keep their places and stay
-// void for good. Nobody was shown them.
+// void for good. Nobody was shown them. If one of them was the first with a vector, the dimension is open again.
 func (h *Hot) Void(first uint32) {
 	for slot := first; slot < h.count; slot++ {
-		h.rows.At(slot).row.Void = true
+		h.rows.At(slot).row = Row{Void: true, Vector: NoVector}
 	}
+	if h.dimFrom == NoVector || h.dimFrom < first {
+		return
+	}
+	// Every vector there is belongs to a void row, and may be of another dimension than the next one.
+	if pages := h.pages.Swap(nil); pages != nil {
+		for _, page := range *pages {
+			h.sizeBytes.Add(-int64(len(page.floats) * 4))
+		}
+	}
+	h.vectors, h.dimFrom = 0, NoVector
+	h.dim.Store(0)
 }
 
 func (h *Hot) addVector(slot uint32, vector []float32) {
-	h.dim.CompareAndSwap(0, int64(len(vector)))
 	dim := len(vector)
+	if h.dim.CompareAndSwap(0, int64(dim)) {
+		h.dimFrom = slot
+	}
 	floats := stride(dim) / 4
 	var pages []*vectorPage
 	if p := h.pages.Load(); p != nil {

@@ -26,8 +26,8 @@ func (f File) Path() string { return filepath.Join(f.Dir, fmt.Sprintf("%016x.seg
 func (f File) seed() uint32 { return codec.Seed(f.Store, f.Number) }
 
 // Seal writes the rows of h, which nobody adds to any more, as a new file and returns its size in bytes. When it
-// returns nil the file is durable under its name; on error nothing stands under that name, and the caller may try
-// again with another number. A file of that name must not exist.
+// returns nil the file is durable under its name. On error it removes what it wrote, if the file system lets it, and
+// the caller may try again with another number. A file of that name must not exist.
 func Seal(f File, h *Hot) (sizeBytes int64, err error) {
 	if h.Rows() > MaxRows {
 		return 0, fmt.Errorf("seal segment of %d rows: at most %d fit into one file", h.Rows(), MaxRows)
@@ -48,10 +48,10 @@ func Seal(f File, h *Hot) (sizeBytes int64, err error) {
 		return 0, fmt.Errorf("write segment: %w", errors.Join(err, f.FS.Remove(aside)))
 	}
 	if err := f.FS.Rename(aside, f.Path()); err != nil {
-		return 0, fmt.Errorf("name segment: %w", err)
+		return 0, fmt.Errorf("name segment: %w", errors.Join(err, f.FS.Remove(aside)))
 	}
 	if err := f.FS.SyncDir(f.Dir); err != nil {
-		return 0, fmt.Errorf("sync segment directory: %w", err)
+		return 0, fmt.Errorf("sync segment directory: %w", errors.Join(err, f.FS.Remove(f.Path())))
 	}
 	return sizeBytes, nil
 }
@@ -70,7 +70,11 @@ func writeSegment(f File, file vfs.File, h *Hot) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	s := layout(h.Rows(), h.vectors, h.Dim(), bodyBytes)
+	dim := h.Dim()
+	if h.vectors == 0 {
+		dim = 0
+	}
+	s := layout(h.Rows(), h.vectors, dim, bodyBytes)
 	out := bufio.NewWriterSize(io.NewOffsetWriter(file, 0), 1<<20)
 	head := codec.AppendHeader(nil, codec.Header{Kind: Kind, Version: FormatVersion, Store: f.Store, Number: f.Number})
 	out.Write(s.append(head, seed)) //nolint:errcheck // bufio keeps the first error; Flush returns it

@@ -1,7 +1,9 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"sync/atomic"
 
@@ -29,12 +31,16 @@ type Warm struct {
 }
 
 // Open maps a sealed segment whose size the manifest knows. It verifies header, summary and size; lines, bodies and
-// vectors are verified as they are read. Damage of the former is a *codec.CorruptError.
+// vectors are verified as they are read. Damage of the former, or a missing file, is a *codec.CorruptError; a file of
+// a newer version is a *codec.FormatError.
 func Open(f File, sizeBytes int64) (*Warm, error) {
 	w := &Warm{file: f, path: f.Path(), seed: f.seed()}
 	file, err := f.FS.Open(w.path, false)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, w.corrupt("open segment", -1, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open segment: %w", err)
 	}
 	defer file.Close() //nolint:errcheck // opened for reading; the mapping stays
 	size, err := file.Size()
@@ -48,7 +54,7 @@ func Open(f File, sizeBytes int64) (*Warm, error) {
 		return nil, fmt.Errorf("map segment: %w", err)
 	}
 	w.data = w.mapping.Bytes()
-	if err := vfs.Guard(w.load); err != nil {
+	if err := w.guarded(w.load); err != nil {
 		w.mapping.Close() //nolint:errcheck,gosec // the first error says more
 		return nil, err
 	}
@@ -125,7 +131,11 @@ func (w *Warm) line(slot uint32) (line, error) {
 func (w *Warm) guarded(fn func() error) error {
 	err := vfs.Guard(fn)
 	if fault, ok := err.(*vfs.FaultError); ok { //nolint:errorlint // Guard returns it unwrapped
-		return w.corrupt("read row", -1, fault)
+		off, in := fault.Offset(w.data)
+		if !in {
+			off = -1
+		}
+		return w.corrupt("read segment", int64(off), fault)
 	}
 	return err
 }
@@ -227,6 +237,7 @@ func (w *Warm) Group(g int) (Group, error) {
 // Verify reads the whole segment again and reports every damage through report, which gets *codec.CorruptErrors. It
 // returns the number of rows read, void ones not counted.
 func (w *Warm) Verify(report func(error)) (rows int) {
+	seen := make([]bool, w.sum.vectors)
 	for slot := range w.sum.rows {
 		row, err := w.Row(slot)
 		if err != nil {
@@ -240,7 +251,19 @@ func (w *Warm) Verify(report func(error)) (rows int) {
 		if err := w.Read(slot, func([]byte) error { return nil }); err != nil {
 			report(err)
 		}
+		if row.Vector != NoVector {
+			seen[row.Vector] = true
+		}
 		if _, err := w.Vector(slot); err != nil {
+			report(err)
+		}
+	}
+	// Vectors of void rows are scanned with their group, so damage to one hides the others.
+	for v := range w.sum.vectors {
+		if seen[v] {
+			continue
+		}
+		if err := w.guarded(func() error { return w.verifyVector(v) }); err != nil {
 			report(err)
 		}
 	}

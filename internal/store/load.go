@@ -11,7 +11,6 @@ import (
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
-	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/segment"
 )
 
@@ -23,13 +22,15 @@ func (s *Space) loadManifest() (*manifest, error) {
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return m, err
 	}
-	if names, err := s.fs.ReadDir(s.dir); err == nil {
-		for _, name := range names {
-			if strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") || name == "wal" {
-				return nil, &codec.CorruptError{
-					Op: "open space", Path: filepath.Join(s.dir, manifestName), Offset: -1,
-					Err: fmt.Errorf("the manifest is missing beside %s", name),
-				}
+	names, err := s.fs.ReadDir(s.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list space: %w", err)
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") || name == "wal" {
+			return nil, &codec.CorruptError{
+				Op: "open space", Path: filepath.Join(s.dir, manifestName), Offset: -1,
+				Err: fmt.Errorf("the manifest is missing beside %s", name),
 			}
 		}
 	}
@@ -61,20 +62,15 @@ func (s *Space) loadSegments() error {
 	if err != nil {
 		return err
 	}
-	var parts []part
-	next := uint32(0)
-	for _, ref := range s.man.segments {
-		file := segment.File{FS: s.fs, Dir: s.dir, Store: s.id, Number: ref.number}
-		w, err := segment.Open(file, ref.sizeBytes)
-		if err == nil && w.Rows() != ref.rows {
-			err = errors.Join(fmt.Errorf("it has %d rows, the manifest says %d", w.Rows(), ref.rows), w.Close())
-		}
-		next = ref.base + ref.rows
-		if err != nil {
-			s.refuseWrites(err)
-			continue
-		}
-		parts = append(parts, part{base: ref.base, warm: w})
+	parts, next, err := s.openSegments()
+	s.parts.Store(&parts)
+	if err != nil {
+		return err
+	}
+	if next > 0 {
+		// Every row has a place for its stamp and its facts, also where those at the end are void or erased.
+		s.t.setEnd(next-1, 0)
+		s.t.facts.Grow(next)
 	}
 	s.hot = hotPart{base: next, seg: segment.NewHot(s.staged.Dim)}
 	parts = append(parts, part{base: next, hot: s.hot.seg})
@@ -87,14 +83,38 @@ func (s *Space) loadSegments() error {
 			s.loadRows(p, st)
 		}
 	}
+	s.placeLost(st)
 	return s.applyState(st)
 }
 
-// refuseWrites makes the space read-only because a whole segment cannot be read: what it holds cannot be told.
-func (s *Space) refuseWrites(err error) {
-	s.noteDamage(err)
-	s.lost = errors.Join(s.lost, err)
-	s.readOnly = fmt.Errorf("%w: a segment is damaged, restore it from a backup: %w", ErrReadOnly, err)
+// openSegments maps the segments; next is the row behind them. A damaged one becomes a part that gives its error.
+func (s *Space) openSegments() (parts []part, next uint32, err error) {
+	for _, ref := range s.man.segments {
+		next = ref.base + ref.rows
+		w, err := s.openSegment(ref)
+		switch {
+		case err == nil:
+			parts = append(parts, part{base: ref.base, warm: w})
+		case errors.Is(err, codec.ErrCorrupt):
+			s.refuseWrites(err)
+			s.lostRuns = append(s.lostRuns, lostRun{first: ref.base, rows: ref.rows})
+			parts = append(parts, part{base: ref.base, lost: err})
+		default:
+			return parts, next, err
+		}
+	}
+	return parts, next, nil
+}
+
+func (s *Space) openSegment(ref segmentRef) (*segment.Warm, error) {
+	file := segment.File{FS: s.fs, Dir: s.dir, Store: s.id, Number: ref.number}
+	w, err := segment.Open(file, ref.sizeBytes)
+	if err == nil && w.Rows() != ref.rows {
+		err = fmt.Errorf("it has %d rows, the manifest says %d", w.Rows(), ref.rows)
+		err = &codec.CorruptError{Op: "open segment", Path: file.Path(), Offset: -1, Err: err}
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, err
 }
 
 // removeLeftovers deletes files that an interrupted sealing left and no manifest names.
@@ -107,12 +127,20 @@ func (s *Space) removeLeftovers() error {
 	for _, ref := range s.man.segments {
 		wanted[fmt.Sprintf("%016x.seg", ref.number)] = true
 	}
-	for _, name := range names {
+	names = slices.DeleteFunc(names, func(name string) bool {
 		ours := strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") || strings.HasSuffix(name, ".tmp")
-		if ours && !wanted[name] {
-			if err := s.fs.Remove(filepath.Join(s.dir, name)); err != nil {
-				return fmt.Errorf("remove leftover: %w", err)
-			}
+		return !ours || wanted[name]
+	})
+	if len(names) == 0 {
+		return nil
+	}
+	// The manifest just read may not be durable under its name: the one before it names some of these files.
+	if err := s.fs.SyncDir(s.dir); err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	for _, name := range names {
+		if err := s.fs.Remove(filepath.Join(s.dir, name)); err != nil {
+			return fmt.Errorf("remove leftover: %w", err)
 		}
 	}
 	return nil
@@ -123,12 +151,12 @@ func (s *Space) loadRows(p part, st *state) {
 	for slot := range p.warm.Rows() {
 		row := p.base + slot
 		info, err := p.warm.Row(slot)
+		end, ended := st.ends[row]
 		if err != nil {
 			s.noteDamage(err)
-			s.lost = errors.Join(s.lost, err)
+			s.loadLost(row, err, st)
 			continue
 		}
-		end, ended := st.ends[row]
 		if info.Void {
 			continue
 		}
@@ -148,45 +176,6 @@ func (s *Space) loadRows(p part, st *state) {
 		}
 		s.loadRow(row, info, r, st)
 	}
-}
-
-// loadDamaged makes a row that cannot be read findable by its id, so that asking for it says that it is damaged.
-func (s *Space) loadDamaged(row uint32, info segment.Row, st *state) {
-	end, ended := st.ends[row]
-	s.carried[row] = carriedRow{end: end, ended: ended, damaged: true}
-	s.damagedCount++
-	entry, exists := s.entryByHash(info.IDHash)
-	if !exists {
-		entry = s.nextEntry
-		s.nextEntry++
-		s.t.firsts.Set(entry, row)
-		s.t.states.Grow(s.nextEntry)
-		s.staged.Entries = s.nextEntry
-	}
-	s.t.facts.Set(row, recall.Facts{Entry: entry})
-	s.t.setEnd(row, 1) // before any position that a view can have: never current, but not void
-	if exists {
-		s.loadVersion(entry, row, 0)
-		return
-	}
-	s.t.ids.Insert(info.IDHash, entry, s.t.wanted)
-}
-
-// carriedRow is what the state file said of a row that was not loaded, erased or damaged, to be said again by the next
-// one for as long as the row is in its segment.
-type carriedRow struct {
-	end     rowEnd
-	ended   bool
-	damaged bool
-}
-
-// entryByHash finds a memory by the hash of its id alone, for rows whose bodies cannot be compared.
-func (s *Space) entryByHash(hash uint64) (uint32, bool) {
-	return s.t.ids.Find(hash, func(entry uint32) bool {
-		p, slot := s.part(s.t.firsts.Get(entry))
-		info, err := p.warm.Row(slot)
-		return err == nil && info.IDHash == hash
-	})
 }
 
 // loadRow stages one row of a sealed segment: a new memory, or the next version of one.
@@ -375,19 +364,6 @@ func (s *Space) encodeEnds(e *codec.Encoder, position uint64, rows uint32) {
 	e.Raw(ends.Buf)
 }
 
-// endAt tells where a row ended, if it had by position.
-func (s *Space) endAt(row uint32, position uint64) (rowEnd, bool) {
-	if c, ok := s.carried[row]; ok {
-		return c.end, c.ended
-	}
-	end := s.t.ends.End(row)
-	if end == 0 || end > position {
-		return rowEnd{}, false
-	}
-	st := s.t.states.At(s.t.facts.At(row).Entry).at(position)
-	return rowEnd{position: end, erased: st != nil && st.erased}, true
-}
-
 func (s *Space) encodeKeys(e *codec.Encoder, keys uint32) {
 	first := uint32(0)
 	if keys > maxKeys {
@@ -429,6 +405,9 @@ func (s *Space) readState() (*state, error) {
 	if err := h.Check(path, s.id, s.man.state.number); err != nil {
 		return nil, err
 	}
+	if size := int64(len(body) + fileFrame); size != s.man.state.sizeBytes {
+		return nil, damaged(fmt.Errorf("it has %d bytes, the manifest says %d", size, s.man.state.sizeBytes))
+	}
 	d := codec.NewDecoder(body)
 	st.decode(d)
 	if err := d.Done(); err != nil {
@@ -460,7 +439,7 @@ func (st *state) decode(d *codec.Decoder) {
 		}
 		st.links = append(st.links, l)
 	}
-	for range d.Count(17) {
+	for range d.Count(16) {
 		st.keys = append(st.keys, readKey(d))
 	}
 }

@@ -21,6 +21,8 @@ const (
 	// maxFileBody bounds what is read of a manifest or state file before its length is believed.
 	maxFileBody = 1 << 30
 	maxSegments = 1 << 16
+	// fileFrame is what a manifest or state file has besides its body: header, length and checksum.
+	fileFrame = codec.HeaderSize + 8 + 4
 )
 
 // manifest says which files make up a space. It is replaced as a whole.
@@ -102,6 +104,9 @@ func writeFile(fsys vfs.FS, name string, h codec.Header, body []byte) (sizeBytes
 	e.U64(uint64(len(body)))
 	e.Raw(body)
 	e.U32(codec.Checksum(codec.Seed(h.Store, h.Number), e.Buf[codec.HeaderSize:]))
+	if len(e.Buf) > maxFileBody {
+		return 0, fmt.Errorf("write file of %d bytes: at most %d can be read again", len(e.Buf), maxFileBody)
+	}
 	aside := name + ".tmp"
 	if err := fsys.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("clear leftover: %w", err)
@@ -114,10 +119,10 @@ func writeFile(fsys vfs.FS, name string, h codec.Header, body []byte) (sizeBytes
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return 0, fmt.Errorf("write file: %w", err)
+		return 0, fmt.Errorf("write file: %w", errors.Join(err, fsys.Remove(aside)))
 	}
 	if err := fsys.Rename(aside, name); err != nil {
-		return 0, fmt.Errorf("name file: %w", err)
+		return 0, fmt.Errorf("name file: %w", errors.Join(err, fsys.Remove(aside)))
 	}
 	if err := fsys.SyncDir(filepath.Dir(name)); err != nil {
 		return 0, fmt.Errorf("sync directory: %w", err)
@@ -150,7 +155,7 @@ func readFile(fsys vfs.FS, name, kind string, newest uint32) (codec.Header, []by
 	if err != nil {
 		return h, nil, err
 	}
-	if len(b) < codec.HeaderSize+12 {
+	if len(b) < fileFrame {
 		return fail(errors.New("it ends too early"))
 	}
 	d := codec.NewDecoder(b[len(b)-4:])
@@ -177,6 +182,9 @@ func readManifest(fsys vfs.FS, dir string) (*manifest, error) {
 	path := filepath.Join(dir, manifestName)
 	h, body, err := readFile(fsys, path, manifestKind, manifestVersion)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.Check(path, h.Store, 0); err != nil {
 		return nil, err
 	}
 	m, err := decodeManifest(body)

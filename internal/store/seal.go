@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -38,8 +39,11 @@ func (s *Space) sealIfFull() {
 // startSealing freezes the hot segment, unless one is frozen already, and seals the frozen one in the background.
 // s.mu must be held.
 func (s *Space) startSealing() {
-	if s.frozen || s.closed || s.readOnly != nil || s.log.Err() != nil {
+	if s.frozen || s.refusal() != nil {
 		return
+	}
+	if s.retry.hot.seg == nil && s.staged.Position == s.man.position {
+		return // nothing happened since the last one
 	}
 	cp := s.freeze()
 	s.frozen = true
@@ -58,18 +62,25 @@ func (s *Space) startSealing() {
 	})
 }
 
-// Seal seals what is in memory now and waits for the end of it.
+// Seal seals what is in memory now, after what is being sealed or could not be, and waits for the end of it.
 func (s *Space) Seal() error {
 	s.mu.Lock()
-	s.startSealing()
-	sealed, frozen := s.sealed, s.frozen
-	s.mu.Unlock()
-	if frozen {
-		<-sealed
-	}
-	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.sealErr
+	target := s.staged.Position
+	for s.man.position < target {
+		if err := s.refusal(); err != nil {
+			return fmt.Errorf("seal space %s: %w", s.name, err)
+		}
+		s.startSealing()
+		sealed := s.sealed
+		s.mu.Unlock()
+		<-sealed
+		s.mu.Lock()
+		if s.sealErr != nil {
+			return s.sealErr
+		}
+	}
+	return nil
 }
 
 // freeze puts an empty segment in the place of the hot one. After a failed sealing it takes up the same one again,
@@ -96,35 +107,74 @@ func (s *Space) seal(cp checkpoint) error {
 	if err := s.log.Commit(wal.LSN(cp.position)); err != nil {
 		return err
 	}
+	old := s.man.state.number
 	next := *s.man
-	next.segments = append([]segmentRef(nil), s.man.segments...)
+	warm, err := s.sealRows(cp, &next)
+	if err != nil {
+		return err
+	}
+	if next.state, err = s.writeState(cp); err == nil {
+		next.position, next.settings.Dim, next.nextFile = cp.position, cp.dim, s.man.nextFile
+		err = s.writeManifest(&next)
+	}
+	if err != nil {
+		// The manifest may be the new one all the same, if its directory could not be synced: all files stay until
+		// another one is durable.
+		return errors.Join(err, closeWarm(warm))
+	}
+	s.swap(cp, warm, &next)
+	s.sweep(old)
+	return s.log.Trim(wal.LSN(cp.position + 1))
+}
+
+// sealRows writes the rows of the frozen segment, if it has any, and names the file in next.
+func (s *Space) sealRows(cp checkpoint, next *manifest) (*segment.Warm, error) {
+	if cp.hot.seg.Rows() == 0 {
+		return nil, nil
+	}
+	if len(next.segments) >= maxSegments {
+		return nil, fmt.Errorf("the space has %d segments, more are not possible: spread memories over more spaces", maxSegments)
+	}
 	file := segment.File{FS: s.fs, Dir: s.dir, Store: s.id, Number: s.takeFile()}
 	size, err := segment.Seal(file, cp.hot.seg)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	s.litter = append(s.litter, file.Path())
 	warm, err := segment.Open(file, size)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	old := next.state.number
-	if next.state, err = s.writeState(cp); err != nil {
-		return errors.Join(err, warm.Close())
-	}
-	next.segments = append(next.segments, segmentRef{
+	next.segments = append(slices.Clone(next.segments), segmentRef{
 		number: file.Number, base: cp.hot.base, rows: warm.Rows(), sizeBytes: size,
 	})
-	next.position, next.settings.Dim, next.nextFile = cp.position, cp.dim, s.man.nextFile
-	if err := s.writeManifest(&next); err != nil {
-		return errors.Join(err, warm.Close())
+	return warm, nil
+}
+
+func closeWarm(w *segment.Warm) error {
+	if w == nil {
+		return nil
 	}
-	s.swap(cp, warm, &next)
-	if old != 0 {
-		if err := s.fs.Remove(s.statePath(old)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove old state: %w", err)
+	return w.Close()
+}
+
+// sweep removes the state file before and what failed sealings left. What cannot be removed is tried again by the next
+// sealing and by the next opening.
+func (s *Space) sweep(oldState uint64) {
+	if oldState != 0 {
+		s.litter = append(s.litter, s.statePath(oldState))
+	}
+	named := []string{s.statePath(s.man.state.number)}
+	for _, ref := range s.man.segments {
+		named = append(named, segment.File{Dir: s.dir, Number: ref.number}.Path())
+	}
+	s.litter = slices.DeleteFunc(s.litter, func(path string) bool {
+		if slices.Contains(named, path) {
+			return true
 		}
-	}
-	return s.log.Trim(wal.LSN(cp.position + 1))
+		err := s.fs.Remove(path)
+		return err == nil || errors.Is(err, fs.ErrNotExist)
+	})
 }
 
 // takeFile gives the next file number. Only the one sealing calls it.
@@ -140,6 +190,7 @@ func (s *Space) takeFile() uint64 {
 
 func (s *Space) writeState(cp checkpoint) (stateRef, error) {
 	ref := stateRef{number: s.takeFile()}
+	s.litter = append(s.litter, s.statePath(ref.number))
 	body := s.encodeState(cp.position, cp.rows, cp.entries, cp.keys)
 	h := codec.Header{Kind: stateKind, Version: stateVersion, Store: s.id, Number: ref.number}
 	var err error
@@ -153,11 +204,12 @@ func (s *Space) writeState(cp checkpoint) (stateRef, error) {
 func (s *Space) swap(cp checkpoint, warm *segment.Warm, m *manifest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	parts := append([]part(nil), *s.parts.Load()...)
-	for i := range parts {
-		if parts[i].hot == cp.hot.seg {
-			parts[i] = part{base: cp.hot.base, warm: warm}
-		}
+	parts := slices.Clone(*s.parts.Load())
+	i := slices.IndexFunc(parts, func(p part) bool { return p.hot == cp.hot.seg })
+	if warm != nil {
+		parts[i] = part{base: cp.hot.base, warm: warm}
+	} else {
+		parts = slices.Delete(parts, i, i+1)
 	}
 	s.parts.Store(&parts)
 	m.nextFile = s.man.nextFile

@@ -30,10 +30,13 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/graph"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/lexical"
@@ -91,6 +94,7 @@ type Space struct {
 	retry     checkpoint    // of the sealing under way, or of the one that failed
 	sealed    chan struct{} // closed when the sealing in progress ends
 	sealErr   error         // why the last sealing failed; nil if it did not
+	litter    []string      // files that no manifest names, of failed sealings; the sealing's
 	closed    bool
 	readOnly  error // why writes are refused; nil if they are not
 	work      sync.WaitGroup
@@ -99,10 +103,11 @@ type Space struct {
 	pending []Event // of frames in the log but not yet visible, in order
 
 	// Constant after Open.
-	carried      map[uint32]carriedRow
-	damagedCount int
-	lost         error // a damaged row whose id cannot be told, found by Open; nil if none
-	damaged      atomic.Pointer[[]string]
+	carried  map[uint32]carriedRow
+	lostRuns []lostRun // rows without a readable line, ascending
+	lost     error     // a damaged row whose id cannot be told, found by Open; nil if none
+
+	damaged atomic.Pointer[[]string]
 }
 
 const maxPosition = ^uint64(0)
@@ -112,12 +117,13 @@ type hotPart struct {
 	seg  *segment.Hot
 }
 
-// part is a run of rows: the hot segment, one being sealed, or a warm one. Rows belong to the last part whose base is
-// not above them.
+// part is a run of rows: the hot segment, one being sealed, a warm one, or one that cannot be read. Rows belong to the
+// last part whose base is not above them.
 type part struct {
 	base uint32
-	hot  *segment.Hot // nil if warm
+	hot  *segment.Hot // nil if sealed
 	warm *segment.Warm
+	lost error // why a sealed segment cannot be read; hot and warm are nil then
 }
 
 // Open opens the space in o.Dir, making it if there is none. Recovery is finished when it returns. Damage in the log or
@@ -166,6 +172,9 @@ func open(o Options) (_ *Space, err error) {
 func (s *Space) replay() error {
 	view := s.staged
 	s.view.Store(&view)
+	if err := s.requireLog(); err != nil {
+		return err
+	}
 	log, recovery, err := wal.Open(wal.Options{
 		FS: s.fs, Dir: filepath.Join(s.dir, "wal"), Store: s.id, MaxFileBytes: s.o.LogFileBytes,
 	}, wal.LSN(s.man.position), s.applyFrame)
@@ -179,6 +188,26 @@ func (s *Space) replay() error {
 	return nil
 }
 
+// requireLog refuses a space that has sealed memories but no log: the log would be made anew, and what was written since
+// the sealing would be gone without a word.
+func (s *Space) requireLog() error {
+	if s.man.position == 0 {
+		return nil
+	}
+	dir := filepath.Join(s.dir, "wal")
+	names, err := s.fs.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("list log: %w", err)
+	}
+	if !slices.ContainsFunc(names, func(name string) bool { return filepath.Ext(name) == ".wal" }) {
+		return &codec.CorruptError{
+			Op: "open log", Path: dir, Offset: -1,
+			Err: fmt.Errorf("the log is missing: it holds what was written after position %d", s.man.position),
+		}
+	}
+	return nil
+}
+
 // applyFrame applies one frame of the log while nobody reads yet.
 func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
 	ops, err := readFrame(payload)
@@ -186,8 +215,14 @@ func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
 		return fmt.Errorf("log record %d: %w", lsn, err)
 	}
 	tx := s.begin(uint64(lsn))
+	tx.replay = true
 	for _, o := range ops {
-		if err := o.apply(tx); err != nil {
+		err := o.apply(tx)
+		if errors.Is(err, errLost) {
+			s.refuseWrites(err)
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("log record %d: apply: %w", lsn, err)
 		}
 	}
@@ -230,8 +265,11 @@ func (s *Space) Recycle(p *Prepared) { s.prepared.Put(p) }
 // panics, or the log does not take the frame, nothing of it happened. A nil error means acknowledged. An error that
 // matches ErrReadOnly after the frame was handed to the log leaves the outcome open until the space is reopened; its
 // text says so.
-func (s *Space) Write(op string, fn func(*Tx) error) error {
-	view, events, err := s.stage(op, fn)
+//
+// prepare, if not nil, runs first, outside any lock: what it takes is known to the log, which lets this write share
+// the next sync.
+func (s *Space) Write(op string, prepare func(), fn func(*Tx) error) error {
+	view, events, err := s.announce(op, prepare, fn)
 	if err != nil {
 		return err
 	}
@@ -245,6 +283,16 @@ func (s *Space) Write(op string, fn func(*Tx) error) error {
 	}
 	s.sealIfFull()
 	return nil
+}
+
+// announce tells the log of the write before it is staged.
+func (s *Space) announce(op string, prepare func(), fn func(*Tx) error) (View, bool, error) {
+	s.log.Announce()
+	defer s.log.Retract()
+	if prepare != nil {
+		prepare()
+	}
+	return s.stage(op, fn)
 }
 
 // stage holds the lock while fn decides and the frame is handed to the log.
@@ -303,17 +351,29 @@ func (s *Space) writable() error {
 		<-sealed
 		s.mu.Lock()
 	}
+	if err := s.refusal(); err != nil {
+		return err
+	}
+	switch {
+	case s.t.words.Full():
+		return fmt.Errorf("%w: its index of words is full: spread memories over more spaces", ErrReadOnly)
+	case s.sealErr != nil && s.hot.seg.SizeBytes() > s.o.HotLimit:
+		err := s.sealErr
+		s.startSealing() // the cause may be gone; this write does not wait for it
+		return fmt.Errorf("%w: memory for unsealed memories is used up and sealing fails: %w", ErrReadOnly, err)
+	}
+	return nil
+}
+
+// refusal says why nothing at all can be written; nil if something can. s.mu must be held.
+func (s *Space) refusal() error {
 	switch {
 	case s.closed:
 		return fmt.Errorf("space %s: %w", s.name, ErrClosed)
 	case s.readOnly != nil:
 		return s.readOnly
-	case s.t.words.Full():
-		return fmt.Errorf("%w: its index of words is full: spread memories over more spaces", ErrReadOnly)
 	case s.log.Err() != nil:
 		return fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, s.log.Err())
-	case s.sealErr != nil && s.hot.seg.SizeBytes() > s.o.HotLimit:
-		return fmt.Errorf("%w: memory for unsealed memories is used up and sealing fails: %w", ErrReadOnly, s.sealErr)
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ type Tx struct {
 	firstHot uint32   // hot slots from here on are this write's
 	undo     []func() // takes back changes of what readers can reach, in reverse order
 	puts     uint32
+	replay   bool // from the log, while nobody reads
 	listened bool // somebody wants the events
 	events   []Event
 	reason   string
@@ -286,10 +287,13 @@ func (tx *Tx) stamp(ends *isolate.Stamps, row uint32) {
 	tx.undo = append(tx.undo, func() { ends.Set(row, old) })
 }
 
-// mustFind is Lookup for an op whose memory was checked before: on replay a missing one is damage.
+// mustFind is Lookup for an op whose memory was checked before. On replay one that cannot be read is found by its hash.
 func (tx *Tx) mustFind(id string) (Found, error) {
 	f, ok, err := tx.Lookup(id)
-	if err == nil && !ok {
+	switch {
+	case err != nil && tx.replay:
+		return tx.findDamaged(id, err)
+	case err == nil && !ok:
 		err = fmt.Errorf("memory %q does not exist: %w", id, ErrNotFound)
 	}
 	return f, err
@@ -298,6 +302,10 @@ func (tx *Tx) mustFind(id string) (Found, error) {
 func (o *putOp) apply(tx *Tx) error {
 	t, r := tx.t, o.record
 	found, exists, err := tx.Find(r.ID)
+	if err != nil && tx.replay {
+		found, err = tx.findDamaged(r.ID, err)
+		exists = err == nil
+	}
 	if err != nil {
 		return err
 	}

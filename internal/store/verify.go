@@ -48,20 +48,21 @@ func (r *Report) add(err error) {
 // readers and writers. A problem is in the report; the error is for what kept Verify from looking.
 func (s *Space) Verify(ctx context.Context) (*Report, error) {
 	r := &Report{}
-	if s.lost != nil {
-		r.add(s.lost)
-	}
 	if err := s.verifyFiles(r); err != nil {
 		return r, err
 	}
 	for _, p := range *s.parts.Load() {
-		if p.warm == nil {
+		if p.hot != nil {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return r, err
 		}
 		r.Files++
+		if p.lost != nil {
+			r.add(p.lost)
+			continue
+		}
 		r.Bytes += p.warm.SizeBytes()
 		r.Records += p.warm.Verify(func(err error) {
 			s.noteDamage(err)
@@ -138,24 +139,25 @@ func (s *Space) verifyMemory(ctx context.Context, r *Report) error {
 		if stop = ctx.Err(); stop != nil {
 			return false
 		}
-		rec, err := v.Record(f.Row)
-		if err != nil {
-			return true // a damaged row: reported by its file
-		}
-		if again, ok, err := v.Find(rec.ID); err != nil || !ok || again.entry != entry {
-			r.add(fmt.Errorf("memory %q is not found by its id (found %v, %w)", rec.ID, ok, errOr(err)))
-		}
 		if f.Archived() {
 			archived++
 		} else {
 			memories++
+		}
+		name := fmt.Sprintf("of row %d", f.Row)
+		rec, err := v.Record(f.Row) // damage was reported with its file
+		if err == nil {
+			name = fmt.Sprintf("%q", rec.ID)
+			if again, ok, err := v.Find(rec.ID); err != nil || !ok || again.entry != entry {
+				r.add(fmt.Errorf("memory %s is not found by its id (found %v, %w)", name, ok, errOr(err)))
+			}
 		}
 		for _, e := range s.t.links.Edges(entry, v.Position) {
 			if e.Outgoing {
 				links++
 			}
 			if s.t.state(e.To, v.Position).erased {
-				r.add(fmt.Errorf("memory %q has an association with one that was erased", rec.ID))
+				r.add(fmt.Errorf("memory %s has an association with one that was erased", name))
 			}
 		}
 		return true
@@ -196,7 +198,7 @@ func (s *Space) verifyCounts(r *Report, v *View, counted View) {
 		{"associations", int64(v.LinkCount), int64(counted.LinkCount)},
 		{"memories", int64(v.Memories), int64(counted.Memories)},
 	} {
-		if c.kept != c.got && s.damagedCount == 0 {
+		if c.kept != c.got {
 			r.add(fmt.Errorf("the count of %s is %d, going through them gives %d", c.what, c.kept, c.got))
 		}
 	}
@@ -220,15 +222,17 @@ type Stats struct {
 func (s *Space) Stats() Stats {
 	st := Stats{View: *s.View(), Torn: s.torn, IndexBytes: s.t.words.SizeBytes()}
 	for _, p := range *s.parts.Load() {
-		if p.warm != nil {
+		switch {
+		case p.warm != nil:
 			st.Warm += int(p.warm.Rows())
 			st.SegmentBytes += p.warm.SizeBytes()
 			st.Segments++
-		} else {
+		case p.hot != nil:
 			st.HotBytes += p.hot.SizeBytes()
+			// The rows of parts that are not sealed are the last ones.
+			st.Hot = max(st.Hot, int(int64(st.Rows)-int64(p.base)))
 		}
 	}
-	st.Hot = int(st.Rows) - st.Warm
 	st.LogBytes = s.log.Stats().SizeBytes
 	if list := s.damaged.Load(); list != nil {
 		st.Damaged = *list

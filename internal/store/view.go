@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -47,8 +48,8 @@ func (v *View) Lookup(id string) (found Found, ok bool, err error) {
 
 // Find is Lookup for a memory that may be made anew: a damaged row whose id cannot be told does not count.
 func (v *View) Find(id string) (found Found, ok bool, err error) {
-	t := v.s.t
-	_, ok = t.ids.Find(hashString(id), func(entry uint32) bool {
+	t, hash := v.s.t, hashString(id)
+	_, ok = t.ids.Find(hash, func(entry uint32) bool {
 		first := t.firsts.Get(entry)
 		if first >= v.Rows || t.ends.End(first) == 0 {
 			return false
@@ -62,6 +63,12 @@ func (v *View) Find(id string) (found Found, ok bool, err error) {
 			same, err = sameID(body, id)
 			return err
 		})
+		if err != nil {
+			if got, ok := v.s.hashOf(entry, st); ok && got != hash {
+				err = nil // damaged, but another memory
+				return false
+			}
+		}
 		found = Found{entry: entry, state: st, Row: st.row}
 		return same || err != nil
 	})
@@ -88,7 +95,10 @@ func (s *Space) part(row uint32) (part, uint32) {
 // read calls fn with the verified body of a row, valid during the call.
 func (v *View) read(row uint32, fn func(body []byte) error) error {
 	p, slot := v.s.part(row)
-	if p.hot != nil {
+	switch {
+	case p.lost != nil:
+		return p.lost
+	case p.hot != nil:
 		return p.hot.Read(slot, fn)
 	}
 	err := p.warm.Read(slot, fn)
@@ -121,7 +131,10 @@ func (v *View) ID(row uint32) (id string, err error) {
 // Vector reads a row's vector, nil if it has none. Nobody may write to it.
 func (v *View) Vector(row uint32) ([]float32, error) {
 	p, slot := v.s.part(row)
-	if p.hot != nil {
+	switch {
+	case p.lost != nil:
+		return nil, p.lost
+	case p.hot != nil:
 		return p.hot.Vector(slot)
 	}
 	vector, err := p.warm.Vector(slot)
@@ -132,7 +145,7 @@ func (v *View) Vector(row uint32) ([]float32, error) {
 // Warm reports whether a row is in a sealed segment.
 func (v *View) Warm(row uint32) bool {
 	p, _ := v.s.part(row)
-	return p.warm != nil
+	return p.hot == nil
 }
 
 // Versions lists the rows of all versions of a memory, oldest first.
@@ -151,7 +164,8 @@ type Link struct {
 	Outgoing bool
 }
 
-// Links lists a memory's explicit associations, in the order of the other memory's id, then type, then direction.
+// Links lists a memory's explicit associations, in the order of the other memory's id, then type, then direction. Those
+// with a damaged memory, whose id cannot be told, are left out; Stats names the damage.
 func (v *View) Links(f Found) ([]Link, error) {
 	edges := v.s.t.links.Edges(f.entry, v.Position)
 	if len(edges) == 0 {
@@ -165,6 +179,9 @@ func (v *View) Links(f Found) ([]Link, error) {
 	for _, e := range edges {
 		st := v.s.t.state(e.To, v.Position)
 		id, err := v.ID(st.row)
+		if errors.Is(err, codec.ErrCorrupt) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -220,12 +237,7 @@ func (v *View) Scan(first uint32, fn func(entry uint32, f Found) bool) {
 
 // Identity tells at which log position, and where in it, a row was written.
 func (v *View) Identity(row uint32) (segment.Identity, error) {
-	p, slot := v.s.part(row)
-	if p.hot != nil {
-		r, err := p.hot.Row(slot)
-		return r.Identity, err
-	}
-	r, err := p.warm.Row(slot)
+	r, err := v.s.rowInfo(row)
 	return r.Identity, err
 }
 
@@ -338,13 +350,26 @@ func (v *View) Corpus() *recall.Corpus {
 		if p.base >= v.Rows {
 			break
 		}
-		if p.hot != nil {
+		switch {
+		case p.hot != nil:
 			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: p.hot})
-		} else {
-			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: p.warm, Mapped: true})
+		case p.warm != nil:
+			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: sealedVectors{p.warm, v.s}, Mapped: true})
 		}
 	}
 	return c
+}
+
+// sealedVectors are those of a warm segment. Damage that a scan meets is remembered.
+type sealedVectors struct {
+	*segment.Warm
+	s *Space
+}
+
+func (v sealedVectors) Group(g int) (segment.Group, error) {
+	group, err := v.Warm.Group(g)
+	v.s.noteDamage(err)
+	return group, err
 }
 
 // source answers what recall asks for few rows only.

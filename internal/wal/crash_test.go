@@ -211,7 +211,7 @@ func (w *world) trim() {
 
 // TestCrashAfterEveryOperation cuts the power after each file operation of random histories.
 func TestCrashAfterEveryOperation(t *testing.T) {
-	seeds, steps := uint64(24), 40
+	seeds, steps := uint64(15), 40
 	if testing.Short() {
 		seeds = 6
 	}

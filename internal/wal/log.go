@@ -27,6 +27,8 @@ type Log struct {
 	durable  atomic.Uint64 // LSN of the last durable record
 	appended atomic.Uint64 // LSN of the last record; written under mu, read without it to see a batch grow
 
+	announced atomic.Int64 // writers that will append soon
+
 	trimMu    sync.Mutex // held by Trim, one at a time; guards dirSynced
 	dirSynced bool       // nothing that an earlier life did to the directory is unsynced
 

@@ -87,7 +87,7 @@ func engineRefusals() []refusal {
 		{"empty content", "POST", memories, `{"content":""}`, "invalid_argument", "content", nil},
 		{"confidence", "POST", memories, `{"content":"x","confidence":2}`, "invalid_argument", "confidence", nil},
 		{"dimension", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8,9]}`, "dimension_mismatch", "", nil},
-		{"zero vector", "POST", memories, `{"content":"x","embedding":[0,0,0,0,0,0,0,0]}`, "invalid_argument", "embedding", nil},
+		{"zero vector", "POST", recallPath, `{"embedding":[0,0,0,0,0,0,0,0]}`, "invalid_argument", "embedding", nil},
 		{"content too large", "POST", memories, `{"content":"` + strings.Repeat("x", 1<<17) + `"}`, "too_large", "", nil},
 		{"body too large", "POST", memories, `{"content":"` + strings.Repeat("x", 5<<20) + `"}`, "too_large", "body", nil},
 		{"id taken", "POST", memories, `{"id":"a","content":"two"}`, "conflict", "", nil},

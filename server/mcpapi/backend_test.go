@@ -83,7 +83,9 @@ func TestEveryArgumentArrives(t *testing.T) {
 	n := &noted{}
 	session := overStdio(t, newServer(t, n, mcpapi.Options{Space: "mine"}))
 	call(t, session, "remember", `{"content":"x","kind":"fact","tags":["t"],"confidence":0,
-		"occurred_at":"2026-01-01T00:00:00Z","valid_from":"2026-01-02T00:00:00Z","valid_until":"2026-01-03T00:00:00Z","expires_at":"2026-01-04T00:00:00Z",
+		"occurred_at":"2026-01-01T00:00:00Z","valid_from":"2026-01-02T00:00:00Z",
+		"valid_until":"2026-01-03T00:00:00Z",
+		"expires_at":"2026-01-04T00:00:00Z",
 		"pin":true,"source":"s","links":[{"to":"a","type":"t","weight":0}],"supersedes":["b"],"embedding":[1],
 		"idempotency_key":"k"}`)
 	if n.space != "mine" {

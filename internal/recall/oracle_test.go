@@ -1,0 +1,205 @@
+package recall_test
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sort"
+	"testing"
+
+	"github.com/orchard9/engram-go/internal/lexical"
+	"github.com/orchard9/engram-go/internal/recall"
+)
+
+// oracle answers by words and association with maps, sorting everything: what Recall must give, the slow way.
+func (s *space) oracle(q recall.Query) map[string]float64 {
+	f := q.Filters
+	base := func(row uint32) bool {
+		m := s.rows[row]
+		until, superseded := s.superseded[row]
+		if s.known.End(row) <= s.position || superseded && f.ValidAt == recall.NoTime {
+			return false
+		}
+		if m.expires != 0 && m.expires <= q.Now {
+			return false
+		}
+		at := f.ValidAt
+		return at == recall.NoTime ||
+			(m.from == 0 || m.from <= at) && (m.until == 0 || at < m.until) && (!superseded || at < until)
+	}
+	member := func(row uint32) bool {
+		m := s.rows[row]
+		return base(row) && (f.Speaker == 0 || s.symbol(m.speaker) == f.Speaker) &&
+			(len(f.Kinds) == 0 || slices.Contains(f.Kinds, s.symbol(m.kind))) &&
+			(len(f.TagsAll) == 0 || len(m.tags) > 0 && s.symbol(m.tags[0]) == f.TagsAll[0])
+	}
+	population, ends := s.current, &s.ends
+	if f.ValidAt != recall.NoTime {
+		population, ends = s.all, &s.known
+	}
+	words := map[uint32]float64{}
+	dense := make([]float64, len(s.rows))
+	view := lexical.View{
+		Rows: uint32(len(s.rows)), At: s.position, Ends: ends, Docs: population.Docs, Tokens: population.Tokens,
+	}
+	for _, row := range s.words.Score(s.words.Analyze(q.Text), view, dense, nil) {
+		if member(row) {
+			words[row] = dense[row]
+		}
+	}
+	score := map[string]float64{}
+	for row, w := range words {
+		score[s.rows[row].id] += w
+	}
+	lambda := recall.DefaultWeights().Lambda
+	for _, session := range s.bySession(base) {
+		for i, row := range session {
+			for _, j := range []int{i - 1, i + 1} {
+				if j >= 0 && j < len(session) && member(row) && words[session[j]] > 0 {
+					score[s.rows[row].id] += lambda * words[session[j]]
+				}
+			}
+		}
+	}
+	s.oracleLinks(words, member, lambda, score)
+	return score
+}
+
+// bySession lists the rows that exist in the order of each session.
+func (s *space) bySession(exists func(uint32) bool) map[string][]uint32 {
+	sessions := map[string][]uint32{}
+	for row, m := range s.rows {
+		if m.session != "" && exists(uint32(row)) {
+			sessions[m.session] = append(sessions[m.session], uint32(row))
+		}
+	}
+	for _, rows := range sessions {
+		sort.Slice(rows, func(i, j int) bool { return s.before(rows[i], rows[j]) })
+	}
+	return sessions
+}
+
+func (s *space) oracleLinks(
+	words map[uint32]float64, member func(uint32) bool, lambda float64, score map[string]float64,
+) {
+	given := map[uint32]map[uint32]float64{}
+	for from, w := range words {
+		edges := s.links.Edges(from, s.position)
+		for _, e := range edges {
+			if !member(e.To) || e.To == from {
+				continue
+			}
+			if given[e.To] == nil {
+				given[e.To] = map[uint32]float64{}
+			}
+			value := lambda * w / math.Sqrt(max(1, float64(len(edges))/4)) * float64(e.Weight)
+			given[e.To][from] = max(given[e.To][from], value)
+		}
+	}
+	for to, shares := range given {
+		var values []float64
+		for _, v := range shares {
+			values = append(values, v)
+		}
+		slices.Sort(values)
+		sum := 0.0
+		for _, v := range values[max(0, len(values)-4):] {
+			sum += v
+		}
+		if sum > 0 {
+			score[s.rows[to].id] += sum
+		}
+	}
+}
+
+func TestAgainstOracle(t *testing.T) {
+	for seed := range uint64(30) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed, 99))
+			s := newSpace(t, lexical.Options{})
+			n := 5 + rng.IntN(150)
+			word := func() string { return fmt.Sprintf("w%dx", rng.IntN(12)*rng.IntN(4)) }
+			some := func(chance int) bool { return rng.IntN(chance) == 0 }
+			for i := range n {
+				m := memory{
+					id: name(i), at: int64(rng.IntN(40)), confidence: 1,
+					speaker: []string{"", "Ines", "Tom"}[rng.IntN(3)], kind: []string{"note", "fact"}[rng.IntN(2)],
+				}
+				for range 1 + rng.IntN(6) {
+					m.text += word() + " "
+				}
+				if !some(4) {
+					m.session = fmt.Sprint("s", rng.IntN(4))
+				}
+				if some(3) {
+					m.tags = []string{[]string{"red", "blue"}[rng.IntN(2)]}
+				}
+				if seed%2 == 0 && some(5) {
+					m.expires = int64(50 + rng.IntN(100))
+				}
+				if some(4) {
+					m.from, m.until = int64(1+rng.IntN(50)), int64(50+rng.IntN(50))
+				}
+				s.add(m)
+			}
+			for range n / 3 {
+				s.link(name(rng.IntN(n)), name(rng.IntN(n)), rng.Float32())
+			}
+			for i := range n {
+				switch {
+				case some(9):
+					s.forget(name(i))
+				case some(9):
+					s.supersede(name(i), int64(rng.IntN(100)))
+				}
+			}
+			for range 30 {
+				s.checkOracle(t, rng, word)
+			}
+		})
+	}
+}
+
+func (s *space) checkOracle(t *testing.T, rng *rand.Rand, word func() string) {
+	q := ask(word() + " " + word())
+	q.Limit, q.Now = 1+rng.IntN(20), int64(rng.IntN(120))
+	if rng.IntN(3) == 0 {
+		q.Filters.Speaker = s.symbol("Ines")
+	}
+	if rng.IntN(4) == 0 {
+		q.Filters.Kinds = []uint32{s.symbol("fact")}
+	}
+	if rng.IntN(4) == 0 {
+		q.Filters.TagsAll = []uint32{s.symbol("red")}
+	}
+	if rng.IntN(3) == 0 {
+		q.Filters.ValidAt = int64(rng.IntN(100))
+	}
+	type scored struct {
+		id    string
+		score float64
+	}
+	var want []scored
+	for id, score := range s.oracle(q) {
+		want = append(want, scored{id, score})
+	}
+	// Sums in another order differ in their last bits: scores that near count as equal.
+	round := func(x float64) float64 { return math.Round(x * 1e9) }
+	slices.SortFunc(want, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(round(b.score), round(a.score)), cmp.Compare(a.id, b.id))
+	})
+	want = want[:min(len(want), q.Limit)]
+	hits := s.recall(q).Hits
+	if len(hits) != len(want) {
+		t.Fatalf("Recall(%+v) = %d hits, want %d", q, len(hits), len(want))
+	}
+	for i, h := range hits {
+		same := func(k int) bool { return k >= 0 && k < len(want) && round(want[k].score) == round(want[i].score) }
+		id, near := s.rows[h.Row].id, math.Abs(h.Score-want[i].score) < 1e-8
+		if tied := same(i-1) || same(i+1) || i == len(want)-1; !near || id != want[i].id && !tied {
+			t.Fatalf("hit %d of %+v = %s %v, want %s %v", i, q, id, h.Score, want[i].id, want[i].score)
+		}
+	}
+}

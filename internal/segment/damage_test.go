@@ -1,0 +1,330 @@
+package segment_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"testing"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+// unit is a part of a file that is verified as one.
+type unit struct {
+	name     string
+	from, to int
+	row      int  // the row it belongs to; -1 for the whole file
+	body     bool // Read of the row needs it
+	vector   bool // Vector of the row, and its group, need it
+	line     bool // everything of the row needs it
+	unused   bool
+}
+
+// parts lists every byte of a file of samples with vectors of dim floats, by docs/format/segment.md.
+func parts(dim int, samples []sample) []unit {
+	units := []unit{
+		{name: "header", from: 0, to: 64, row: -1},
+		{name: "summary", from: 64, to: 128, row: -1},
+	}
+	at := 128
+	add := func(u unit, size int) {
+		u.from, u.to = at, at+size
+		at += size
+		units = append(units, u)
+	}
+	for i := range samples {
+		add(unit{name: "line", row: i, line: true}, 64)
+	}
+	stride := (dim*4 + 63) / 64 * 64
+	var owners []int
+	for i, s := range samples {
+		if s.vector != nil {
+			owners = append(owners, i)
+		}
+	}
+	for _, i := range owners {
+		add(unit{name: "block", row: i, vector: true}, 16)
+	}
+	add(unit{name: "padding", row: -1, unused: true}, (4096-at%4096)%4096)
+	for _, i := range owners {
+		add(unit{name: "vector", row: i, vector: true}, stride)
+	}
+	for i, s := range samples {
+		if !s.void {
+			add(unit{name: "body", row: i, body: true}, len(s.body))
+		}
+	}
+	return units
+}
+
+// refused checks that err is damage that names the file and the place of the unit.
+func refused(path string, u unit, err error) error {
+	var corrupt *codec.CorruptError
+	switch {
+	case !errors.As(err, &corrupt):
+		return fmt.Errorf("got %w, want a *codec.CorruptError", err)
+	case corrupt.Path != path || corrupt.Offset < 0:
+		return fmt.Errorf("error names %s at %d, want %s and an offset", corrupt.Path, corrupt.Offset, path)
+	case u.row >= 0 && (int(corrupt.Offset) < u.from&^63 && !u.vector || int(corrupt.Offset) >= u.to):
+		return fmt.Errorf("error names offset %d, damaged is %s at %d to %d", corrupt.Offset, u.name, u.from, u.to)
+	}
+	return nil
+}
+
+// compare reads everything of w, in which only u is damaged. It returns the first thing that is not as it must be.
+func compare(w *segment.Warm, u unit, samples []sample) error {
+	judge := func(what string, hit bool, err error, same bool) error {
+		switch {
+		case hit && err == nil:
+			return fmt.Errorf("%s is not refused", what)
+		case hit:
+			if err := refused(w.Path(), u, err); err != nil {
+				return fmt.Errorf("%s: %w", what, err)
+			}
+		case err != nil:
+			return fmt.Errorf("%s is refused: %w", what, err)
+		case !same:
+			return fmt.Errorf("%s is wrong", what)
+		}
+		return nil
+	}
+	for i, s := range samples {
+		slot := uint32(i)
+		row, err := w.Row(slot)
+		own := u.row == i
+		same := row.Void == s.void && (s.void || row.Identity == identity(i) && row.IDHash == hash(i))
+		if err := judge(fmt.Sprintf("Row(%d)", i), own && u.line, err, same); err != nil {
+			return err
+		}
+		if s.void {
+			continue
+		}
+		var body []byte
+		err = w.Read(slot, func(b []byte) error { body = bytes.Clone(b); return nil })
+		if err := judge(fmt.Sprintf("Read(%d)", i), own && (u.line || u.body), err, string(body) == s.body); err != nil {
+			return err
+		}
+		v, err := w.Vector(slot)
+		hit := own && (u.line || u.vector && s.vector != nil)
+		if err := judge(fmt.Sprintf("Vector(%d)", i), hit, err, sameVector(v, s.vector)); err != nil {
+			return err
+		}
+	}
+	if w.Groups() > 0 {
+		_, err := w.Group(0)
+		if err := judge("Group(0)", u.vector, err, true); err != nil {
+			return err
+		}
+	}
+	problems := 0
+	w.Verify(func(error) { problems++ })
+	if (problems > 0) == u.unused {
+		return fmt.Errorf("Verify finds %d problems", problems)
+	}
+	return nil
+}
+
+// TestEveryFlippedBit flips every bit of a file: every read gives the right bytes or says what is damaged where, and
+// only what the bit belongs to is refused. The padding before the vectors is the only part that may change unseen.
+func TestEveryFlippedBit(t *testing.T) {
+	const dim = 9
+	samples := samplesOf(dim)
+	fsys := newFS(t)
+	f, size := sealed(t, fsys, samples)
+	whole, err := fsys.Bytes(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := 0
+	for _, u := range parts(dim, samples) {
+		if u.from != end {
+			t.Fatalf("%s begins at %d, the part before ends at %d", u.name, u.from, end)
+		}
+		end = u.to
+		for off := u.from; off < u.to; off++ {
+			bits := 8
+			if u.unused {
+				bits = 1
+			}
+			for bit := range bits {
+				flipped := bytes.Clone(whole)
+				flipped[off] ^= 1 << bit
+				if err := fsys.SetBytes(f.Path(), flipped); err != nil {
+					t.Fatal(err)
+				}
+				if err := openAndCompare(f, size, u, samples); err != nil {
+					t.Errorf("bit %d of byte %d (%s of row %d): %v", bit, off, u.name, u.row, err)
+				}
+			}
+		}
+	}
+	if end != len(whole) {
+		t.Errorf("parts end at %d, the file at %d", end, len(whole))
+	}
+}
+
+func openAndCompare(f segment.File, size int64, u unit, samples []sample) error {
+	w, err := segment.Open(f, size)
+	if u.row < 0 && !u.unused {
+		if err == nil {
+			return errors.Join(errors.New("Open does not refuse it"), w.Close())
+		}
+		return refused(f.Path(), u, err)
+	}
+	if err != nil {
+		return fmt.Errorf("Open refuses it: %w", err)
+	}
+	return errors.Join(compare(w, u, samples), w.Close())
+}
+
+func TestEveryTruncation(t *testing.T) {
+	fsys := newFS(t)
+	f, size := sealed(t, fsys, samplesOf(9))
+	whole, err := fsys.Bytes(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range len(whole) {
+		if n > 600 && n < 4000 && n%64 != 0 { // in the padding one length is like another
+			continue
+		}
+		if err := fsys.SetBytes(f.Path(), whole[:n]); err != nil {
+			t.Fatal(err)
+		}
+		for _, claimed := range []int64{size, int64(n)} {
+			if _, err := segment.Open(f, claimed); !errors.Is(err, codec.ErrCorrupt) {
+				t.Errorf("Open of %d bytes as %d = %v, want damage", n, claimed, err)
+			}
+		}
+	}
+	if err := fsys.SetBytes(f.Path(), append(whole, 0)); err != nil {
+		t.Fatal(err)
+	}
+	for _, claimed := range []int64{size, size + 1} {
+		if _, err := segment.Open(f, claimed); !errors.Is(err, codec.ErrCorrupt) {
+			t.Errorf("Open with a byte too many as %d = %v, want damage", claimed, err)
+		}
+	}
+}
+
+// TestSwappedParts puts whole, valid parts in the place of others.
+func TestSwappedParts(t *testing.T) {
+	const dim = 9
+	samples := []sample{
+		{body: "one", vector: vectorOf(dim, 1)}, {body: "two", vector: vectorOf(dim, 2)}, {body: "six"},
+	}
+	for _, name := range []string{"line", "block", "vector", "body"} {
+		fsys := newFS(t)
+		f, size := sealed(t, fsys, samples)
+		b, err := fsys.Bytes(f.Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var two []unit
+		for _, u := range parts(dim, samples) {
+			if u.name == name && len(two) < 2 {
+				two = append(two, u)
+			}
+		}
+		first := bytes.Clone(b[two[0].from:two[0].to])
+		copy(b[two[0].from:], b[two[1].from:two[1].to])
+		copy(b[two[1].from:], first)
+		if err := fsys.SetBytes(f.Path(), b); err != nil {
+			t.Fatal(err)
+		}
+		w := opened(t, f, size)
+		for slot := range uint32(2) {
+			err := w.Read(slot, func([]byte) error { return nil })
+			if want := name == "line" || name == "body"; errors.Is(err, codec.ErrCorrupt) != want {
+				t.Errorf("%ss swapped: Read(%d) = %v, want damage %v", name, slot, err, want)
+			}
+			_, err = w.Vector(slot)
+			if want := name != "body"; errors.Is(err, codec.ErrCorrupt) != want {
+				t.Errorf("%ss swapped: Vector(%d) = %v, want damage %v", name, slot, err, want)
+			}
+		}
+		if err := w.Read(2, func([]byte) error { return nil }); err != nil {
+			t.Errorf("%ss swapped: Read(2) = %v", name, err)
+		}
+		problems := 0
+		w.Verify(func(error) { problems++ })
+		if problems == 0 {
+			t.Errorf("%ss swapped: Verify finds nothing", name)
+		}
+	}
+}
+
+func TestOtherFilesAreRefused(t *testing.T) {
+	fsys := newFS(t)
+	f, size := sealed(t, fsys, samplesOf(8))
+	b, err := fsys.Bytes(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	number, store := f, f
+	number.Number = 6
+	store.Store[0]++
+	if err := fsys.SetBytes(number.Path(), b); err != nil {
+		t.Fatal(err)
+	}
+	for what, file := range map[string]segment.File{"another number": number, "another store": store} {
+		if _, err := segment.Open(file, size); !errors.Is(err, codec.ErrCorrupt) {
+			t.Errorf("Open of a file of %s = %v, want damage", what, err)
+		}
+	}
+	missing := f
+	missing.Number = 77
+	if _, err := segment.Open(missing, size); !errors.Is(err, codec.ErrCorrupt) || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open of a missing file = %v, want damage", err)
+	}
+	// A version that this program does not know is named, not called damage.
+	h := codec.Header{Kind: segment.Kind, Version: segment.FormatVersion + 1, Store: storeID, Number: 5}
+	copy(b, codec.AppendHeader(nil, h))
+	if err := fsys.SetBytes(f.Path(), b); err != nil {
+		t.Fatal(err)
+	}
+	var format *codec.FormatError
+	if _, err := segment.Open(f, size); !errors.As(err, &format) || format.Path != f.Path() || format.Found != 2 {
+		t.Errorf("Open of a newer version = %v, want a *codec.FormatError with path and version", err)
+	}
+	// What the file system refuses is no damage.
+	fault := vfs.NewFault(fsys)
+	fault.FailAt(0, errors.New("too many open files"))
+	f.FS = fault
+	if _, err := segment.Open(f, size); err == nil || errors.Is(err, codec.ErrCorrupt) {
+		t.Errorf("Open without descriptors = %v, want a plain error", err)
+	}
+}
+
+// TestSealIsAllOrNothing fails every operation of a sealing: nothing stands under the name, and the next try works.
+func TestSealIsAllOrNothing(t *testing.T) {
+	samples := samplesOf(8)
+	for n := 0; ; n++ {
+		mem := newFS(t)
+		fault := vfs.NewFault(mem)
+		fault.FailAt(n, errors.New("injected"))
+		f := segment.File{FS: fault, Dir: dir, Store: storeID, Number: 5}
+		hot := fill(0, samples)
+		size, err := segment.Seal(f, hot)
+		if err == nil {
+			if fault.Ops() > n {
+				continue // an operation that may fail
+			}
+			// What was sealed survives a power cut that keeps nothing unsynced.
+			f.FS = mem.CrashClone(0, vfs.LoseAll)
+			check(t, opened(t, f, size), samples)
+			return
+		}
+		if files := mem.Files(); len(files) > 0 {
+			t.Errorf("operation %d failed, %v are left", n, files)
+		}
+		size, err = segment.Seal(f, hot)
+		if err != nil {
+			t.Fatalf("Seal again after operation %d failed = %v", n, err)
+		}
+		check(t, opened(t, f, size), samples)
+	}
+}

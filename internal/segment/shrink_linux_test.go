@@ -1,0 +1,48 @@
+package segment_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+// TestShrunkFileIsDamage cuts a mapped file off: reading behind the end, which is a signal to the process, is that
+// read's error; what is left is read as before.
+func TestShrunkFileIsDamage(t *testing.T) {
+	f := segment.File{FS: vfs.OS{}, Dir: t.TempDir(), Store: storeID, Number: 5}
+	h := segment.NewHot(768)
+	h.Add(identity(0), hash(0), []byte("head"), nil)
+	h.Add(identity(1), hash(1), bytes.Repeat([]byte("x"), 64<<10), vectorOf(768, 1))
+	size, err := segment.Seal(f, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := opened(t, f, size)
+	if err := os.Truncate(f.Path(), 4096); err != nil {
+		t.Fatal(err)
+	}
+	damaged := func(what string, err error) {
+		t.Helper()
+		var corrupt *codec.CorruptError
+		if !errors.As(err, &corrupt) || corrupt.Path != f.Path() || corrupt.Offset < 4096 {
+			t.Errorf("%s of a shrunk file = %v, want damage with path and offset", what, err)
+		}
+	}
+	damaged("Read", w.Read(1, func([]byte) error { return nil }))
+	_, err = w.Vector(1)
+	damaged("Vector", err)
+	_, err = w.Group(0)
+	damaged("Group", err)
+	w.Verify(func(err error) { damaged("Verify", err) })
+	if row, err := w.Row(1); err != nil || row.IDHash != hash(1) {
+		t.Errorf("Row(1), whose line is still there, = %+v, %v", row, err)
+	}
+	if _, err := segment.Open(f, size); !errors.Is(err, codec.ErrCorrupt) {
+		t.Errorf("Open of a shrunk file = %v, want damage", err)
+	}
+}
