@@ -172,8 +172,8 @@ type Change struct {
 	Confidence *float64           `json:"confidence,omitempty"`
 	Source     *string            `json:"source,omitempty"`
 	Metadata   *map[string]string `json:"metadata,omitempty"`
-	// Embedding replaces the vector; an empty one clears it. A new Content without a new Embedding drops the old vector, which described
-	// other words.
+	// Embedding replaces the vector; an empty one clears it. A new Content without a new Embedding drops the old
+	// vector, which described other words.
 	Embedding *[]float32 `json:"embedding,omitempty"`
 	// Reason is kept with the new version.
 	Reason string `json:"reason,omitempty"`

@@ -194,7 +194,7 @@ func TestShutdownIsBounded(t *testing.T) {
 }
 
 func TestShutdownEndsEventStreams(t *testing.T) {
-	r := start(t, server.Options{Grace: time.Hour})
+	r := start(t, server.Options{Grace: 10 * time.Second})
 	resp, err := http.Get(r.url + "/v1/spaces/default/events")
 	if err != nil {
 		t.Fatal(err)

@@ -181,8 +181,8 @@ func TestDamagedGroupsAreLeftOutAndTold(t *testing.T) {
 	if err := ann.Scan(t.Context(), q, &r); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(r.Rows, []uint32{105}) || r.Damaged != 33 || len(r.Damage) != 16 || !errors.Is(r.Damage[0], damaged) ||
-		!strings.Contains(r.Damage[0].Error(), "row 100, group 0") {
+	if !slices.Equal(r.Rows, []uint32{105}) || r.Damaged != 33 || len(r.Damage) != 16 ||
+		!errors.Is(r.Damage[0], damaged) || !strings.Contains(r.Damage[0].Error(), "row 100, group 0") {
 		t.Errorf("Rows = %v, %d damaged, %v", r.Rows, r.Damaged, r.Damage)
 	}
 	// The damage of one scan is not that of the next.

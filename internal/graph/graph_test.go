@@ -524,7 +524,8 @@ func TestNeighborsGiveTheirShare(t *testing.T) {
 	for row := range uint32(4) {
 		n.Chain.Insert(1, row, func(a, b uint32) bool { return a < b })
 	}
-	if got, want := n.Neighbors(1, nil), []graph.Share{{From: 0, Value: .6}, {From: 2, Value: 1.5}}; !slices.Equal(got, want) {
+	want := []graph.Share{{From: 0, Value: .6}, {From: 2, Value: 1.5}}
+	if got := n.Neighbors(1, nil); !slices.Equal(got, want) {
 		t.Errorf("Neighbors(1) = %v, want %v", got, want)
 	}
 	if got := n.Neighbors(0, nil); len(got) != 0 {

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestInterruptedInsertLeavesTheChainWhole stops an insertion after each of its stores, goes on with others, and expects
-// that readers, for whom the row is dead, find all others both ways at every moment.
+// TestInterruptedInsertLeavesTheChainWhole stops an insertion after each of its stores, goes on with others, and
+// expects that readers, for whom the row is dead, find all others both ways at every moment.
 func TestInterruptedInsertLeavesTheChainWhole(t *testing.T) {
 	for _, size := range []int{3, smallSession + 1, 3 * chunkRows} {
 		for _, at := range []int{0, 1, size - 1, size} { // rows before it

@@ -123,13 +123,10 @@ func TestHybrid(t *testing.T) {
 	conversations := loadLocomo(t)
 	for _, e := range []embedding{
 		{"good", fromGold(256, .35, 0)},
-		{"middling", fromGold(256, .2, 0)},
 		{"weak", fromGold(256, .1, 0)},
 		{"of the words", fromWords(256, 0, 0)},
-		{"of the words, noisy", fromWords(256, .7, 0)},
 		{"of the words, with a common direction", fromWords(256, .3, 1.5)},
 		{"random", fromGold(256, 0, 0)},
-		{"random, 8 dimensions", fromGold(8, 0, 0)},
 		{"random, with a common direction", fromGold(256, 0, .8)},
 	} {
 		t.Run(e.name, func(t *testing.T) {
@@ -217,7 +214,7 @@ func checkHybrid(t *testing.T, collections []collection, e embedding) {
 
 // TestRandomVectorFindsNothing: meaning alone is evidence only where it is more than chance.
 func TestRandomVectorFindsNothing(t *testing.T) {
-	const seed, questions = 5, 200
+	const seed, questions = 5, 100
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for _, dim := range []int{8, 64, 384} {

@@ -43,15 +43,23 @@ func TestFilters(t *testing.T) {
 		change func(*recall.Query)
 		want   []string
 	}{
-		"none":         {func(*recall.Query) {}, all},
-		"rows":         {func(q *recall.Query) { q.Filters.Rows = []uint32{4, 0, 4, 99} }, []string{"m0", "m4"}},
-		"no rows":      {func(q *recall.Query) { q.Filters.Rows = []uint32{} }, nil},
-		"kind":         {func(q *recall.Query) { q.Filters.Kinds = []uint32{s.symbol("plan")} }, []string{"m3"}},
-		"kinds":        {func(q *recall.Query) { q.Filters.Kinds = []uint32{s.symbol("plan"), s.symbol("fact")} }, []string{"m1", "m3"}},
+		"none":    {func(*recall.Query) {}, all},
+		"rows":    {func(q *recall.Query) { q.Filters.Rows = []uint32{4, 0, 4, 99} }, []string{"m0", "m4"}},
+		"no rows": {func(q *recall.Query) { q.Filters.Rows = []uint32{} }, nil},
+		"kind":    {func(q *recall.Query) { q.Filters.Kinds = []uint32{s.symbol("plan")} }, []string{"m3"}},
+		"kinds": {func(q *recall.Query) {
+			q.Filters.Kinds = []uint32{s.symbol("plan"), s.symbol("fact")}
+		}, []string{"m1", "m3"}},
 		"unknown kind": {func(q *recall.Query) { q.Filters.Kinds = []uint32{recall.NoSymbol} }, nil},
-		"all tags":     {func(q *recall.Query) { q.Filters.TagsAll = []uint32{s.symbol("red"), s.symbol("blue")} }, []string{"m1"}},
-		"any tag":      {func(q *recall.Query) { q.Filters.TagsAny = []uint32{s.symbol("green"), s.symbol("blue")} }, []string{"m1", "m2", "m4"}},
-		"no tag":       {func(q *recall.Query) { q.Filters.TagsNone = []uint32{s.symbol("red")} }, []string{"m2", "m3", "m4"}},
+		"all tags": {func(q *recall.Query) {
+			q.Filters.TagsAll = []uint32{s.symbol("red"), s.symbol("blue")}
+		}, []string{"m1"}},
+		"any tag": {func(q *recall.Query) {
+			q.Filters.TagsAny = []uint32{s.symbol("green"), s.symbol("blue")}
+		}, []string{"m1", "m2", "m4"}},
+		"no tag": {func(q *recall.Query) {
+			q.Filters.TagsNone = []uint32{s.symbol("red")}
+		}, []string{"m2", "m3", "m4"}},
 		"tags together": {func(q *recall.Query) {
 			q.Filters.TagsAny, q.Filters.TagsNone = []uint32{s.symbol("red")}, []uint32{s.symbol("blue")}
 		}, []string{"m0"}},
@@ -65,10 +73,18 @@ func TestFilters(t *testing.T) {
 		"expires at":      {func(q *recall.Query) { q.Now = 10 * day }, []string{"m0", "m1", "m2", "m4"}},
 		"not yet expired": {func(q *recall.Query) { q.Now = 10*day - 1 }, all},
 		// m2 is true from day 1 to day 3, m5 until day 4 but superseded from day 2 on.
-		"valid at 0":      {func(q *recall.Query) { q.Filters.ValidAt = 0 }, []string{"m0", "m1", "m3", "m4", "m5"}},
-		"valid from":      {func(q *recall.Query) { q.Filters.ValidAt = day }, []string{"m0", "m1", "m2", "m3", "m4", "m5"}},
-		"valid, replaced": {func(q *recall.Query) { q.Filters.ValidAt = 2 * day }, []string{"m0", "m1", "m2", "m3", "m4"}},
-		"valid until":     {func(q *recall.Query) { q.Filters.ValidAt = 3 * day }, []string{"m0", "m1", "m3", "m4"}},
+		"valid at 0": {func(q *recall.Query) {
+			q.Filters.ValidAt = 0
+		}, []string{"m0", "m1", "m3", "m4", "m5"}},
+		"valid from": {func(q *recall.Query) {
+			q.Filters.ValidAt = day
+		}, []string{"m0", "m1", "m2", "m3", "m4", "m5"}},
+		"valid, replaced": {func(q *recall.Query) {
+			q.Filters.ValidAt = 2 * day
+		}, []string{"m0", "m1", "m2", "m3", "m4"}},
+		"valid until": {func(q *recall.Query) {
+			q.Filters.ValidAt = 3 * day
+		}, []string{"m0", "m1", "m3", "m4"}},
 		"valid and tagged": {func(q *recall.Query) {
 			q.Filters.ValidAt, q.Filters.TagsAll = day, []uint32{s.symbol("blue")}
 		}, []string{"m1", "m2"}},

@@ -134,6 +134,32 @@ func TestCommitIsShared(t *testing.T) {
 	mustClose(t, l)
 }
 
+// TestAppendDuringAWrite: what is being written does not change under the hands of the writer.
+func TestAppendDuringAWrite(t *testing.T) {
+	m := newMem(t)
+	fault := vfs.NewFault(m)
+	l, _, _ := mustOpen(t, options(fault), 0)
+	fill(t, l, 2, 300) // Buffers are in use again from now on.
+	fault.Inject = func(op vfs.Op) error {
+		if op.Kind == vfs.OpWrite && l.Next() == 4 {
+			if _, err := l.Append(payload(4, 0, 300)); err != nil {
+				t.Errorf("Append = %v", err)
+			}
+		}
+		return nil
+	}
+	fill(t, l, 1, 300)
+	if d := l.Durable(); d != 3 {
+		t.Errorf("Durable = %d, want 3: record 4 came after the write began", d)
+	}
+	c, _, err := recoverLog(options(m), m.CrashClone(0, vfs.LoseAll), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkContents(t, c, 1, 3, 300)
+	mustClose(t, l)
+}
+
 // TestCloseBesideWriters: every writer gets nil or ErrClosed, and what got nil is there.
 func TestCloseBesideWriters(t *testing.T) {
 	for range 20 {

@@ -247,8 +247,9 @@ func TestMissingFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err := recoverLog(o, clone, 0)
-		if !errors.Is(err, codec.ErrCorrupt) || !strings.Contains(err.Error(), "missing") {
-			t.Errorf("file %d of %d is gone: %v, want ErrCorrupt that says so", number, n, err)
+		ce, ok := errors.AsType[*codec.CorruptError](err)
+		if !ok || !strings.Contains(err.Error(), "missing") || number > 1 && ce.Path != o.LogPath(number) {
+			t.Errorf("file %d of %d is gone: %v, want a *CorruptError that names it", number, n, err)
 		}
 		clone = m.CrashClone(0, vfs.LoseAll)
 		mustSetBytes(t, clone, o.LogPath(number), mustBytes(t, m, o.LogPath(number))[:3000])
@@ -265,6 +266,66 @@ func TestMissingFiles(t *testing.T) {
 		if _, _, err = recoverLog(o2, m, 0); !errors.Is(err, codec.ErrCorrupt) {
 			t.Errorf("files of another store: %v, want ErrCorrupt", err)
 		}
+	}
+}
+
+// TestFileCutBetweenRecords: nothing in the file itself is damaged.
+func TestFileCutBetweenRecords(t *testing.T) {
+	m, o := twoFiles(t)
+	whole := mustBytes(t, m, o.LogPath(2))
+	for _, s := range o.Spans(2, whole) {
+		for _, end := range []int64{s.Off, s.End} {
+			mustSetBytes(t, m, o.LogPath(2), whole[:end])
+			if _, _, err := recoverLog(o, m, 0); !errors.Is(err, codec.ErrCorrupt) {
+				t.Errorf("file cut to %d bytes: %v, want ErrCorrupt", end, err)
+			}
+		}
+	}
+}
+
+// TestDamagedSessionEnd damages the record that ended a session when the next one has made one write only, whose
+// watermark does not cover it: taking it for a torn write would drop an acknowledged one.
+func TestDamagedSessionEnd(t *testing.T) {
+	m := newMem(t)
+	o := options(m)
+	l, _, _ := mustOpen(t, o, 0)
+	fill(t, l, 3, 100)
+	mustClose(t, l)
+	l, _, _ = mustOpen(t, o, 0)
+	fill(t, l, 2, 100)
+	spans := o.Spans(1, mustBytes(t, m, o.LogPath(1)))
+	if len(spans) != 6 || spans[3].Kind != "clean" {
+		t.Fatalf("records are %+v, want a session's end in the middle", spans)
+	}
+	if err := m.Corrupt(o.LogPath(1), spans[3].Off+10, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := recoverLog(o, m, 0); !errors.Is(err, codec.ErrCorrupt) {
+		t.Errorf("recovered with %v, want ErrCorrupt", err)
+	}
+}
+
+// TestDamagedSessionEndBeforeAnother is the same with a session in between that had to drop a torn write.
+func TestDamagedSessionEndBeforeAnother(t *testing.T) {
+	m := newMem(t)
+	o := options(m)
+	l, _, _ := mustOpen(t, o, 0)
+	fill(t, l, 3, 100)
+	mustClose(t, l)
+	end := o.Spans(1, mustBytes(t, m, o.LogPath(1)))[3].End
+	if err := m.Corrupt(o.LogPath(1), end+1, 1); err != nil {
+		t.Fatal(err)
+	}
+	l, r, _ := mustOpen(t, o, 0)
+	if r.Torn == nil || r.Clean {
+		t.Errorf("recovered %+v, want a torn tail", r)
+	}
+	mustClose(t, l)
+	if err := m.Corrupt(o.LogPath(1), end-20, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := recoverLog(o, m, 0); !errors.Is(err, codec.ErrCorrupt) {
+		t.Errorf("recovered with %v, want ErrCorrupt", err)
 	}
 }
 

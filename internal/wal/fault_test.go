@@ -166,6 +166,40 @@ func noSyncAfterFailure(t *testing.T, name string) func(vfs.Op) {
 	}
 }
 
+// TestTrimAfterOneThatFailed: the second one must not let a crash keep what the first dropped and drop what follows.
+func TestTrimAfterOneThatFailed(t *testing.T) {
+	mem := newMem(t)
+	o := options(mem)
+	l, _, _ := mustOpen(t, o, 0)
+	fill(t, l, 100, 400)
+	mustClose(t, l)
+	fault := vfs.NewFault(mem)
+	o.FS = fault
+	l, _, _ = mustOpen(t, o, 0)
+	fault.FailKindAt(vfs.OpSyncDir, fault.KindOps(vfs.OpSyncDir), syscall.EIO)
+	if err := l.Trim(101); !errors.Is(err, wal.ErrFailed) || !errors.Is(err, syscall.EIO) {
+		t.Fatalf("Trim = %v, want ErrFailed around EIO", err)
+	}
+	if err := l.Close(); !errors.Is(err, wal.ErrFailed) {
+		t.Errorf("Close = %v, want ErrFailed", err)
+	}
+	l, r, _ := mustOpen(t, o, 100)
+	if !r.Clean {
+		t.Fatalf("recovered %+v, want a clean log: nothing was written", r)
+	}
+	fault.OnOp = func(op vfs.Op) {
+		for seed := range uint64(20) {
+			if _, r, err := recoverLog(o, mem.CrashClone(seed, vfs.Random), 100); err != nil || r.Last != 100 {
+				t.Fatalf("power cut after %v (%d): %+v, %v", op, seed, r, err)
+			}
+		}
+	}
+	if err := l.Trim(101); err != nil {
+		t.Errorf("Trim = %v", err)
+	}
+	mustClose(t, l)
+}
+
 // TestWaitersGetTheFailure fails the sync that others wait for, and then the one that they would do themselves.
 func TestWaitersGetTheFailure(t *testing.T) {
 	const writers = 20

@@ -116,7 +116,7 @@ func (o *Options) makeSpare(path string, size int64) (err error) {
 	if err := f.Preallocate(size); err != nil {
 		return err
 	}
-	return f.Sync()
+	return f.Sync() // The sync of its header would do, but in the way of a commit.
 }
 
 // drop removes a file that no longer holds, or never held, anything.

@@ -105,7 +105,8 @@ func (l *Log) recycle(s spare) error {
 	return nil
 }
 
-// empty overwrites the spare with zeros and syncs it.
+// empty overwrites the spare with zeros and syncs it; the sync of its next header would make the zeros durable too, but
+// in the way of a commit.
 func (l *Log) empty(s spare) error {
 	f, err := l.o.FS.Open(s.path, true)
 	if err != nil {

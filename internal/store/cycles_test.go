@@ -1,0 +1,47 @@
+package store_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// TestCyclesOfSealingAndReopening plays random histories, with failed writes in between, through many sealings and
+// openings: what the space shows is always what the book says, and recall answers the same after an opening.
+func TestCyclesOfSealingAndReopening(t *testing.T) {
+	for seed := range uint64(seeds(t, 6)) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		fsys := newFS(t)
+		s := mustOpen(t, fsys)
+		b := newBook()
+		for step := range 60 {
+			if rng.IntN(5) == 0 {
+				failing := []action{b.random(rng), {kind: "no such"}}
+				if err := write(s, failing); err == nil {
+					t.Fatal("a failing write succeeded")
+				}
+			}
+			b.do(t, s, b.random(rng))
+			if rng.IntN(8) == 0 {
+				mustSeal(t, s)
+			}
+			if rng.IntN(8) != 0 {
+				continue
+			}
+			b.holds(t, "before closing", s)
+			verified(t, s)
+			before := recalled(s.View())
+			mustClose(t, s)
+			s = mustOpen(t, fsys)
+			b.holds(t, "reopened", s)
+			verified(t, s)
+			if after := recalled(s.View()); !slices.Equal(before, after) {
+				t.Errorf("recall changed: before\n%q\nafter\n%q", before, after)
+			}
+			if t.Failed() {
+				t.Fatalf("seed %d, step %d", seed, step)
+			}
+		}
+		mustClose(t, s)
+	}
+}

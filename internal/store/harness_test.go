@@ -1,0 +1,444 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/orchard9/engram-go/internal/lexical"
+	"github.com/orchard9/engram-go/internal/recall"
+	"github.com/orchard9/engram-go/internal/store"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+const (
+	spaceDir = "/data/space"
+	dim      = 8
+)
+
+var storeID = [16]byte{0xe, 1, 2, 3}
+
+// newFS is a file system with the directory above the space.
+func newFS(t testing.TB) *vfs.Mem {
+	t.Helper()
+	fsys := vfs.NewMem()
+	if err := errors.Join(fsys.MkdirAll("/data"), fsys.SyncDir("/")); err != nil {
+		t.Fatal(err)
+	}
+	return fsys
+}
+
+// open opens the space with small log files, so that rotation and trimming take part.
+func open(fsys vfs.FS, change ...func(*store.Options)) (*store.Space, error) {
+	o := store.Options{
+		FS: fsys, Dir: spaceDir, Name: "test", NewStore: func() ([16]byte, error) { return storeID, nil },
+		Lexical: lexical.Options{}, HotBytes: 1 << 20, HotLimit: 8 << 20, LogFileBytes: 4096,
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	return store.Open(o)
+}
+
+func mustOpen(t testing.TB, fsys vfs.FS, change ...func(*store.Options)) *store.Space {
+	t.Helper()
+	s, err := open(fsys, change...)
+	if err != nil {
+		t.Fatalf("Open = %v", err)
+	}
+	return s
+}
+
+func mustClose(t testing.TB, s *store.Space) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatalf("Close = %v", err)
+	}
+}
+
+func mustSeal(t testing.TB, s *store.Space) {
+	t.Helper()
+	if err := s.Seal(); err != nil {
+		t.Fatalf("Seal = %v", err)
+	}
+}
+
+// version is one version of a memory.
+type version struct {
+	Record store.Record
+	Vector []float32
+}
+
+// ideal is a memory as it must be.
+type ideal struct {
+	Versions     []version // oldest first
+	ArchivedAt   int64
+	SupersededBy string
+	Until        store.Time
+	Reinforced   uint32
+}
+
+// book is what a space must hold, in plain maps.
+type book struct {
+	memories map[string]ideal
+	links    map[[3]string]float32 // from, to, type
+	keys     map[string]store.Key
+	clock    int64
+}
+
+func newBook() *book {
+	return &book{memories: map[string]ideal{}, links: map[[3]string]float32{}, keys: map[string]store.Key{}, clock: 1000}
+}
+
+func (b *book) clone() *book {
+	c := &book{memories: maps.Clone(b.memories), links: maps.Clone(b.links), keys: maps.Clone(b.keys), clock: b.clock}
+	for id, m := range c.memories {
+		m.Versions = slices.Clone(m.Versions)
+		c.memories[id] = m
+	}
+	return c
+}
+
+func (b *book) ids() []string { return slices.Sorted(maps.Keys(b.memories)) }
+
+// action is one operation with everything decided.
+type action struct {
+	kind      string
+	version   version // put
+	id, other string
+	linkType  string
+	weight    float32
+	count     uint32
+	at        int64
+	key       store.Key
+}
+
+func (a action) String() string {
+	return strings.TrimSpace(fmt.Sprintf("%s %s%s %s", a.kind, a.id, a.version.Record.ID, a.other))
+}
+
+func (a action) until() store.Time { return store.Time{Nanos: a.at, Offset: 3600} }
+
+// stage does the action in tx.
+func (a action) stage(s *store.Space, tx *store.Tx) error {
+	switch a.kind {
+	case "put":
+		r := a.version.Record
+		return tx.Put("put", &r, a.version.Vector, s.Prepare(&r))
+	case "archive":
+		return tx.Archive(a.id, a.at)
+	case "erase":
+		return tx.Erase(a.id)
+	case "supersede":
+		return tx.Supersede(a.id, a.other, a.until())
+	case "reinforce":
+		return tx.Reinforce(a.id, a.count, a.at)
+	case "link":
+		return tx.Link(a.id, a.other, a.linkType, a.weight)
+	case "unlink":
+		_, err := tx.Unlink(a.id, a.other, a.linkType)
+		return err
+	case "key":
+		return tx.PutKey(a.key)
+	}
+	return fmt.Errorf("no action %q", a.kind)
+}
+
+// note does the action in the book.
+func (b *book) note(a action) {
+	b.clock++
+	m := b.memories[a.id]
+	switch a.kind {
+	case "put":
+		id := a.version.Record.ID
+		m, known := b.memories[id]
+		n := len(m.Versions)
+		if known && m.Versions[n-1].Record.Version == a.version.Record.Version {
+			m.Versions = m.Versions[:n-1]
+		}
+		m.Versions = append(slices.Clone(m.Versions), a.version)
+		m.ArchivedAt, m.SupersededBy, m.Until = store.NoTime, "", store.Time{Nanos: store.NoTime}
+		b.memories[id] = m
+		return
+	case "archive":
+		m.ArchivedAt = a.at
+	case "erase":
+		delete(b.memories, a.id)
+		for l := range b.links {
+			if l[0] == a.id || l[1] == a.id {
+				delete(b.links, l)
+			}
+		}
+		return
+	case "supersede":
+		m.SupersededBy, m.Until = a.other, a.until()
+	case "reinforce":
+		m.Reinforced = a.count
+	case "link":
+		b.links[[3]string{a.id, a.other, a.linkType}] = a.weight
+	case "unlink":
+		delete(b.links, [3]string{a.id, a.other, a.linkType})
+	case "key":
+		b.keys[a.key.Name] = a.key
+		return
+	}
+	b.memories[a.id] = m
+}
+
+var bookWords = strings.Fields("river stone window copper lantern harvest anchor violet thunder paper orchard signal")
+
+// put makes the next version of a memory, or its first; restore repeats the last one. Every second has a vector.
+func (b *book) put(id string) action {
+	m, known := b.memories[id]
+	n := uint32(1)
+	if known {
+		n = m.Versions[len(m.Versions)-1].Record.Version + 1
+	}
+	if known && m.ArchivedAt != store.NoTime {
+		return action{kind: "put", version: m.Versions[len(m.Versions)-1]}
+	}
+	seed := b.clock*31 + int64(n)
+	words := make([]string, 3+seed%5)
+	for i := range words {
+		words[i] = bookWords[(seed*7+int64(i*i)+int64(len(id)))%int64(len(bookWords))]
+	}
+	none := store.Time{Nanos: store.NoTime}
+	r := store.Record{
+		ID: id, Version: n, Content: id + " " + strings.Join(words, " "), Kind: []string{"fact", "event"}[seed%2],
+		Speaker: []string{"", "Ada", "Bo"}[seed%3], Session: []string{"", "s1", "s2"}[len(id)%3],
+		OccurredAt: store.Time{Nanos: 1e15 + seed%17*1e12, Offset: 3600}, ValidFrom: none, ValidUntil: none,
+		ExpiresAt: none, CreatedAt: store.Time{Nanos: b.clock}, UpdatedAt: store.Time{Nanos: b.clock},
+		Confidence: float64(seed%5) / 4, Pin: seed%7 == 0,
+	}
+	if seed%2 == 0 {
+		r.Tags = []string{"t" + strconv.Itoa(int(seed%4)), "all"}
+		r.Metadata = []store.Pair{{Key: "a", Value: id}, {Key: "b", Value: ""}}
+	}
+	if seed%5 == 0 {
+		r.ExpiresAt = store.Time{Nanos: 9e18}
+	}
+	a := action{kind: "put", version: version{Record: r}}
+	if (seed/2)%2 == 0 {
+		a.version.Vector = make([]float32, dim)
+		for i := range a.version.Vector {
+			a.version.Vector[i] = float32((seed*3+int64(i*i*5))%23) - 11.5
+		}
+	}
+	return a
+}
+
+// random makes an action that is possible.
+func (b *book) random(rng *rand.Rand) action {
+	ids := b.ids()
+	if len(ids) < 2 || rng.IntN(10) < 3 {
+		return b.put("m" + strconv.Itoa(rng.IntN(40)))
+	}
+	id, other := ids[rng.IntN(len(ids))], ids[rng.IntN(len(ids))]
+	m := b.memories[id]
+	switch n := rng.IntN(10); {
+	case n == 0 && m.ArchivedAt == store.NoTime:
+		return action{kind: "archive", id: id, at: b.clock}
+	case n == 1:
+		return action{kind: "erase", id: id}
+	case n == 2 && m.ArchivedAt == store.NoTime && m.SupersededBy == "" && id != other:
+		return action{kind: "supersede", id: id, other: other, at: b.clock}
+	case n == 3:
+		return action{kind: "reinforce", id: id, count: m.Reinforced + 1, at: b.clock}
+	case n < 7:
+		return action{kind: "link", id: id, other: other, linkType: "about" + strconv.Itoa(rng.IntN(2)), weight: float32(n) / 8}
+	case n == 7:
+		name := "k" + strconv.FormatInt(b.clock, 10) // a key is put once: whoever puts it has looked for it
+		return action{kind: "key", key: store.Key{Name: name, Fingerprint: rng.Uint64(), ID: id, Result: "r", Version: 1}}
+	case n == 8 && len(b.links) > 0:
+		l := slices.SortedFunc(maps.Keys(b.links), func(x, y [3]string) int { return slices.Compare(x[:], y[:]) })[0]
+		return action{kind: "unlink", id: l[0], other: l[1], linkType: l[2]}
+	}
+	return b.put(id)
+}
+
+// read is everything that a reader of v can see of memories and links. Damaged memories are in the error.
+func read(v *store.View) (memories map[string]ideal, links map[[3]string]float32, err error) {
+	memories, links = map[string]ideal{}, map[[3]string]float32{}
+	v.Scan(0, func(_ uint32, f store.Found) bool {
+		m := ideal{
+			ArchivedAt: f.ArchivedAt(), SupersededBy: f.SupersededBy(), Until: f.Until(), Reinforced: f.Reinforced(),
+		}
+		id := ""
+		for _, row := range v.Versions(f) {
+			r, readErr := v.Record(row)
+			if readErr != nil {
+				err = errors.Join(err, readErr)
+				return true
+			}
+			vector, readErr := v.Vector(row)
+			if readErr != nil {
+				err = errors.Join(err, readErr)
+				return true
+			}
+			m.Versions = append(m.Versions, version{Record: *r, Vector: slices.Clone(vector)})
+			id = r.ID
+		}
+		if _, twice := memories[id]; twice {
+			err = errors.Join(err, fmt.Errorf("memory %s is there twice", id))
+		}
+		memories[id] = m
+		list, linkErr := v.Links(f)
+		err = errors.Join(err, linkErr)
+		for _, l := range list {
+			other, idErr := v.ID(l.Other)
+			err = errors.Join(err, idErr)
+			if l.Outgoing {
+				links[[3]string{id, other, l.Type}] = l.Weight
+			} else if _, ok := links[[3]string{other, id, l.Type}]; !ok {
+				links[[3]string{other, id, l.Type}] = l.Weight
+			}
+		}
+		return true
+	})
+	return memories, links, err
+}
+
+// differs tells how what v shows differs from the book; "" if it does not.
+func (b *book) differs(v *store.View) string {
+	memories, links, err := read(v)
+	if err != nil {
+		return err.Error()
+	}
+	if !reflect.DeepEqual(memories, b.memories) {
+		return "memories: (-want +got)\n" + cmp.Diff(b.memories, memories)
+	}
+	if !reflect.DeepEqual(links, b.links) {
+		return "links: (-want +got)\n" + cmp.Diff(b.links, links)
+	}
+	var active, archived, docs, vectors int
+	for id, m := range b.memories {
+		f, ok, err := v.Lookup(id)
+		if err != nil || !ok || f.Row != v.Versions(f)[len(m.Versions)-1] {
+			return fmt.Sprintf("Lookup(%s) = %v, %v", id, ok, err)
+		}
+		switch {
+		case m.ArchivedAt != store.NoTime:
+			archived++
+			continue
+		case m.SupersededBy == "":
+			docs++
+			if m.Versions[len(m.Versions)-1].Vector != nil {
+				vectors++
+			}
+		}
+		active++
+	}
+	if _, ok, err := v.Lookup("nobody"); ok || err != nil {
+		return fmt.Sprintf("Lookup(nobody) = %v, %v", ok, err)
+	}
+	got := []int{v.Memories, v.Archived, v.Docs, v.Vectors, v.LinkCount}
+	if want := []int{active, archived, docs, vectors, len(b.links)}; !slices.Equal(got, want) {
+		return fmt.Sprintf("memories, archived, docs, vectors, links are counted %v, want %v", got, want)
+	}
+	return ""
+}
+
+// recalled is what recall finds in v for some questions, to the last bit.
+func recalled(v *store.View) (out []string) {
+	var engine recall.Engine
+	valid := recall.NoFilters()
+	valid.ValidAt = 1e15
+	kind := recall.NoFilters()
+	kind.Kinds = []uint32{v.Symbol("fact")}
+	for i, q := range []recall.Query{
+		{Text: "river stone lantern"}, {Text: "copper anchor signal", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}},
+		{Embedding: []float32{-1, 2, -3, 4, 0, 0, 1, 1}}, {}, {Text: "harvest paper", Filters: valid}, {Filters: kind},
+	} {
+		if i < 4 {
+			q.Filters = recall.NoFilters()
+		}
+		q.Now, q.Limit = 2e15, 20
+		answer, err := engine.Recall(context.Background(), v.Corpus(), q)
+		line := fmt.Sprintf("%d: searched %d, damaged %d, %v:", i, answer.Searched, answer.Damaged, err)
+		for _, h := range answer.Hits {
+			id, err := v.ID(h.Row)
+			if err != nil {
+				id = err.Error()
+			}
+			line += fmt.Sprintf(" %s=%x", id, h.Score)
+		}
+		out = append(out, line)
+	}
+	return out
+}
+
+// verified fails the test unless Verify finds nothing wrong.
+func verified(t testing.TB, s *store.Space) {
+	t.Helper()
+	report, err := s.Verify(context.Background())
+	if err != nil || len(report.Problems) > 0 {
+		t.Errorf("Verify = %+v, %v, want no problems", report.Problems, err)
+	}
+}
+
+// holds fails the test unless the space shows what the book says and its keys are known.
+func (b *book) holds(t testing.TB, what string, s *store.Space) {
+	t.Helper()
+	if diff := b.differs(s.View()); diff != "" {
+		t.Errorf("%s: %s", what, diff)
+	}
+	err := s.Write("check", nil, func(tx *store.Tx) error {
+		for name, k := range b.keys {
+			if got, ok := tx.Key(name); !ok || got != k {
+				return fmt.Errorf("Key(%s) = %+v, %v, want %+v", name, got, ok, k)
+			}
+		}
+		if k, ok := tx.Key("never used"); ok {
+			return fmt.Errorf("Key(never used) = %+v", k)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+	}
+}
+
+// do writes actions as one and notes them.
+func (b *book) do(t testing.TB, s *store.Space, actions ...action) {
+	t.Helper()
+	if err := write(s, actions); err != nil {
+		t.Fatalf("%v = %v", actions, err)
+	}
+	for _, a := range actions {
+		b.note(a)
+	}
+}
+
+func write(s *store.Space, actions []action) error {
+	return s.Write("write", nil, func(tx *store.Tx) error {
+		for _, a := range actions {
+			if err := a.stage(s, tx); err != nil {
+				return fmt.Errorf("%v: %w", a, err)
+			}
+		}
+		return nil
+	})
+}
+
+// seeds is how many seeds a test runs: n, or what the environment says.
+func seeds(t testing.TB, n int) int {
+	t.Helper()
+	if text := os.Getenv("ENGRAM_CRASH_SEEDS"); text != "" {
+		many, err := strconv.Atoi(text)
+		if err != nil || many < 1 {
+			t.Fatalf("ENGRAM_CRASH_SEEDS is %q, want a number above 0", text)
+		}
+		return many
+	}
+	return n
+}
