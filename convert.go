@@ -53,15 +53,6 @@ func memoryOf(r *store.Record) Memory {
 	}
 }
 
-// currentMemory is the current version of a memory with what became of it.
-func currentMemory(v *store.View, f store.Found) (Memory, error) {
-	r, err := v.Record(f.Row)
-	if err != nil {
-		return Memory{}, err
-	}
-	return withFate(v, f, r), nil
-}
-
 // withFate is the current version r of a memory with what became of it.
 func withFate(v *store.View, f store.Found, r *store.Record) Memory {
 	m := memoryOf(r)

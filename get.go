@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -15,9 +16,21 @@ import (
 // Get reads a memory with its embedding and its links, archived and superseded ones included. A memory that does not
 // exist or has expired is ErrNotFound; one whose bytes are damaged is a *CorruptError.
 func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
+	c := &checks{}
+	if c.id("id", id); c.err != nil {
+		return Memory{}, c.err
+	}
+	now := s.db.o.Clock()
 	var m Memory
-	err := s.found(ctx, "get", id, func(v *store.View, f store.Found) (err error) {
-		m, err = wholeMemory(v, f)
+	err := s.read(ctx, "get", func(v *store.View) error {
+		f, r, err := v.Get(id)
+		if errors.Is(err, ErrNotFound) || err == nil && expired(r.ExpiresAt, now) {
+			return notFound(id)
+		}
+		if err != nil {
+			return err
+		}
+		m, err = whole(v, f, r)
 		return err
 	})
 	if err != nil {
@@ -57,10 +70,16 @@ func (s *Space) found(ctx context.Context, op, id string, fn func(*store.View, s
 
 // wholeMemory is the current version with embedding and links.
 func wholeMemory(v *store.View, f store.Found) (Memory, error) {
-	m, err := currentMemory(v, f)
+	r, err := v.Record(f.Row)
 	if err != nil {
 		return Memory{}, err
 	}
+	return whole(v, f, r)
+}
+
+// whole is the current version r with embedding and links.
+func whole(v *store.View, f store.Found, r *store.Record) (m Memory, err error) {
+	m = withFate(v, f, r)
 	if m.Embedding, err = ownVector(v, f.Row); err != nil {
 		return Memory{}, err
 	}

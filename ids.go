@@ -42,8 +42,14 @@ func (g *idSource) uuid() (string, error) {
 	g.last = next
 	binary.BigEndian.PutUint64(b[:8], next>>12<<16|7<<12|next&0xfff)
 	b[8] = b[8]&0x3f | 0x80
-	s := hex.EncodeToString(b[:])
-	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:], nil
+	text := make([]byte, 0, 36)
+	for i, part := range [...][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		if i > 0 {
+			text = append(text, '-')
+		}
+		text = hex.AppendEncode(text, part)
+	}
+	return string(text), nil
 }
 
 // storeID makes the id of a space's files.

@@ -9,7 +9,7 @@ import (
 // costs little and a large one wastes at most one chunk.
 const (
 	firstBits = 6
-	capBits   = 15
+	capBits   = 13
 	// The doubling chunks 0..doubling-1 hold the first 1<<capBits elements together.
 	doubling = capBits - firstBits + 1
 )

@@ -217,14 +217,20 @@ func TestLadder(t *testing.T) {
 		want     quality
 	}{
 		{"text", with(article, "none", []string{}), text, quality{.410, .486, .570, .650, .357, .340}},
-		{"text, stop words", with(article, "none", lexical.EnglishStopWords()), text,
-			quality{.476, .561, .617, .660, .417, .394}},
+		{
+			"text, stop words", with(article, "none", lexical.EnglishStopWords()), text,
+			quality{.476, .561, .617, .660, .417, .394},
+		},
 		{"text, stop words, porter", with(article, "porter", nil), text, quality{.510, .588, .653, .716, .455, .442}},
 		{"speaker, text", with(article, "porter", nil), speaker, quality{.546, .612, .682, .754, .488, .477}},
 		{"reference", with(article, "porter", nil), reference, quality{.548, .631, .698, .771, .494, .478}},
 		{"reference, date", with(article, "porter", nil), dated, quality{.568, .651, .713, .779, .516, .499}},
-		{"reference, .9/.4", lexical.Options{Language: "porter"}, reference,
-			quality{.569, .649, .697, .770, .507, .490}},
+		{
+			"reference, .9/.4",
+			lexical.Options{Language: "porter"},
+			reference,
+			quality{.569, .649, .697, .770, .507, .490},
+		},
 	} {
 		got := measure(t, all, c.o, c.document)
 		t.Logf("%-26s %v", c.name, got)

@@ -197,9 +197,9 @@ func (v *vocabulary) sizeBytes() int64 {
 	return v.table.SizeBytes() + v.records.sizeBytes() + columnBytes(uint64(v.termCount.Load()), termBytes)
 }
 
-// columnBytes is what an isolate.Column of n elements holds, whose chunks double from 64 to 32768 elements.
+// columnBytes is what an isolate.Column of n elements holds, whose chunks double from 64 to 8192 elements.
 func columnBytes(n uint64, elementBytes int64) int64 {
-	const first, last = 64, 32768
+	const first, last = 64, 8192
 	switch {
 	case n == 0:
 		return 0

@@ -24,14 +24,14 @@ type Weights struct {
 	// Alpha in (0,1] is the probability that a random vector finds anything by meaning alone. Chosen.
 	Alpha float64
 	// Middle and Strong, in nats of separation, are where meaning counts with half of its plain weight 1, and with half
-	// of the weight Extra that it is worth in addition when it separates well. Measured together with Overlap: random
-	// vectors cost .001 at most, vectors made of the words (.455 and .338 by themselves) give .701 and .520 where
-	// words alone have .678 and .524, vectors made of the gold .95 and more. Larger values favour the last at the
-	// cost of the others.
-	Middle float64
-	Strong float64
-	Extra  float64
-	// Overlap is how much meaning is held back where it says what the words say.
+	// of the weight Extra that it is worth in addition when it separates well. Overlap is how much meaning is held back
+	// where it says what the words say. Measured together, chosen on five seeds of vectors and then checked on eight
+	// others, against the better channel alone, means of R@10 and nDCG@10: random vectors -.001 and -.002 at most,
+	// vectors made of the words +.014 and .000, of the gold +.007 and more. The questions were the same for both. What
+	// they do not reach is told in the package comment.
+	Middle  float64
+	Strong  float64
+	Extra   float64
 	Overlap float64
 	// Prior is the size of a population at which half of the background is its own, half that of random directions.
 	// Chosen: below it a population is too small to tell what is unusual.
@@ -46,10 +46,10 @@ func DefaultWeights() Weights {
 		Share:     .05,
 		MaxChance: 1024,
 		Alpha:     .01,
-		Middle:    1,
-		Strong:    4,
-		Extra:     1,
-		Overlap:   3,
+		Middle:    3.5,
+		Strong:    5,
+		Extra:     1.5,
+		Overlap:   5,
 		Prior:     16,
 	}
 }

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"math/rand/v2"
-	"slices"
 	"testing"
 )
 
@@ -35,8 +34,8 @@ func TestCyclesOfSealingAndReopening(t *testing.T) {
 			s = mustOpen(t, fsys)
 			b.holds(t, "reopened", s)
 			verified(t, s)
-			if after := recalled(s.View()); !slices.Equal(before, after) {
-				t.Errorf("recall changed: before\n%q\nafter\n%q", before, after)
+			if diff := changed(before, recalled(s.View())); diff != "" {
+				t.Errorf("recall: %s", diff)
 			}
 			if t.Failed() {
 				t.Fatalf("seed %d, step %d", seed, step)

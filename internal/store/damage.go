@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -172,6 +173,16 @@ func (s *Space) entryByHash(hash uint64) (uint32, bool) {
 		got, ok := s.hashOf(entry, st)
 		return ok && got == hash
 	})
+}
+
+// lastVersion is the number of the last of a memory's versions. Where that cannot be read it follows from an older one.
+func (v *View) lastVersion(rows []uint32) uint32 {
+	for i, row := range slices.Backward(rows) {
+		if r, err := v.Record(row); err == nil {
+			return r.Version + uint32(len(rows)-1-i)
+		}
+	}
+	return uint32(len(rows))
 }
 
 // findDamaged is what an op of the log is applied to when its memory cannot be read. It was found when the op was

@@ -356,23 +356,28 @@ func recalled(v *store.View) (out []string) {
 	kind := recall.NoFilters()
 	kind.Kinds = []uint32{v.Symbol("fact")}
 	for i, q := range []recall.Query{
-		{Text: "river stone lantern"}, {Text: "copper anchor signal", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}},
-		{Embedding: []float32{-1, 2, -3, 4, 0, 0, 1, 1}}, {}, {Text: "harvest paper", Filters: valid}, {Filters: kind},
+		{Text: "river stone lantern"},
+		{Text: "copper anchor signal", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}},
+		{Embedding: []float32{-1, 2, -3, 4, 0, 0, 1, 1}},
+		{},
+		{Text: "harvest paper", Filters: valid},
+		{Filters: kind},
 	} {
 		if i < 4 {
 			q.Filters = recall.NoFilters()
 		}
 		q.Now, q.Limit = 2e15, 20
 		answer, err := engine.Recall(context.Background(), v.Corpus(), q)
-		line := fmt.Sprintf("%d: searched %d, damaged %d, %v:", i, answer.Searched, answer.Damaged, err)
+		var line strings.Builder
+		line.WriteString(fmt.Sprintf("%d: searched %d, damaged %d, %v:", i, answer.Searched, answer.Damaged, err))
 		for _, h := range answer.Hits {
 			id, err := v.ID(h.Row)
 			if err != nil {
 				id = err.Error()
 			}
-			line += fmt.Sprintf(" %s=%x", id, h.Score)
+			line.WriteString(fmt.Sprintf(" %s=%x", id, h.Score))
 		}
-		out = append(out, line)
+		out = append(out, line.String())
 	}
 	return out
 }
@@ -441,4 +446,20 @@ func seeds(t testing.TB, n int) int {
 		return many
 	}
 	return n
+}
+
+// changed lists what is different in two results of recalled; "" if nothing is.
+func changed(before, after []string) string {
+	for i := range before {
+		if before[i] != after[i] {
+			x, y := strings.Fields(before[i]), strings.Fields(after[i])
+			for j := range min(len(x), len(y)) {
+				if x[j] != y[j] {
+					return fmt.Sprintf("question %d, word %d: %s became %s:\n%s\n%s", i, j, x[j], y[j], before[i], after[i])
+				}
+			}
+			return fmt.Sprintf("question %d:\n%s\nbecame\n%s", i, before[i], after[i])
+		}
+	}
+	return ""
 }

@@ -231,12 +231,30 @@ func (s *Space) loadVersion(entry, row, version uint32) {
 	if previous == nil {
 		previous = []uint32{old.row}
 	}
-	if r, err := s.view.Load().Record(old.row); err == nil && r.Version == version {
+	if s.view.Load().lastVersion(previous) == version {
 		previous = previous[:len(previous)-1]
 	}
 	st.row = row
 	st.versions = append(slices.Clone(previous), row)
 	s.t.states.At(entry).p.Store(st)
+	s.retire(old.row)
+}
+
+// retire ends a row that a later one replaces although no state file says so: when it was replaced, its line could not
+// be read.
+func (s *Space) retire(row uint32) {
+	if !s.t.ends.Alive(row, s.man.position) {
+		return
+	}
+	s.t.setEnd(row, s.man.position)
+	tokens := int64(s.t.words.Length(row))
+	s.staged.Docs--
+	s.staged.KnownDocs--
+	s.staged.Tokens -= tokens
+	s.staged.KnownTokens -= tokens
+	if s.t.facts.At(row).HasVector {
+		s.staged.Vectors--
+	}
 }
 
 // state is what the state file holds: what became of the rows and memories in the sealed segments.
@@ -274,7 +292,11 @@ func (s *Space) applyState(st *state) error {
 		}
 		entry := s.t.facts.At(m.row).Entry
 		cell := s.t.states.At(entry)
-		next := s.t.state(entry, s.man.position).change(s.man.position)
+		now := s.t.state(entry, s.man.position)
+		if now.row != m.row {
+			continue // said of a row that could not be read then, and was replaced since
+		}
+		next := now.change(s.man.position)
 		next.archivedAt, next.supersededBy, next.until = m.archivedAt, m.supersededBy, m.until
 		next.reinforced = m.reinforced
 		cell.p.Store(next)

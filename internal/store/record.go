@@ -80,6 +80,15 @@ func appendRecord(b []byte, r *Record) []byte {
 	return e.Buf
 }
 
+// roughSize is about the length of r's encoding, rather more than less.
+func (r *Record) roughSize() int {
+	n := 128 + len(r.ID) + len(r.Content) + len(r.Kind) + len(r.Speaker) + len(r.Session) + len(r.Source) + len(r.Reason)
+	for _, tag := range r.Tags {
+		n += len(tag) + 2
+	}
+	return n
+}
+
 // appendTime writes a time as one byte 0 if there is none, else 1, the nanoseconds and the offset.
 func appendTime(e *codec.Encoder, t Time) {
 	e.Bool(!t.IsZero())
@@ -96,29 +105,36 @@ func readTime(d *codec.Decoder) Time {
 	return Time{Nanos: int64(d.U64()), Offset: int32(d.Varint())}
 }
 
-// readRecord decodes what appendRecord wrote. The result shares nothing with b.
+// readRecord decodes what appendRecord wrote. The result shares nothing with b: its strings are parts of one copy.
 func readRecord(b []byte) (*Record, error) {
 	d := codec.NewDecoder(b)
 	if v := d.U8(); d.Err() == nil && v != recordVersion {
 		return nil, fmt.Errorf("decode record: encoding %d is unknown, this program reads %d", v, recordVersion)
 	}
-	r := &Record{ID: d.String(), Version: uint32(d.Uvarint()), Content: d.String()}
-	for _, s := range []*string{&r.Kind, &r.Speaker, &r.Session, &r.Source, &r.Reason} {
-		*s = d.String()
+	whole := string(b)
+	text := func() string {
+		n := len(d.Bytes())
+		return whole[d.Offset()-n : d.Offset()]
+	}
+	r := &Record{ID: text(), Version: uint32(d.Uvarint()), Content: text()}
+	for _, s := range [...]*string{&r.Kind, &r.Speaker, &r.Session, &r.Source, &r.Reason} {
+		*s = text()
 	}
 	if n := d.Count(1); n > 0 {
 		r.Tags = make([]string, n)
 		for i := range r.Tags {
-			r.Tags[i] = d.String()
+			r.Tags[i] = text()
 		}
 	}
 	if n := d.Count(2); n > 0 {
 		r.Metadata = make([]Pair, n)
 		for i := range r.Metadata {
-			r.Metadata[i] = Pair{d.String(), d.String()}
+			r.Metadata[i] = Pair{text(), text()}
 		}
 	}
-	for _, t := range []*Time{&r.OccurredAt, &r.ValidFrom, &r.ValidUntil, &r.ExpiresAt, &r.CreatedAt, &r.UpdatedAt} {
+	for _, t := range [...]*Time{
+		&r.OccurredAt, &r.ValidFrom, &r.ValidUntil, &r.ExpiresAt, &r.CreatedAt, &r.UpdatedAt,
+	} {
 		*t = readTime(d)
 	}
 	r.Confidence = d.F64()

@@ -26,6 +26,10 @@ type checkpoint struct {
 
 // sealIfFull starts a sealing if the hot segment has reached its size and none is under way.
 func (s *Space) sealIfFull() {
+	parts := *s.parts.Load()
+	if hot := parts[len(parts)-1].hot; hot.SizeBytes() < s.o.HotBytes/4 {
+		return // the usual case, decided without the writers' lock
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	size := s.hot.seg.SizeBytes()

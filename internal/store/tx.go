@@ -40,17 +40,18 @@ type Event struct {
 	Reason   string
 }
 
-// abort takes back everything staged. It consists of plain stores only, so it cannot fail half way.
+// abort takes back everything staged. It consists of plain stores only, so it cannot fail half way. What was changed
+// goes first: a change to a row of this very write is taken back to that row being current.
 func (tx *Tx) abort() {
+	for i := len(tx.undo) - 1; i >= 0; i-- {
+		tx.undo[i]()
+	}
 	hot := tx.s.hot
 	hot.seg.Void(tx.firstHot)
 	for slot := tx.firstHot; slot < hot.seg.Rows(); slot++ {
 		if tx.t.ends.End(hot.base+slot) != 0 {
 			tx.t.setEnd(hot.base+slot, 0)
 		}
-	}
-	for i := len(tx.undo) - 1; i >= 0; i-- {
-		tx.undo[i]()
 	}
 }
 
@@ -70,15 +71,22 @@ func (tx *Tx) setDim(dim int) error {
 	return nil
 }
 
+// keptFrame is the largest frame whose memory is kept for the next one.
+const keptFrame = 1 << 16
+
 // do stages an op and adds it to the frame.
 func (tx *Tx) do(o op) error {
 	if err := o.apply(tx); err != nil {
 		return err
 	}
 	if tx.ops == 0 {
+		tx.frame.Buf = tx.s.frame // the log copies it, and one writer at a time is here
 		startFrame(&tx.frame)
 	}
 	appendOp(&tx.frame, o)
+	if cap(tx.frame.Buf) <= keptFrame {
+		tx.s.frame = tx.frame.Buf
+	}
 	tx.ops++
 	return nil
 }
@@ -164,7 +172,8 @@ func (tx *Tx) Key(name string) (Key, bool) {
 // Put stores a version of a memory: a new memory if there is none of that id, else its next version; an archived
 // memory becomes active. p is the analysis that Space.Prepare made of r outside the lock. kind is the event to tell.
 func (tx *Tx) Put(kind string, r *Record, vector []float32, p *Prepared) error {
-	if err := tx.do(&putOp{record: r, vector: vector, prepared: p, body: appendRecord(nil, r)}); err != nil {
+	body := appendRecord(make([]byte, 0, r.roughSize()), r)
+	if err := tx.do(&putOp{record: r, vector: vector, prepared: p, body: body}); err != nil {
 		return err
 	}
 	tx.event(kind, r.ID, r.Version, "")
@@ -390,7 +399,7 @@ func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
 		previous = []uint32{old.row}
 	}
 	// A restored memory keeps its version: the new row takes the old one's place.
-	if tx.versionOf(old.row) == r.Version {
+	if tx.view.lastVersion(previous) == r.Version {
 		previous = previous[:len(previous)-1]
 	}
 	st.versions = append(append(make([]uint32, 0, len(previous)+1), previous...), row)
@@ -403,15 +412,6 @@ func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
 	tx.setState(found.entry, st)
 	tx.t.scopes.Insert(scopeHash(r), found.entry, tx.t.wanted)
 	tx.s.insertChain(row, r)
-}
-
-// versionOf reads a row's version; 0 if the row is damaged.
-func (tx *Tx) versionOf(row uint32) uint32 {
-	r, err := tx.view.Record(row)
-	if err != nil {
-		return 0
-	}
-	return r.Version
 }
 
 func (o *archiveOp) apply(tx *Tx) error {
@@ -437,13 +437,9 @@ func (o *eraseOp) apply(tx *Tx) error {
 		return err
 	}
 	tx.endRow(f.Row)
-	for _, e := range tx.t.links.Edges(f.entry, tx.position) {
-		from, to := f.entry, e.To
-		if !e.Outgoing {
-			from, to = to, from
-		}
-		tx.removeLink(from, to, e.Type)
-	}
+	undo, removed := tx.t.links.Clear(f.entry, tx.position)
+	tx.undo = append(tx.undo, undo)
+	tx.view.LinkCount -= removed
 	st := f.state.change(tx.position)
 	st.erased = true
 	tx.setState(f.entry, st)
@@ -460,7 +456,11 @@ func (o *supersedeOp) apply(tx *Tx) error {
 	if err != nil {
 		return err
 	}
-	tx.t.knownEnds(tx.s.hot.base + tx.s.hot.seg.Rows())
+	if tx.t.known.Load() == nil {
+		// The copy has what this write ended before; if it fails, the next one makes another.
+		tx.t.knownEnds(tx.s.hot.base + tx.s.hot.seg.Rows())
+		tx.undo = append(tx.undo, func() { tx.t.known.Store(nil) })
+	}
 	tx.endCurrent(f.Row)
 	st := f.state.change(tx.position)
 	st.supersededBy, st.until = o.by, o.until

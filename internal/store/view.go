@@ -41,13 +41,37 @@ type View struct {
 func (v *View) Lookup(id string) (found Found, ok bool, err error) {
 	found, ok, err = v.Find(id)
 	if err == nil && !ok && v.s.lost != nil {
-		err = fmt.Errorf("memory %q may be the one that is damaged: %w", id, v.s.lost)
+		err = v.maybeLost(id)
 	}
 	return found, ok, err
 }
 
 // Find is Lookup for a memory that may be made anew: a damaged row whose id cannot be told does not count.
 func (v *View) Find(id string) (found Found, ok bool, err error) {
+	return v.find(id, func([]byte) error { return nil })
+}
+
+// Get is Lookup that reads the memory's current version along the way.
+func (v *View) Get(id string) (found Found, r *Record, err error) {
+	found, ok, err := v.find(id, func(body []byte) (err error) {
+		r, err = readRecord(body)
+		return err
+	})
+	if err == nil && !ok {
+		err = ErrNotFound
+		if v.s.lost != nil {
+			err = v.maybeLost(id)
+		}
+	}
+	return found, r, err
+}
+
+func (v *View) maybeLost(id string) error {
+	return fmt.Errorf("memory %q may be the one that is damaged: %w", id, v.s.lost)
+}
+
+// find finds a memory and calls fn with the body of its current version.
+func (v *View) find(id string, fn func(body []byte) error) (found Found, ok bool, err error) {
 	t, hash := v.s.t, hashString(id)
 	_, ok = t.ids.Find(hash, func(entry uint32) bool {
 		first := t.firsts.Get(entry)
@@ -60,7 +84,9 @@ func (v *View) Find(id string) (found Found, ok bool, err error) {
 		}
 		var same bool
 		err = v.read(st.row, func(body []byte) (err error) {
-			same, err = sameID(body, id)
+			if same, err = sameID(body, id); same {
+				err = fn(body)
+			}
 			return err
 		})
 		if err != nil {
@@ -130,6 +156,9 @@ func (v *View) ID(row uint32) (id string, err error) {
 
 // Vector reads a row's vector, nil if it has none. Nobody may write to it.
 func (v *View) Vector(row uint32) ([]float32, error) {
+	if !v.s.t.facts.At(row).HasVector {
+		return nil, nil
+	}
 	p, slot := v.s.part(row)
 	switch {
 	case p.lost != nil:

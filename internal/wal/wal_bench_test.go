@@ -26,7 +26,7 @@ const benchRecord = 256
 //   - bare: the bound nobody can pass: one goroutine that writes and syncs as many records at once as there would be
 //     goroutines, and wakes nobody.
 //
-// The three take turns in each round, so that the disk's moods meet all of them. Reported are medians of rounds: records
+// The three take turns in each round, so that the disk meets all of them alike. Reported are medians of rounds: records
 // per second, and the log's ratio to the others. Use -benchtime 50x. Bytes moved are the same but for the log's 32 per
 // record; the sync dominates at 1 goroutine, waking the followers at 64. Set WAL_BENCH_DIR to a directory on a disk if
 // the temporary directory is in memory.

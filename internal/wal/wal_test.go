@@ -188,8 +188,11 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("Open with a failing apply = %v, want its error", err)
 	}
 	for _, bad := range []wal.Options{
-		{Dir: dir}, {FS: o.FS}, {FS: o.FS, Dir: dir, MaxFileBytes: -1},
-		{FS: o.FS, Dir: dir, FirstFileBytes: -1}, {FS: o.FS, Dir: dir, MaxRecordBytes: 2 << 30},
+		{Dir: dir},
+		{FS: o.FS},
+		{FS: o.FS, Dir: dir, MaxFileBytes: -1},
+		{FS: o.FS, Dir: dir, FirstFileBytes: -1},
+		{FS: o.FS, Dir: dir, MaxRecordBytes: 2 << 30},
 	} {
 		if _, _, err := wal.Open(bad, 0, nil); err == nil || !strings.Contains(err.Error(), "log option") {
 			t.Errorf("Open(%+v) = %v, want an error that names the option", bad, err)
@@ -207,7 +210,7 @@ func TestReadFromEveryPosition(t *testing.T) {
 	if _, err := l.Append([]byte("not committed")); err != nil {
 		t.Fatal(err)
 	}
-	for from := wal.LSN(0); from < 85; from++ {
+	for from := range wal.LSN(85) {
 		next := max(from, 1)
 		for rec, err := range l.Read(from) {
 			if err != nil || rec.LSN != next || !bytes.Equal(rec.Payload, payload(next, 0, 400)) {

@@ -59,12 +59,18 @@ func bodyRefusals() []refusal {
 	plain := []string{"Content-Type", "text/plain"}
 	return []refusal{
 		{"media type", "POST", memories, `{"content":"x"}`, "unsupported_media_type", "Content-Type", plain},
-		{"form", "POST", memories, `content=x`, "unsupported_media_type", "Content-Type",
-			[]string{"Content-Type", "application/x-www-form-urlencoded"}},
-		{"charset", "POST", memories, `{"content":"x"}`, "unsupported_media_type", "Content-Type",
-			[]string{"Content-Type", "application/json; charset=latin1"}},
-		{"coding", "POST", memories, `{"content":"x"}`, "unsupported_media_type", "Content-Encoding",
-			[]string{"Content-Encoding", "gzip"}},
+		{
+			"form", "POST", memories, `content=x`, "unsupported_media_type", "Content-Type",
+			[]string{"Content-Type", "application/x-www-form-urlencoded"},
+		},
+		{
+			"charset", "POST", memories, `{"content":"x"}`, "unsupported_media_type", "Content-Type",
+			[]string{"Content-Type", "application/json; charset=latin1"},
+		},
+		{
+			"coding", "POST", memories, `{"content":"x"}`, "unsupported_media_type", "Content-Encoding",
+			[]string{"Content-Encoding", "gzip"},
+		},
 		{"import of JSON", "POST", "/v1/spaces/default/import", `{}`, "unsupported_media_type", "Content-Type", nil},
 		{"no body", "POST", memories, "", "unsupported_media_type", "Content-Type", nil},
 		{"empty body", "POST", memories, "", "malformed_json", "", []string{"Content-Type", "application/json"}},
@@ -104,8 +110,10 @@ func engineRefusals() []refusal {
 		{"link weight", "POST", linksPath, `{"from":"a","to":"a","weight":2}`, "invalid_argument", "links[0].weight", nil},
 		{"unlink without from", "DELETE", linksPath + "?to=a", "", "invalid_argument", "from", nil},
 		{"forget all", "POST", "/v1/spaces/default/forget", `{}`, "invalid_argument", "ids", nil},
-		{"strict", "POST", "/v1/spaces/default/import?strict=yes", `{}`, "invalid_argument", "strict",
-			[]string{"Content-Type", "application/x-ndjson"}},
+		{
+			"strict", "POST", "/v1/spaces/default/import?strict=yes", `{}`, "invalid_argument", "strict",
+			[]string{"Content-Type", "application/x-ndjson"},
+		},
 	}
 }
 

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Every benchmark runs to its end at the quick size, prints a table, and leaves nothing behind.
+func TestQuickRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs every benchmark at its quick size: some ten seconds")
+	}
+	for _, b := range benchmarks() {
+		t.Run(b.name, func(t *testing.T) {
+			var out strings.Builder
+			dir := t.TempDir()
+			if err := run(t.Context(), []string{b.name, "-quick", "-dir", dir}, &out); err != nil {
+				t.Fatalf("%v\n%s", err, out.String())
+			}
+			for _, want := range []string{"## " + b.name, "- machine: ", "- Go: ", "QUICK", "| ---"} {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("output lacks %q:\n%s", want, out.String())
+				}
+			}
+			if strings.Contains(out.String(), ": met.") {
+				t.Errorf("a quick run claims to have met a target:\n%s", out.String())
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
+	}
+}
+
+func TestUnknownBenchmarkIsRefused(t *testing.T) {
+	var out strings.Builder
+	dir := filepath.Join(t.TempDir(), "results")
+	if err := run(t.Context(), []string{"nothing", "-dir", dir}, &out); err == nil {
+		t.Error("run(nothing) = nil, want an error that names it")
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Stat(%s) = %v, want that it does not exist", dir, err)
+	}
+}
+
+// The yardstick does what it is compared for: after put has returned, the record is in the file, whole.
+func TestBareLogHoldsEveryRecord(t *testing.T) {
+	dir := t.TempDir()
+	w, err := openBare(dir, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const callers, each = 8, 50
+	var all sync.WaitGroup
+	for c := range callers {
+		all.Go(func() {
+			for i := range each {
+				if err := w.put(0, fmt.Sprintf("%d/%d", c, i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	// The log is not closed: what is missing now would be missing after a crash.
+	b, err := os.ReadFile(filepath.Join(dir, "a.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for number := uint64(1); number <= callers*each; number++ {
+		size := int(binary.LittleEndian.Uint32(b))
+		sum := crc32.Checksum(b[8:bareHeader+size], crc32.MakeTable(crc32.Castagnoli))
+		if got := binary.LittleEndian.Uint64(b[8:]); got != number || binary.LittleEndian.Uint32(b[4:]) != sum {
+			t.Fatalf("record %d has number %d and a checksum that matches: %v", number, got, binary.LittleEndian.Uint32(b[4:]) == sum)
+		}
+		seen[string(b[bareHeader:bareHeader+size])] = true
+		b = b[bareHeader+size:]
+	}
+	if len(seen) != callers*each {
+		t.Errorf("the log holds %d different records, want %d", len(seen), callers*each)
+	}
+	if err := w.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTextsDifferAndHaveTheirSize(t *testing.T) {
+	c := newCorpus(7)
+	seen := map[string]bool{}
+	for i := range 60_000 { // more than one pass through the corpus at this size
+		text := c.text(i, 256)
+		if len(text) != 256 {
+			t.Fatalf("text(%d, 256) has %d bytes", i, len(text))
+		}
+		if seen[text] {
+			t.Fatalf("text(%d, 256) came before", i)
+		}
+		seen[text] = true
+	}
+	if a, b := c.text(123, 200), newCorpus(7).text(123, 200); a != b {
+		t.Errorf("the same seed gives %q and %q", a, b)
+	}
+}
+
+// Function words make up somewhat less than half of English text.
+func TestFunctionWordsHaveTheirShare(t *testing.T) {
+	c, n := newCorpus(7), 0
+	for _, rank := range c.ranks {
+		if rank < c.function {
+			n++
+		}
+	}
+	if share := float64(n) / float64(len(c.ranks)); share < .4 || share > .55 {
+		t.Errorf("function words make up %.2f of the text, want .40 to .55", share)
+	}
+}
+
+// The histogram agrees with sorting, within the width of a bucket.
+func TestHistogramQuantiles(t *testing.T) {
+	const seed = 5
+	random := rand.New(rand.NewPCG(seed, 0))
+	var h histogram
+	var all []time.Duration
+	for range 20_000 {
+		d := time.Duration(random.ExpFloat64() * 1e5)
+		h.add(d)
+		all = append(all, d)
+	}
+	for _, q := range []float64{.01, .5, .9, .99, .9999, 1} {
+		want, got := quantile(all, q), h.quantile(q)
+		if got < want || float64(got) > float64(want)*(1+1./32)+1 {
+			t.Errorf("seed %d: quantile(%v) = %v, sorting gives %v", seed, q, got, want)
+		}
+	}
+	if h.max != slices.Max(all) {
+		t.Errorf("max = %v, want %v", h.max, slices.Max(all))
+	}
+	for _, d := range []time.Duration{0, 63, 64, 65, 127, 128, 1<<62 + 1} {
+		var one histogram
+		one.add(d)
+		if got := one.quantile(.5); got != d {
+			t.Errorf("quantile of %d alone = %d", d, got)
+		}
+	}
+}
+
+func TestMedianAndThousands(t *testing.T) {
+	for _, c := range []struct {
+		samples []float64
+		want    float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 5}, 5}, {[]float64{4, 1, 2, 3}, 2.5}} {
+		if got := median(c.samples); got != c.want {
+			t.Errorf("median(%v) = %v, want %v", c.samples, got, c.want)
+		}
+	}
+	for n, want := range map[float64]string{0: "0", 999: "999", 1000: "1,000", 1234567: "1,234,567", -1000: "-1,000"} {
+		if got := thousands(n); got != want {
+			t.Errorf("thousands(%v) = %q, want %q", n, got, want)
+		}
+	}
+}

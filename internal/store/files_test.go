@@ -1,0 +1,307 @@
+package store_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/store"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+var manifestPath = filepath.Join(spaceDir, "MANIFEST")
+
+// statePath finds the one state file.
+func statePath(t *testing.T, fsys *vfs.Mem) string {
+	t.Helper()
+	var found []string
+	for _, name := range fsys.Files() {
+		if strings.HasSuffix(name, ".state") {
+			found = append(found, name)
+		}
+	}
+	if len(found) != 1 {
+		t.Fatalf("state files are %v, want one", found)
+	}
+	return found[0]
+}
+
+// framed is a manifest or state file around body, by docs/format/manifest.md.
+func framed(kind string, version uint32, number uint64, body []byte) []byte {
+	h := append([]byte("ENGRAM"+kind), binary.LittleEndian.AppendUint32(nil, version)...)
+	h = append(binary.LittleEndian.AppendUint32(h, 64), storeID[:]...)
+	h = append(binary.LittleEndian.AppendUint64(h, number), make([]byte, 20)...)
+	table := crc32.MakeTable(crc32.Castagnoli)
+	h = binary.LittleEndian.AppendUint32(h, crc32.Checksum(h, table))
+	rest := append(binary.LittleEndian.AppendUint64(nil, uint64(len(body))), body...)
+	seed := crc32.Update(0, table, binary.LittleEndian.AppendUint64(bytes.Clone(storeID[:]), number))
+	return append(append(h, rest...), binary.LittleEndian.AppendUint32(nil, crc32.Update(seed, table, rest))...)
+}
+
+func unhex(t *testing.T, text string) []byte {
+	t.Helper()
+	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// TestGoldenFiles writes one small space and compares its manifest and state file, byte by byte, with what
+// docs/format says they are.
+func TestGoldenFiles(t *testing.T) {
+	fsys := newFS(t)
+	s := mustOpen(t, fsys)
+	empty, err := fsys.Bytes(manifestPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// dimension, metric, position, next file, state number and size, no segments
+	want := framed("MF", 1, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
+		"0000000000000000 0000000000000000 00"))
+	if !bytes.Equal(empty, want) {
+		t.Errorf("manifest of an empty space\n% x, want\n% x", empty, want)
+	}
+	none := store.Time{Nanos: store.NoTime}
+	put := func(id string, v uint32) action {
+		return action{kind: "put", version: version{Record: store.Record{
+			ID: id, Version: v, OccurredAt: none, ValidFrom: none, ValidUntil: none, ExpiresAt: none, CreatedAt: none,
+			UpdatedAt: none,
+		}, Vector: []float32{1, 0, 0, 0, 0, 0, 0, 0}}}
+	}
+	for _, a := range []action{ // positions 1 to 9, rows 0 to 4
+		put("a", 1), put("b", 1), put("c", 1), put("d", 1), put("a", 2),
+		{kind: "erase", id: "b"},
+		{kind: "supersede", id: "c", other: "d", at: 0x0102},
+		{kind: "link", id: "a", other: "d", linkType: "t", weight: 1},
+		{kind: "key", key: store.Key{Name: "k", Fingerprint: 0x0a0b, ID: "a", Result: "r", Version: 3}},
+	} {
+		if err := write(s, []action{a}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustSeal(t, s)
+	state := framed("ST", 1, 2, unhex(t, strings.Join([]string{
+		"03", // ends: row, position, erased
+		"00000000 0500000000000000 00",
+		"01000000 0600000000000000 01",
+		"02000000 0700000000000000 00",
+		"01", // memories: row, archived at, superseded by, until (one hour east), reinforced
+		"02000000 0000000000000080 01 64 01 0201000000000000 a038 00000000",
+		"01", // links: rows, type, weight
+		"04000000 03000000 01 74 0000803f",
+		"01", // keys: name, fingerprint, id, outcome, version
+		"01 6b 0b0a000000000000 01 61 01 72 03000000",
+	}, "")))
+	got, err := fsys.Bytes(filepath.Join(spaceDir, "0000000000000002.state"))
+	if err != nil || !bytes.Equal(got, state) {
+		t.Errorf("state file (%v)\n% x, want\n% x", err, got, state)
+	}
+	segment, err := fsys.Bytes(filepath.Join(spaceDir, "0000000000000001.seg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest := framed("MF", 1, 0, unhex(t, "08000000 00 0900000000000000 0300000000000000 0200000000000000"+
+		fmt.Sprintf("%016x", swap64(len(state)))+"01 0100000000000000 00000000 05000000"+
+		fmt.Sprintf("%016x", swap64(len(segment)))))
+	got, err = fsys.Bytes(manifestPath)
+	if err != nil || !bytes.Equal(got, manifest) {
+		t.Errorf("manifest (%v)\n% x, want\n% x", err, got, manifest)
+	}
+	mustClose(t, s)
+}
+
+func swap64(n int) uint64 {
+	return binary.BigEndian.Uint64(binary.LittleEndian.AppendUint64(nil, uint64(n)))
+}
+
+// TestEveryFlippedBitOfManifestAndState flips each bit: the space is refused by the file's name.
+func TestEveryFlippedBitOfManifestAndState(t *testing.T) {
+	fsys, _, _ := scarred(t)
+	for _, path := range []string{manifestPath, statePath(t, fsys)} {
+		whole, err := fsys.Bytes(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refuses := func(what string, b []byte) {
+			t.Helper()
+			if err := fsys.SetBytes(path, b); err != nil {
+				t.Fatal(err)
+			}
+			s, err := open(fsys)
+			var corrupt *codec.CorruptError
+			if !errors.As(err, &corrupt) || corrupt.Path != path {
+				t.Errorf("%s, %s: Open = %v, want damage with the path", path, what, err)
+			}
+			if err == nil {
+				mustClose(t, s)
+			}
+		}
+		for bit := range 8 * len(whole) {
+			b := bytes.Clone(whole)
+			b[bit/8] ^= 1 << (bit % 8)
+			refuses(fmt.Sprint("bit ", bit), b)
+		}
+		for n := range len(whole) {
+			refuses(fmt.Sprint("cut to ", n), whole[:n])
+		}
+		refuses("a byte more", append(bytes.Clone(whole), 0))
+		if err := fsys.SetBytes(path, whole); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustClose(t, mustOpen(t, fsys))
+}
+
+// TestMissingFilesAreNamed takes files away: what is missing is said, and nothing is made in its place.
+func TestMissingFilesAreNamed(t *testing.T) {
+	whole, b, _ := scarred(t)
+	state := statePath(t, whole)
+	logs := slices.DeleteFunc(whole.Files(), func(name string) bool { return !strings.HasSuffix(name, ".wal") })
+	for path, remove := range map[string][]string{
+		manifestPath: {manifestPath}, state: {state}, filepath.Join(spaceDir, "wal"): logs,
+	} {
+		fsys := whole.CrashClone(0, vfs.KeepAll)
+		saved := map[string][]byte{}
+		for _, name := range remove {
+			saved[name], _ = fsys.Bytes(name) //nolint:errcheck // Remove fails likewise
+			if err := fsys.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 { // the second opening finds what the first left
+			_, err := open(fsys)
+			var corrupt *codec.CorruptError
+			if !errors.As(err, &corrupt) || corrupt.Path != path {
+				t.Errorf("Open without %s = %v, want damage with the path", path, err)
+			}
+		}
+		for name, content := range saved {
+			if err := fsys.SetBytes(name, content); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := mustOpen(t, fsys)
+		b.holds(t, "put back", s)
+		mustClose(t, s)
+	}
+	// A directory that cannot be listed is no new space.
+	fault := vfs.NewFault(newFS(t))
+	fault.FailKindAt(vfs.OpReadDir, 0, errors.New("no access"))
+	if _, err := open(fault); err == nil {
+		t.Error("Open makes a space in a directory that it could not list")
+	}
+}
+
+func TestUnknownVersionsAreRefused(t *testing.T) {
+	fsys, _, rows := scarred(t)
+	for _, path := range []string{manifestPath, statePath(t, fsys), rows[0].path} {
+		whole, err := fsys.Bytes(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := bytes.Clone(whole)
+		binary.LittleEndian.PutUint32(b[8:], 7)
+		binary.LittleEndian.PutUint32(b[60:], crc32.Checksum(b[:60], crc32.MakeTable(crc32.Castagnoli)))
+		if err := fsys.SetBytes(path, b); err != nil {
+			t.Fatal(err)
+		}
+		var format *codec.FormatError
+		if _, err := open(fsys); !errors.As(err, &format) || format.Path != path || format.Found != 7 {
+			t.Errorf("Open with version 7 of %s = %v, want a *codec.FormatError with path and version", path, err)
+		}
+		if err := fsys.SetBytes(path, whole); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestLeftoversAreRemoved puts files beside the space that no manifest names.
+func TestLeftoversAreRemoved(t *testing.T) {
+	fsys, b, _ := scarred(t)
+	kept := fsys.Files()
+	for _, name := range []string{"00000000000000ff.seg", "00000000000000fe.state", "MANIFEST.tmp", "0000000000000001.seg.tmp"} {
+		if err := fsys.SetBytes(filepath.Join(spaceDir, name), []byte("left")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	foreign := filepath.Join(spaceDir, "notes.txt")
+	if err := fsys.SetBytes(foreign, []byte("not ours")); err != nil {
+		t.Fatal(err)
+	}
+	s := mustOpen(t, fsys)
+	files := slices.DeleteFunc(fsys.Files(), func(name string) bool { return name == foreign || filepath.Ext(name) == ".spare" })
+	if !slices.Equal(files, kept) {
+		t.Errorf("after opening there are %v, want %v", files, kept)
+	}
+	if _, err := fsys.Stat(foreign); err != nil {
+		t.Errorf("a file that is not ours: %v", err)
+	}
+	b.holds(t, "opened", s)
+	mustClose(t, s)
+}
+
+// TestSealingAgainMakesNoFiles seals without anything new, and with changes that add no row.
+func TestSealingAgainMakesNoFiles(t *testing.T) {
+	fsys := newFS(t)
+	s := mustOpen(t, fsys)
+	b := newBook()
+	mustSeal(t, s)
+	if _, err := fsys.Stat(filepath.Join(spaceDir, "0000000000000001.seg")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("sealing nothing makes a file: %v", err)
+	}
+	b.do(t, s, b.put("a"), b.put("bb"))
+	mustSeal(t, s)
+	mustSeal(t, s)
+	b.do(t, s, action{kind: "archive", id: "a", at: 4}) // no row, but a new state
+	mustSeal(t, s)
+	if n := s.Stats().Segments; n != 1 {
+		t.Errorf("%d segments, want 1", n)
+	}
+	b.holds(t, "sealed", s)
+	b.do(t, s, b.put("ccc"))
+	mustSeal(t, s)
+	mustClose(t, s)
+	s = mustOpen(t, fsys)
+	b.holds(t, "reopened", s)
+	verified(t, s)
+	// Where every row is erased or void there is nothing to find, and that is no failure.
+	for _, id := range b.ids() {
+		b.do(t, s, action{kind: "erase", id: id})
+	}
+	mustSeal(t, s)
+	mustClose(t, s)
+	s = mustOpen(t, fsys)
+	b.holds(t, "all erased", s)
+	recalled(s.View())
+	verified(t, s)
+	mustClose(t, s)
+}
+
+// TestManySegmentsInOrder seals after each write and opens.
+func TestManySegmentsInOrder(t *testing.T) {
+	fsys := newFS(t)
+	s := mustOpen(t, fsys)
+	b := newBook()
+	for i := range 30 {
+		b.do(t, s, b.put(fmt.Sprint("m", i%20)))
+		mustSeal(t, s)
+	}
+	st := s.Stats()
+	if st.Segments != 30 || st.Hot != 0 || st.Warm != 30 {
+		t.Errorf("Stats = %d segments, %d hot, %d warm", st.Segments, st.Hot, st.Warm)
+	}
+	mustClose(t, s)
+	s = mustOpen(t, fsys)
+	b.holds(t, "reopened", s)
+	mustClose(t, s)
+}

@@ -1,0 +1,133 @@
+package store_test
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/store"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+// TestFailedSyncMakesTheSpaceReadOnly lets the log's sync fail: that write says that its outcome is open, later ones are
+// refused with the cause, readers go on with what was acknowledged, and reopening recovers.
+func TestFailedSyncMakesTheSpaceReadOnly(t *testing.T) {
+	fsys := newFS(t)
+	fault := vfs.NewFault(fsys)
+	s := mustOpen(t, fault)
+	b := newBook()
+	for _, id := range []string{"a", "bb", "ccc"} {
+		b.do(t, s, b.put(id))
+	}
+	mustSeal(t, s)
+	b.do(t, s, b.put("d"))
+	before := recalled(s.View())
+	fault.FailKindAt(vfs.OpSyncData, fault.KindOps(vfs.OpSyncData), syscall.EIO)
+	doubt := b.put("in doubt")
+	if err := write(s, []action{doubt}); !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, syscall.EIO) {
+		t.Fatalf("Write with a failing sync = %v, want ErrReadOnly and the cause", err)
+	}
+	fault.Heal()
+	for range 3 {
+		if err := write(s, []action{b.put("e")}); !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, syscall.EIO) {
+			t.Errorf("the next Write = %v, want ErrReadOnly and the cause", err)
+		}
+	}
+	if err := s.Seal(); !errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("Seal = %v, want ErrReadOnly", err)
+	}
+	if err := s.Health(); !errors.Is(err, store.ErrReadOnly) || !errors.Is(s.Stats().ReadOnly, syscall.EIO) {
+		t.Errorf("Health = %v, Stats say %v", err, s.Stats().ReadOnly)
+	}
+	if diff := b.differs(s.View()); diff != "" {
+		t.Errorf("readers: %s", diff)
+	}
+	if diff := changed(before, recalled(s.View())); diff != "" {
+		t.Errorf("recall: %s", diff)
+	}
+	for _, mode := range []vfs.CrashMode{vfs.KeepAll, vfs.LoseAll} {
+		c := b.clone()
+		if mode == vfs.KeepAll {
+			c.note(doubt)
+		}
+		again := mustOpen(t, fsys.CrashClone(0, mode))
+		c.holds(t, mode.String(), again)
+		c.do(t, again, c.put("e"))
+		c.holds(t, mode.String(), again)
+		mustClose(t, again)
+	}
+	if err := s.Close(); err == nil {
+		t.Error("Close of a space whose log failed says nothing")
+	}
+	s = mustOpen(t, fault)
+	b.note(doubt)
+	b.holds(t, "reopened without a power cut", s)
+	b.do(t, s, b.put("e"))
+	verified(t, s)
+	mustClose(t, s)
+}
+
+// TestSealingFailsUntilMemoryIsUsedUp keeps the disk from taking segments: writes go on until the memory for unsealed
+// memories is used up, then say so with the cause, and go on by themselves once the disk is well.
+func TestSealingFailsUntilMemoryIsUsedUp(t *testing.T) {
+	fsys := newFS(t)
+	fault := vfs.NewFault(fsys)
+	var full atomic.Bool
+	fault.Inject = func(op vfs.Op) error {
+		if full.Load() && op.Kind == vfs.OpCreate && !strings.HasSuffix(op.Name, ".spare") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	limits := func(o *store.Options) { o.HotBytes, o.HotLimit = 2<<10, 8<<10 }
+	s := mustOpen(t, fault, limits)
+	full.Store(true)
+	b := newBook()
+	refused := false
+	for range 2000 {
+		a := b.put("m" + string(rune('a'+b.clock%20)))
+		err := write(s, []action{a})
+		if err != nil {
+			refused = true
+			if !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, syscall.ENOSPC) {
+				t.Fatalf("Write = %v, want ErrReadOnly and the cause", err)
+			}
+			break
+		}
+		b.note(a)
+	}
+	if !refused {
+		t.Fatal("writes never stop, however much is unsealed")
+	}
+	if diff := b.differs(s.View()); diff != "" {
+		t.Errorf("readers: %s", diff)
+	}
+	full.Store(false)
+	a := b.put("after")
+	err := write(s, []action{a})
+	for tries := 0; err != nil && tries < 1000; tries++ { // a refused write starts a sealing and does not wait for it
+		time.Sleep(time.Millisecond)
+		err = write(s, []action{a})
+	}
+	if err != nil {
+		t.Fatalf("Write on the healed disk = %v", err)
+	}
+	b.note(a)
+	mustSeal(t, s)
+	if err := s.Health(); err != nil {
+		t.Errorf("Health on the healed disk = %v", err)
+	}
+	for _, name := range fsys.Files() {
+		if strings.HasSuffix(name, ".tmp") {
+			t.Errorf("%s is left", name)
+		}
+	}
+	mustClose(t, s)
+	s = mustOpen(t, fault, limits)
+	b.holds(t, "reopened", s)
+	verified(t, s)
+	mustClose(t, s)
+}
