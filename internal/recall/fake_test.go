@@ -50,7 +50,6 @@ type space struct {
 	dim        int
 	metric     ann.Metric
 	vectors    *segment.Hot
-	slots      []uint32 // row of each slot of vectors
 	expiring   bool
 	damaged    map[uint32]bool
 	parts      []ann.Part // instead of vectors, if not nil

@@ -195,6 +195,9 @@ func (b *book) note(a action) {
 	b.memories[a.id] = m
 }
 
+// longSource makes records so large that the log has several files.
+var longSource = strings.Repeat("source ", 100)
+
 var bookWords = strings.Fields("river stone window copper lantern harvest anchor violet thunder paper orchard signal")
 
 // put makes the next version of a memory, or its first; restore repeats the last one. Every second has a vector.
@@ -218,7 +221,7 @@ func (b *book) put(id string) action {
 		Speaker: []string{"", "Ada", "Bo"}[seed%3], Session: []string{"", "s1", "s2"}[len(id)%3],
 		OccurredAt: store.Time{Nanos: 1e15 + seed%17*1e12, Offset: 3600}, ValidFrom: none, ValidUntil: none,
 		ExpiresAt: none, CreatedAt: store.Time{Nanos: b.clock}, UpdatedAt: store.Time{Nanos: b.clock},
-		Confidence: float64(seed%5) / 4, Pin: seed%7 == 0,
+		Confidence: float64(seed%5) / 4, Pin: seed%7 == 0, Source: longSource,
 	}
 	if seed%2 == 0 {
 		r.Tags = []string{"t" + strconv.Itoa(int(seed%4)), "all"}

@@ -100,6 +100,7 @@ func dyingWrites(t *testing.T, sealed bool, end string) {
 				t.Fatalf("after %d, %s: recall: %s", n, what, diff)
 			}
 		}
+		keyless(t, s, "k")
 		b.do(t, s, b.put(fmt.Sprint("next", n)), action{kind: "reinforce", id: "ccc", count: uint32(n), at: 1})
 		verified(t, s)
 	}
@@ -113,6 +114,20 @@ func dyingWrites(t *testing.T, sealed bool, end string) {
 	}
 	verified(t, s)
 	mustClose(t, s)
+}
+
+// keyless fails the test if the space knows the key.
+func keyless(t *testing.T, s *store.Space, name string) {
+	t.Helper()
+	err := s.Write("look", nil, func(tx *store.Tx) error {
+		if k, ok := tx.Key(name); ok {
+			return fmt.Errorf("Key(%s) = %+v, want none", name, k)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // TestFailedFirstVectorFixesNoDimension lets the write with the first vector of a space fail: the next one may have

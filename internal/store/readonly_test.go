@@ -17,7 +17,8 @@ import (
 func TestFailedSyncMakesTheSpaceReadOnly(t *testing.T) {
 	fsys := newFS(t)
 	fault := vfs.NewFault(fsys)
-	s := mustOpen(t, fault)
+	oneFile := func(o *store.Options) { o.LogFileBytes = 64 << 10 } // the sync that fails is the write's own
+	s := mustOpen(t, fault, oneFile)
 	b := newBook()
 	for _, id := range []string{"a", "bb", "ccc"} {
 		b.do(t, s, b.put(id))
