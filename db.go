@@ -51,9 +51,11 @@ type handle struct {
 	err   error
 	// refs counts the calls that use the space; closing makes it negative for good.
 	refs atomic.Int64
-	// lastUse and lastTime say when it was last acquired through the registry or released.
-	lastUse  atomic.Uint64
-	lastTime atomic.Int64
+	// lastUse says when it was last acquired through the registry, in the registry's count.
+	lastUse atomic.Uint64
+	// used is set by every release; the janitor takes it back and notes the time, so that a call reads no clock for it.
+	used     atomic.Bool
+	idleFrom time.Time     // when the janitor last saw it used; the janitor's
 	gone     chan struct{} // closed when the space is closed
 }
 
@@ -106,7 +108,7 @@ func (o Options) Open(dir string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	h.release(db)
+	h.release()
 	db.janitor.Go(db.closeIdle)
 	return db, nil
 }
@@ -309,8 +311,10 @@ func (db *DB) closeHandle(h *handle, wait bool) error {
 }
 
 // release gives a reference back.
-func (h *handle) release(db *DB) {
-	h.lastTime.Store(db.o.Clock().UnixNano())
+func (h *handle) release() {
+	if !h.used.Load() {
+		h.used.Store(true)
+	}
 	h.refs.Add(-1)
 }
 
@@ -324,11 +328,13 @@ func (db *DB) closeIdle() {
 			return
 		case <-tick.C:
 		}
-		before := db.o.Clock().Add(-db.o.IdleTimeout).UnixNano()
+		now := db.o.Clock()
 		db.mu.Lock()
 		var idle []*handle
 		for _, h := range db.open {
-			if last := h.lastTime.Load(); h.refs.Load() == 0 && last != 0 && last < before {
+			if h.used.Swap(false) || h.idleFrom.IsZero() {
+				h.idleFrom = now
+			} else if h.refs.Load() == 0 && now.Sub(h.idleFrom) >= db.o.IdleTimeout {
 				idle = append(idle, h)
 			}
 		}

@@ -20,17 +20,17 @@ func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
 	if c.id("id", id); c.err != nil {
 		return Memory{}, c.err
 	}
-	now := s.db.o.Clock()
 	var m Memory
 	err := s.read(ctx, "get", func(v *store.View) error {
-		f, r, err := v.Get(id)
-		if errors.Is(err, ErrNotFound) || err == nil && expired(r.ExpiresAt, now) {
+		var r store.Record
+		f, err := v.Get(id, &r)
+		if errors.Is(err, ErrNotFound) || err == nil && !r.ExpiresAt.IsZero() && expired(r.ExpiresAt, s.db.o.Clock()) {
 			return notFound(id)
 		}
 		if err != nil {
 			return err
 		}
-		m, err = whole(v, f, r)
+		m, err = whole(v, f, &r)
 		return err
 	})
 	if err != nil {

@@ -251,6 +251,9 @@ type Answer struct {
 	Hits []Hit `json:"hits"`
 	// Searched is the number of memories that passed the filters and were considered.
 	Searched int `json:"searched"`
+	// Damaged says what could not be read and so was not considered: groups of vectors, by file and offset. Empty if
+	// everything was looked at.
+	Damaged []string `json:"damaged,omitempty"`
 }
 
 // Hit is one recalled memory.

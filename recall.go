@@ -33,6 +33,9 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 			return err
 		}
 		answer.Searched = found.Searched
+		for _, err := range found.Damage {
+			answer.Damaged = append(answer.Damaged, err.Error())
+		}
 		for i := range found.Hits {
 			hit, err := hitOf(v, &found.Hits[i])
 			if err != nil {

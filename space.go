@@ -35,7 +35,7 @@ func (s *Space) with(ctx context.Context, op string, create bool, fn func(*store
 		}
 		s.last.Store(h)
 	}
-	defer h.release(s.db)
+	defer h.release()
 	return isolate.Do(op, s.name, nil, func() error { return fn(h.space) })
 }
 

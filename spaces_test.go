@@ -114,12 +114,12 @@ func TestIdleSpacesAreClosed(t *testing.T) {
 	w := newWorld(t, engram.Options{IdleTimeout: time.Millisecond * 4})
 	s := w.space("idle")
 	remember(t, s, engram.Draft{ID: "m", Content: "Still burning."})
-	w.clock.set(w.clock.tell().Add(time.Hour))
 	deadline := time.Now().Add(10 * time.Second)
 	for w.db.OpenSpaces() > 0 {
 		if time.Now().After(deadline) {
 			t.Fatal("an unused space stays open")
 		}
+		w.clock.set(w.clock.tell().Add(time.Hour)) // between any two looks of the janitor
 		time.Sleep(time.Millisecond)
 	}
 	want(t, "opened again", recall(t, s, engram.Cue{Text: "burning"}), []string{"m"})

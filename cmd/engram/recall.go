@@ -88,6 +88,9 @@ func (a *app) printAnswer(answer engram.Answer) error {
 	case len(answer.Hits) == 0:
 		a.printf("Nothing relevant is known; %s searched.\n", counted(answer.Searched, "memory was", "memories were"))
 	}
+	for _, what := range answer.Damaged {
+		a.printf("Not considered, because it is damaged: %s\n", printable(what))
+	}
 	for i, hit := range answer.Hits {
 		terms := largestFirst(hit.Why)
 		a.printf("%d. %.4f = %s\n", i+1, hit.Score, termsLine(terms))

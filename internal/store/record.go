@@ -105,18 +105,28 @@ func readTime(d *codec.Decoder) Time {
 	return Time{Nanos: int64(d.U64()), Offset: int32(d.Varint())}
 }
 
-// readRecord decodes what appendRecord wrote. The result shares nothing with b: its strings are parts of one copy.
+// readRecord decodes what appendRecord wrote.
 func readRecord(b []byte) (*Record, error) {
+	r := new(Record)
+	if err := r.decode(b); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// decode reads what appendRecord wrote into the zero Record r. It shares nothing with b: its strings are parts of one
+// copy.
+func (r *Record) decode(b []byte) error {
 	d := codec.NewDecoder(b)
 	if v := d.U8(); d.Err() == nil && v != recordVersion {
-		return nil, fmt.Errorf("decode record: encoding %d is unknown, this program reads %d", v, recordVersion)
+		return fmt.Errorf("decode record: encoding %d is unknown, this program reads %d", v, recordVersion)
 	}
 	whole := string(b)
 	text := func() string {
 		n := len(d.Bytes())
 		return whole[d.Offset()-n : d.Offset()]
 	}
-	r := &Record{ID: text(), Version: uint32(d.Uvarint()), Content: text()}
+	r.ID, r.Version, r.Content = text(), uint32(d.Uvarint()), text()
 	for _, s := range [...]*string{&r.Kind, &r.Speaker, &r.Session, &r.Source, &r.Reason} {
 		*s = text()
 	}
@@ -140,9 +150,9 @@ func readRecord(b []byte) (*Record, error) {
 	r.Confidence = d.F64()
 	r.Pin = d.U8()&recordPin != 0
 	if err := d.Done(); err != nil {
-		return nil, fmt.Errorf("decode record: %w", err)
+		return fmt.Errorf("decode record: %w", err)
 	}
-	return r, nil
+	return nil
 }
 
 // recordID reads the id alone, as a part of b.

@@ -22,12 +22,13 @@ type checkpoint struct {
 	hot                 hotPart
 	rows, entries, keys uint32
 	dim                 int
+	logged              int64 // bytes of frames up to position since the last one
 }
 
 // sealIfFull starts a sealing if the hot segment has reached its size and none is under way.
 func (s *Space) sealIfFull() {
 	parts := *s.parts.Load()
-	if hot := parts[len(parts)-1].hot; hot.SizeBytes() < s.o.HotBytes/4 {
+	if hot := parts[len(parts)-1].hot; hot.SizeBytes() < s.o.HotBytes/4 && s.logged.Load() < s.logLimit() {
 		return // the usual case, decided without the writers' lock
 	}
 	s.mu.Lock()
@@ -35,10 +36,15 @@ func (s *Space) sealIfFull() {
 	size := s.hot.seg.SizeBytes()
 	switch {
 	case s.retry.hot.seg != nil && size < s.retryAt: // being sealed, or failed a short while ago
-	case s.retry.hot.seg != nil, size >= s.o.HotBytes, s.hot.seg.Rows() >= segment.MaxRows/2:
+	case s.retry.hot.seg != nil, size >= s.o.HotBytes, s.hot.seg.Rows() >= segment.MaxRows/2,
+		s.logged.Load() >= s.logLimit():
 		s.startSealing()
 	}
 }
+
+// logLimit is how many bytes of frames call for a sealing although the hot segment is small: associations, archived
+// memories and the like fill the log alone.
+func (s *Space) logLimit() int64 { return 4 * s.o.HotBytes }
 
 // startSealing freezes the hot segment, unless one is frozen already, and seals the frozen one in the background.
 // s.mu must be held.
@@ -95,7 +101,7 @@ func (s *Space) freeze() checkpoint {
 	}
 	cp := checkpoint{
 		position: s.staged.Position, hot: s.hot, rows: s.hot.base + s.hot.seg.Rows(), entries: s.nextEntry,
-		keys: s.nextKey, dim: s.staged.Dim,
+		keys: s.nextKey, dim: s.staged.Dim, logged: s.logged.Load(),
 	}
 	s.keep = cp.position
 	s.retry = cp
@@ -218,6 +224,7 @@ func (s *Space) swap(cp checkpoint, warm *segment.Warm, m *manifest) {
 	s.parts.Store(&parts)
 	m.nextFile = s.man.nextFile
 	s.man = m
+	s.logged.Add(-cp.logged)
 	s.retry = checkpoint{}
 	s.keep = maxPosition
 }

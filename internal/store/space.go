@@ -79,8 +79,9 @@ type Space struct {
 
 	prepared sync.Pool // of *Prepared
 
-	view  atomic.Pointer[View]
-	parts atomic.Pointer[[]part]
+	view   atomic.Pointer[View]
+	logged atomic.Int64 // bytes of frames since the last sealing
+	parts  atomic.Pointer[[]part]
 
 	mu        sync.Mutex // serialises writers; guards the fields below
 	staged    View       // as of the last frame handed to the log
@@ -183,6 +184,7 @@ func (s *Space) replay() error {
 		return err
 	}
 	s.log = log
+	s.logged.Store(recovery.Bytes)
 	if recovery.Torn != nil {
 		s.torn = recovery.Torn.Bytes
 	}
@@ -237,6 +239,7 @@ func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
 func (s *Space) begin(position uint64) *Tx {
 	tx := &Tx{
 		s: s, t: s.t, position: position, view: s.staged, firstHot: s.hot.seg.Rows(),
+		entries:  s.nextEntry,
 		listened: s.o.WantEvents != nil && s.o.WantEvents(),
 	}
 	tx.view.Position = position
@@ -329,6 +332,7 @@ func (s *Space) stage(op string, fn func(*Tx) error) (view View, events bool, er
 		return View{}, false, err
 	}
 	kept = true
+	s.logged.Add(int64(len(tx.frame.Buf)))
 	if tx.ops == 0 {
 		// Nothing new, but what fn saw may not be durable yet: the caller waits for it.
 		return s.staged, false, nil

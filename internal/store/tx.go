@@ -22,6 +22,7 @@ type Tx struct {
 	frame    codec.Encoder
 	ops      int
 	firstHot uint32   // hot slots from here on are this write's
+	entries  uint32   // entries from here on are this write's
 	undo     []func() // takes back changes of what readers can reach, in reverse order
 	puts     uint32
 	replay   bool // from the log, while nobody reads
@@ -52,6 +53,9 @@ func (tx *Tx) abort() {
 		if tx.t.ends.End(hot.base+slot) != 0 {
 			tx.t.setEnd(hot.base+slot, 0)
 		}
+	}
+	for entry := tx.entries; entry < tx.s.nextEntry; entry++ {
+		tx.t.firsts.Set(entry, noRow)
 	}
 }
 
@@ -384,6 +388,9 @@ func (s *Space) insertChain(row uint32, r *Record) {
 		s.t.chain.Insert(session, row, func(a, b uint32) bool { return s.before(a, b, row, r.ID) })
 	}
 }
+
+// noRow is the first row of an entry that a failed write was about to make: beyond every view.
+const noRow = ^uint32(0)
 
 // wanted reports whether an entry is more than the place of a failed write.
 func (t *table) wanted(entry uint32) bool { return t.ends.End(t.firsts.Get(entry)) != 0 }

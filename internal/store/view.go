@@ -51,19 +51,17 @@ func (v *View) Find(id string) (found Found, ok bool, err error) {
 	return v.find(id, func([]byte) error { return nil })
 }
 
-// Get is Lookup that reads the memory's current version along the way.
-func (v *View) Get(id string) (found Found, r *Record, err error) {
-	found, ok, err := v.find(id, func(body []byte) (err error) {
-		r, err = readRecord(body)
-		return err
-	})
+// Get is Lookup that reads the memory's current version into r along the way; a memory that does not exist is
+// ErrNotFound.
+func (v *View) Get(id string, r *Record) (Found, error) {
+	found, ok, err := v.find(id, r.decode)
 	if err == nil && !ok {
 		err = ErrNotFound
 		if v.s.lost != nil {
 			err = v.maybeLost(id)
 		}
 	}
-	return found, r, err
+	return found, err
 }
 
 func (v *View) maybeLost(id string) error {
@@ -74,9 +72,8 @@ func (v *View) maybeLost(id string) error {
 func (v *View) find(id string, fn func(body []byte) error) (found Found, ok bool, err error) {
 	t, hash := v.s.t, hashString(id)
 	_, ok = t.ids.Find(hash, func(entry uint32) bool {
-		first := t.firsts.Get(entry)
-		if first >= v.Rows || t.ends.End(first) == 0 {
-			return false
+		if t.firsts.Get(entry) >= v.Rows {
+			return false // not yet, or never
 		}
 		st := t.state(entry, v.Position)
 		if st.erased {
@@ -156,9 +153,6 @@ func (v *View) ID(row uint32) (id string, err error) {
 
 // Vector reads a row's vector, nil if it has none. Nobody may write to it.
 func (v *View) Vector(row uint32) ([]float32, error) {
-	if !v.s.t.facts.At(row).HasVector {
-		return nil, nil
-	}
 	p, slot := v.s.part(row)
 	switch {
 	case p.lost != nil:

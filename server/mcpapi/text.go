@@ -36,11 +36,15 @@ func outcomeText(o engram.Outcome) string {
 
 // recallText lists the hits, each on a line, with the stored text quoted.
 func recallText(r recalled) string {
+	damage := ""
+	if len(r.Damaged) > 0 {
+		damage = fmt.Sprintf(" Not everything could be read: %d groups of vectors are damaged.", len(r.Damaged))
+	}
 	if len(r.Hits) == 0 {
-		return fmt.Sprintf("Nothing relevant is known (%d memories considered).", r.Searched)
+		return fmt.Sprintf("Nothing relevant is known (%d memories considered).%s", r.Searched, damage)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d memories considered. %s\n", len(r.Hits), r.Searched, r.Provenance)
+	fmt.Fprintf(&b, "%d of %d memories considered.%s %s\n", len(r.Hits), r.Searched, damage, r.Provenance)
 	for i, h := range r.Hits {
 		line := fmt.Sprintf("%d. id %s, %s, confidence %.2g, score %.3g: %s\n",
 			i+1, quote(h.ID), h.OccurredAt.Format(time.RFC3339), h.Confidence, h.Score, excerpt(h.Content))

@@ -113,6 +113,8 @@ type Memory struct {
 type Answer struct {
 	Hits     []Hit `json:"hits"`
 	Searched int   `json:"searched"`
+	// Damaged says what could not be read and so was not considered.
+	Damaged []string `json:"damaged,omitempty"`
 }
 
 // Hit is one recalled memory.
@@ -141,7 +143,7 @@ func FromAnswer(a engram.Answer) Answer {
 			hits[i].Explain[t.Name] = t.Detail
 		}
 	}
-	return Answer{Hits: hits, Searched: a.Searched}
+	return Answer{Hits: hits, Searched: a.Searched, Damaged: a.Damaged}
 }
 
 // Engine returns the answer as the root package gives it, for clients; the terms are in the order of their names.
@@ -154,7 +156,7 @@ func (a Answer) Engine() engram.Answer {
 		}
 		slices.SortFunc(hits[i].Why, func(x, y engram.Term) int { return strings.Compare(x.Name, y.Name) })
 	}
-	return engram.Answer{Hits: hits, Searched: a.Searched}
+	return engram.Answer{Hits: hits, Searched: a.Searched, Damaged: a.Damaged}
 }
 
 // vector returns the vector that was given in one of two forms, nil if in none. prefix leads to the field in errors.

@@ -1,0 +1,84 @@
+package engram_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+// TestDamageIsSaidAndConfined flips bits in a sealed segment under the public API.
+func TestDamageIsSaidAndConfined(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	const n = 200
+	for i := range n {
+		v := make([]float32, 16)
+		for j := range v {
+			v[j] = float32((i*31+j*17)%23) - 11
+		}
+		remember(t, s, engram.Draft{ID: fmt.Sprint(i), Content: fmt.Sprintf("Marker%d of the long wall.", i), Embedding: v})
+	}
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := segmentOf(t, w)
+	bytes, err := w.fs.Bytes(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := int64(strings.Index(string(bytes), "Marker77 of"))
+	if err := w.fs.Corrupt(path, body+3, 1); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Get(t.Context(), "77")
+	corrupt, ok := errors.AsType[*engram.CorruptError](err)
+	if !ok || corrupt.Path != path || corrupt.Offset <= 0 || errors.Is(err, engram.ErrNotFound) {
+		t.Errorf("Get of a damaged memory = %v, want a CorruptError that names %s and an offset", err, path)
+	}
+	for _, i := range []int{0, 76, 78, n - 1} {
+		if m, err := s.Get(t.Context(), fmt.Sprint(i)); err != nil || !strings.Contains(m.Content, fmt.Sprintf("Marker%d ", i)) {
+			t.Errorf("Get(%d) beside a damaged memory = %+v, %v", i, m, err)
+		}
+	}
+	want(t, "recall beside it", recall(t, s, engram.Cue{Text: "Marker76"}), []string{"76"})
+	report, err := s.Verify(t.Context())
+	if err != nil || len(report.Problems) != 1 || report.Problems[0].File != path {
+		t.Errorf("Verify = %+v, %v, want one problem in %s", report, err, path)
+	}
+	if err := w.fs.Corrupt(path, body+3, 1); err != nil { // repair it for the checks that follow
+		t.Fatal(err)
+	}
+
+	// Vectors start at the first multiple of 4096 behind lines and blocks.
+	vectors := int64((128 + n*(64+16) + 4095) &^ 4095)
+	w.reopen() // groups are verified once after opening
+	if err := w.fs.Corrupt(path, vectors+5, 4); err != nil {
+		t.Fatal(err)
+	}
+	s = w.def()
+	probe := make([]float32, 16)
+	for j := range probe {
+		probe[j] = float32((199*31+j*17)%23) - 11
+	}
+	answer, err := s.Recall(t.Context(), engram.Cue{Text: "wall", Embedding: probe, Limit: 5})
+	if err != nil || len(answer.Damaged) == 0 || !strings.Contains(answer.Damaged[0], path) || len(answer.Hits) == 0 {
+		t.Errorf("Recall beside damaged vectors = %+v, %v, want hits and what was left out", answer, err)
+	}
+	if err := w.fs.Corrupt(path, vectors+5, 4); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func segmentOf(t *testing.T, w *world) string {
+	t.Helper()
+	for _, name := range w.fs.Files() {
+		if strings.HasSuffix(name, ".seg") {
+			return name
+		}
+	}
+	t.Fatal("there is no segment file")
+	return ""
+}
