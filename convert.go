@@ -43,8 +43,14 @@ func fromPairs(pairs []store.Pair) map[string]string {
 }
 
 // memoryOf is a stored version as the API shows it, without embedding and links.
-func memoryOf(r *store.Record) Memory {
-	return Memory{
+func memoryOf(r *store.Record) (m Memory) {
+	m.set(r)
+	return m
+}
+
+// set makes m the version r. A Memory is some 450 bytes: on the way of Get it is filled in where the caller has it.
+func (m *Memory) set(r *store.Record) {
+	*m = Memory{
 		ID: r.ID, Content: r.Content, Kind: r.Kind, Tags: r.Tags, Speaker: r.Speaker, Session: r.Session,
 		OccurredAt: r.OccurredAt.Go(), ValidFrom: r.ValidFrom.Go(), ValidUntil: r.ValidUntil.Go(),
 		ExpiresAt: r.ExpiresAt.Go(), Pin: r.Pin, Confidence: r.Confidence, Source: r.Source,
@@ -54,8 +60,14 @@ func memoryOf(r *store.Record) Memory {
 }
 
 // withFate is the current version r of a memory with what became of it.
-func withFate(v *store.View, f store.Found, r *store.Record) Memory {
-	m := memoryOf(r)
+func withFate(v *store.View, f store.Found, r *store.Record) (m Memory) {
+	m.setCurrent(v, f, r)
+	return m
+}
+
+// setCurrent makes m the current version r with what became of it.
+func (m *Memory) setCurrent(v *store.View, f store.Found, r *store.Record) {
+	m.set(r)
 	m.Tier = tierOf(v, f.Row)
 	m.Reinforced = int(f.Reinforced())
 	if f.Archived() {
@@ -65,7 +77,6 @@ func withFate(v *store.View, f store.Found, r *store.Record) Memory {
 		m.SupersededBy = by
 		m.ValidUntil = f.Until().Go()
 	}
-	return m
 }
 
 func tierOf(v *store.View, row uint32) Tier {

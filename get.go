@@ -30,8 +30,7 @@ func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
 		if err != nil {
 			return err
 		}
-		m, err = whole(v, f, &r)
-		return err
+		return m.setWhole(v, f, &r)
 	})
 	if err != nil {
 		return Memory{}, err
@@ -74,17 +73,21 @@ func wholeMemory(v *store.View, f store.Found) (Memory, error) {
 	if err != nil {
 		return Memory{}, err
 	}
-	return whole(v, f, r)
-}
-
-// whole is the current version r with embedding and links.
-func whole(v *store.View, f store.Found, r *store.Record) (m Memory, err error) {
-	m = withFate(v, f, r)
-	if m.Embedding, err = ownVector(v, f.Row); err != nil {
+	var m Memory
+	if err := m.setWhole(v, f, r); err != nil {
 		return Memory{}, err
 	}
+	return m, nil
+}
+
+// setWhole makes m the current version r with embedding and links.
+func (m *Memory) setWhole(v *store.View, f store.Found, r *store.Record) (err error) {
+	m.setCurrent(v, f, r)
+	if m.Embedding, err = ownVector(v, f.Row); err != nil {
+		return err
+	}
 	m.Links, err = associations(v, f)
-	return m, err
+	return err
 }
 
 // ownVector is a copy of a row's vector for the caller to keep.

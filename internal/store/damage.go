@@ -57,7 +57,7 @@ func (s *Space) loadDamaged(row uint32, info segment.Row, st *state) {
 func (s *Space) newDamaged(row uint32) (entry uint32) {
 	entry = s.nextEntry
 	s.nextEntry++
-	s.t.firsts.Set(entry, row)
+	s.t.setFirst(entry, row)
 	s.t.states.Grow(s.nextEntry)
 	s.staged.Entries = s.nextEntry
 	s.staged.Memories++

@@ -21,8 +21,7 @@ type table struct {
 	ends    isolate.Stamps                 // by row: the position from which on it is not current; 0 is void
 	known   atomic.Pointer[isolate.Stamps] // as ends, but superseded rows go on; nil until the first is superseded
 	facts   isolate.Column[recall.Facts]   // by row
-	firsts  isolate.Column[uint32]         // by entry: its first row
-	states  isolate.Column[stateCell]      // by entry: nil while it has one version and nothing was said of it
+	states  isolate.Column[stateCell]      // by entry
 	ids     isolate.Table                  // hash of id -> entry
 	scopes  isolate.Table                  // hash of content and scope -> entry
 	keys    isolate.Table                  // hash of idempotency key -> place in keyList
@@ -33,7 +32,17 @@ type table struct {
 	links   *graph.Links
 }
 
-type stateCell struct{ p atomic.Pointer[entryState] }
+// stateCell is what is kept of an entry: 16 bytes, read together.
+type stateCell struct {
+	p     atomic.Pointer[entryState] // nil while it has one version and nothing was said of it
+	first atomic.Uint32              // its first row; noRow if the write that was to make it failed
+}
+
+// first gives an entry's first row.
+func (t *table) first(entry uint32) uint32 { return t.states.At(entry).first.Load() }
+
+// setFirst gives an entry its first row. Only the writer may call it.
+func (t *table) setFirst(entry, row uint32) { t.states.Slot(entry).first.Store(row) }
 
 // entryState is what became of an entry at a position. States are immutable and lead to older ones, so that a reader
 // at any position finds the one that holds for it.
@@ -76,7 +85,7 @@ func (t *table) state(entry uint32, p uint64) *entryState {
 	if st := t.states.At(entry).at(p); st != nil {
 		return st
 	}
-	return &entryState{row: t.firsts.Get(entry), archivedAt: NoTime, until: Time{Nanos: NoTime}}
+	return &entryState{row: t.first(entry), archivedAt: NoTime, until: Time{Nanos: NoTime}}
 }
 
 // change makes a new state from old, to be altered by the caller and then set.

@@ -55,7 +55,7 @@ func (tx *Tx) abort() {
 		}
 	}
 	for entry := tx.entries; entry < tx.s.nextEntry; entry++ {
-		tx.t.firsts.Set(entry, noRow)
+		tx.t.setFirst(entry, noRow)
 	}
 }
 
@@ -377,7 +377,7 @@ func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepar
 
 // stageEntry fills everything that is kept per entry and makes it findable.
 func (t *table) stageEntry(entry, row uint32, hash uint64, r *Record) {
-	t.firsts.Set(entry, row)
+	t.setFirst(entry, row)
 	t.states.Grow(entry + 1)
 	t.ids.Insert(hash, entry, t.wanted)
 	t.scopes.Insert(scopeHash(r), entry, t.wanted)
@@ -393,7 +393,7 @@ func (s *Space) insertChain(row uint32, r *Record) {
 const noRow = ^uint32(0)
 
 // wanted reports whether an entry is more than the place of a failed write.
-func (t *table) wanted(entry uint32) bool { return t.ends.End(t.firsts.Get(entry)) != 0 }
+func (t *table) wanted(entry uint32) bool { return t.ends.End(t.first(entry)) != 0 }
 
 // nextVersion makes row the current version of a memory that exists.
 func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {

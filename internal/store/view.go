@@ -72,7 +72,7 @@ func (v *View) maybeLost(id string) error {
 func (v *View) find(id string, fn func(body []byte) error) (found Found, ok bool, err error) {
 	t, hash := v.s.t, hashString(id)
 	_, ok = t.ids.Find(hash, func(entry uint32) bool {
-		if t.firsts.Get(entry) >= v.Rows {
+		if t.first(entry) >= v.Rows {
 			return false // not yet, or never
 		}
 		st := t.state(entry, v.Position)
@@ -247,7 +247,7 @@ func (v *View) current(row uint32) bool { return row < v.Rows && v.s.t.ends.Aliv
 func (v *View) Scan(first uint32, fn func(entry uint32, f Found) bool) {
 	t := v.s.t
 	for entry := first; entry < v.Entries; entry++ {
-		row := t.firsts.Get(entry)
+		row := t.first(entry)
 		if row >= v.Rows || t.ends.End(row) == 0 {
 			continue
 		}
@@ -336,7 +336,7 @@ func (v *View) ExpiresAt(row uint32) Time { return Time{Nanos: v.s.t.facts.At(ro
 
 // FirstIdentity is the identity of an entry's first row.
 func (v *View) FirstIdentity(entry uint32) (segment.Identity, error) {
-	return v.Identity(v.s.t.firsts.Get(entry))
+	return v.Identity(v.s.t.first(entry))
 }
 
 // EntryAfter finds the first entry whose first row was written after that identity. Entries are numbered in that order;
