@@ -1,0 +1,227 @@
+package store
+
+import (
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/recall"
+	"github.com/orchard9/engram-go/internal/segment"
+)
+
+// How each op is staged: by the write that decides it, and again by every replay of the log.
+
+func (o *putOp) apply(tx *Tx) error {
+	t, r := tx.t, o.record
+	found, exists, err := tx.Find(r.ID)
+	if err != nil && tx.replay {
+		found, err = tx.findDamaged(r.ID, err)
+		exists = err == nil
+	}
+	if err != nil {
+		return err
+	}
+	if len(o.vector) > 0 {
+		if err := tx.setDim(len(o.vector)); err != nil {
+			return err
+		}
+	}
+	prepared := o.prepared
+	if prepared == nil {
+		prepared = tx.s.Prepare(r)
+		defer tx.s.Recycle(prepared)
+	}
+	hot := tx.s.hot
+	hash := hashString(r.ID)
+	identity := segment.Identity{LSN: tx.position, Index: tx.puts}
+	row := hot.base + hot.seg.Add(identity, hash, o.body, o.vector)
+	tx.puts++
+	entry := tx.s.nextEntry
+	if exists {
+		entry = found.entry
+	}
+	t.stageRow(row, entry, r, len(o.vector) > 0, prepared)
+	tx.view.Rows = row + 1
+	tx.view.Docs++
+	tx.view.KnownDocs++
+	tx.view.Tokens += int64(t.words.Length(row))
+	tx.view.KnownTokens += int64(t.words.Length(row))
+	tx.view.Expiring = tx.view.Expiring || !r.ExpiresAt.IsZero()
+	if len(o.vector) > 0 {
+		tx.view.Vectors++
+	}
+	if exists {
+		tx.nextVersion(found, row, r)
+		return nil
+	}
+	tx.s.nextEntry++
+	t.stageEntry(entry, row, hash, r)
+	tx.s.insertChain(row, r)
+	tx.view.Entries = tx.s.nextEntry
+	tx.view.Memories++
+	return nil
+}
+
+// stageRow fills everything that is kept per row. The row's stamp comes last.
+func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepared) {
+	t.facts.Set(row, recall.Facts{
+		OccurredAt: r.OccurredAt.Nanos, ValidFrom: r.ValidFrom.Nanos, ValidUntil: r.ValidUntil.Nanos,
+		ExpiresAt: r.ExpiresAt.Nanos, Entry: entry, Kind: t.symbols.intern(r.Kind), Speaker: t.symbols.intern(r.Speaker),
+		Session: t.symbols.intern(r.Session), Tags: t.symbols.internSet(r.Tags), Confidence: float32(r.Confidence),
+		Pinned: r.Pin, HasVector: hasVector,
+	})
+	t.words.Add(row, p)
+	t.setEnd(row, isolate.Never)
+}
+
+// stageEntry fills everything that is kept per entry and makes it findable.
+func (t *table) stageEntry(entry, row uint32, hash uint64, r *Record) {
+	t.setFirst(entry, row)
+	t.states.Grow(entry + 1)
+	t.ids.Insert(hash, entry, t.wanted)
+	t.scopes.Insert(scopeHash(r), entry, t.wanted)
+}
+
+func (s *Space) insertChain(row uint32, r *Record) {
+	if session := s.t.facts.At(row).Session; session != 0 {
+		s.t.chain.Insert(session, row, func(a, b uint32) bool { return s.before(a, b, row, r.ID) })
+	}
+}
+
+// noRow is the first row of an entry that a failed write was about to make: beyond every view.
+const noRow = ^uint32(0)
+
+// wanted reports whether an entry is more than the place of a failed write.
+func (t *table) wanted(entry uint32) bool { return t.ends.End(t.first(entry)) != 0 }
+
+// nextVersion makes row the current version of a memory that exists.
+func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
+	old := found.state
+	tx.endRow(old.row)
+	st := old.change(tx.position)
+	st.row = row
+	previous := old.versions
+	if previous == nil {
+		previous = []uint32{old.row}
+	}
+	// A restored memory keeps its version: the new row takes the old one's place.
+	if tx.view.lastVersion(previous) == r.Version {
+		previous = previous[:len(previous)-1]
+	}
+	st.versions = append(append(make([]uint32, 0, len(previous)+1), previous...), row)
+	if old.archivedAt != NoTime {
+		tx.view.Archived--
+		tx.view.Memories++
+	}
+	st.archivedAt = NoTime
+	st.supersededBy, st.until = "", Time{Nanos: NoTime}
+	tx.setState(found.entry, st)
+	tx.t.scopes.Insert(scopeHash(r), found.entry, tx.t.wanted)
+	tx.s.insertChain(row, r)
+}
+
+func (o *archiveOp) apply(tx *Tx) error {
+	f, err := tx.mustFind(o.id)
+	if err != nil {
+		return err
+	}
+	if f.Archived() {
+		return nil
+	}
+	tx.endRow(f.Row)
+	st := f.state.change(tx.position)
+	st.archivedAt = o.at
+	tx.setState(f.entry, st)
+	tx.view.Archived++
+	tx.view.Memories--
+	return nil
+}
+
+func (o *eraseOp) apply(tx *Tx) error {
+	f, err := tx.mustFind(o.id)
+	if err != nil {
+		return err
+	}
+	tx.endRow(f.Row)
+	undo, removed := tx.t.links.Clear(f.entry, tx.position)
+	tx.undo = append(tx.undo, undo)
+	tx.view.LinkCount -= removed
+	st := f.state.change(tx.position)
+	st.erased = true
+	tx.setState(f.entry, st)
+	if f.Archived() {
+		tx.view.Archived--
+	} else {
+		tx.view.Memories--
+	}
+	return nil
+}
+
+func (o *supersedeOp) apply(tx *Tx) error {
+	f, err := tx.mustFind(o.old)
+	if err != nil {
+		return err
+	}
+	if tx.t.known.Load() == nil {
+		// The copy has what this write ended before; if it fails, the next one makes another.
+		tx.t.knownEnds(tx.s.hot.base + tx.s.hot.seg.Rows())
+		tx.undo = append(tx.undo, func() { tx.t.known.Store(nil) })
+	}
+	tx.endCurrent(f.Row)
+	st := f.state.change(tx.position)
+	st.supersededBy, st.until = o.by, o.until
+	tx.setState(f.entry, st)
+	return nil
+}
+
+func (o *reinforceOp) apply(tx *Tx) error {
+	f, err := tx.mustFind(o.id)
+	if err != nil {
+		return err
+	}
+	st := f.state.change(tx.position)
+	st.reinforced = o.count
+	tx.setState(f.entry, st)
+	return nil
+}
+
+func (o *linkOp) apply(tx *Tx) error {
+	from, err := tx.mustFind(o.from)
+	if err != nil {
+		return err
+	}
+	to, err := tx.mustFind(o.to)
+	if err != nil {
+		return err
+	}
+	if !tx.linked(from.entry, to.entry, o.linkType) {
+		tx.view.LinkCount++
+	}
+	tx.undo = append(tx.undo, tx.t.links.Set(from.entry, to.entry, o.linkType, o.weight, tx.position))
+	return nil
+}
+
+func (tx *Tx) removeLink(from, to uint32, linkType string) {
+	undo, removed := tx.t.links.Remove(from, to, linkType, tx.position)
+	if removed {
+		tx.undo = append(tx.undo, undo)
+		tx.view.LinkCount--
+	}
+}
+
+func (o *unlinkOp) apply(tx *Tx) error {
+	from, err := tx.mustFind(o.from)
+	if err != nil {
+		return err
+	}
+	to, err := tx.mustFind(o.to)
+	if err != nil {
+		return err
+	}
+	tx.removeLink(from.entry, to.entry, o.linkType)
+	return nil
+}
+
+func (o *keyOp) apply(tx *Tx) error {
+	tx.s.stageKey(o.Key)
+	place := tx.s.nextKey - 1
+	tx.undo = append(tx.undo, func() { tx.t.keyList.Set(place, Key{}) })
+	return nil
+}
