@@ -34,6 +34,9 @@ if command -v gcc >/dev/null 2>&1; then
 	CGO_ENABLED=1 go test -race -short . ./internal/isolate ./internal/wal ./internal/lexical ./internal/graph ./internal/store ./server/...
 fi
 
+step "benchmarks still build (they are a module of their own, with their peers)"
+(cd bench && go vet ./...)
+
 step "smoke test: the README's main command, as a new user runs it"
 scripts/smoke.sh
 
