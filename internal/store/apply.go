@@ -51,6 +51,7 @@ func (o *putOp) apply(tx *Tx) error {
 		tx.nextVersion(found, row, r)
 		return nil
 	}
+	t.states.Grow(entry + 1) // before the entry counts as made: abort then finds a place for each
 	tx.s.nextEntry++
 	t.stageEntry(entry, row, hash, r)
 	tx.s.insertChain(row, r)
@@ -74,7 +75,6 @@ func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepar
 // stageEntry fills everything that is kept per entry and makes it findable.
 func (t *table) stageEntry(entry, row uint32, hash uint64, r *Record) {
 	t.setFirst(entry, row)
-	t.states.Grow(entry + 1)
 	t.ids.Insert(hash, entry, t.wanted)
 	t.scopes.Insert(scopeHash(r), entry, t.wanted)
 }
@@ -183,11 +183,7 @@ func (o *reinforceOp) apply(tx *Tx) error {
 }
 
 func (o *linkOp) apply(tx *Tx) error {
-	from, err := tx.mustFind(o.from)
-	if err != nil {
-		return err
-	}
-	to, err := tx.mustFind(o.to)
+	from, to, err := tx.mustFindBoth(o.from, o.to)
 	if err != nil {
 		return err
 	}
@@ -207,11 +203,7 @@ func (tx *Tx) removeLink(from, to uint32, linkType string) {
 }
 
 func (o *unlinkOp) apply(tx *Tx) error {
-	from, err := tx.mustFind(o.from)
-	if err != nil {
-		return err
-	}
-	to, err := tx.mustFind(o.to)
+	from, to, err := tx.mustFindBoth(o.from, o.to)
 	if err != nil {
 		return err
 	}

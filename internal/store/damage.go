@@ -58,7 +58,6 @@ func (s *Space) newDamaged(row uint32) (entry uint32) {
 	entry = s.nextEntry
 	s.nextEntry++
 	s.t.setFirst(entry, row)
-	s.t.states.Grow(s.nextEntry)
 	s.staged.Entries = s.nextEntry
 	s.staged.Memories++
 	return entry

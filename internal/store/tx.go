@@ -310,3 +310,11 @@ func (tx *Tx) mustFind(id string) (Found, error) {
 	}
 	return f, err
 }
+
+// mustFindBoth is mustFind for the two ends of an association.
+func (tx *Tx) mustFindBoth(from, to string) (a, b Found, err error) {
+	if a, err = tx.mustFind(from); err == nil {
+		b, err = tx.mustFind(to)
+	}
+	return a, b, err
+}

@@ -148,8 +148,10 @@ func (s *Space) verifyMemory(ctx context.Context, r *Report) error {
 		rec, err := v.Record(f.Row) // damage was reported with its file
 		if err == nil {
 			name = fmt.Sprintf("%q", rec.ID)
-			if again, ok, err := v.Find(rec.ID); err != nil || !ok || again.entry != entry {
-				r.add(fmt.Errorf("memory %s is not found by its id (found %v, %w)", name, ok, errOr(err)))
+			if again, ok, err := v.Find(rec.ID); err != nil {
+				r.add(fmt.Errorf("find memory %s by its id: %w", name, err))
+			} else if !ok || again.entry != entry {
+				r.add(fmt.Errorf("memory %s is not found by its id", name))
 			}
 		}
 		for _, e := range s.t.links.Edges(entry, v.Position) {
@@ -167,13 +169,6 @@ func (s *Space) verifyMemory(ctx context.Context, r *Report) error {
 	}
 	s.verifyCounts(r, v, View{Memories: memories, Archived: archived, LinkCount: links})
 	return nil
-}
-
-func errOr(err error) error {
-	if err == nil {
-		return errors.New("no error")
-	}
-	return err
 }
 
 func (s *Space) verifyCounts(r *Report, v *View, counted View) {

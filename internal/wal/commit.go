@@ -114,8 +114,9 @@ func (l *Log) gather() {
 
 // maxYields and maxGather bound gather. Waiting for announced writers can cost a batch the time of some syncs (a sync
 // takes 150 microseconds and more) and gains as many records as were announced. With 64 writers that analyse and index
-// texts, 500 and 1500 microseconds gave more than 1, 40 and 150; with 8 there was no difference beyond noise. Measured
-// with bench durable's workload.
+// texts, 500 and 1500 microseconds gave more than 1, 40 and 150; with 8 there was no difference beyond noise. That was
+// measured with writers like bench durable's, two runs of each on a busy machine. The clock decides how long to wait
+// here, never what is written.
 const (
 	maxYields = 256
 	maxGather = 500 * time.Microsecond
