@@ -28,6 +28,8 @@ internal/lexical:    internal/isolate
 internal/graph:      internal/isolate
 internal/ann:        internal/isolate internal/vec internal/vfs internal/segment
 internal/recall:     internal/isolate internal/vec internal/lexical internal/graph internal/ann
+internal/dynamics/complete:    internal/vec
+internal/dynamics/consolidate: internal/vec
 internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/lexical internal/graph internal/ann internal/recall
 .:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/lexical internal/ann internal/recall internal/store
 server/problem:      .
