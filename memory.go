@@ -244,6 +244,9 @@ type Cue struct {
 	MinConfidence float64 `json:"min_confidence,omitempty"`
 	// Explain adds the detail of each term to the hits: which words, which neighbours.
 	Explain bool `json:"explain,omitempty"`
+	// Compete adds to each hit the probability that it is the one meant, in a competition of the 100 best (or Limit, if
+	// that is more) with each other and with "none of these". Not for a cue without text and embedding.
+	Compete bool `json:"compete,omitempty"`
 }
 
 // Answer is what Recall found. No hits means that nothing relevant is known.
@@ -254,6 +257,9 @@ type Answer struct {
 	// Damaged says what could not be read and so was not considered: groups of vectors, by file and offset. Empty if
 	// everything was looked at.
 	Damaged []string `json:"damaged,omitempty"`
+	// None is the probability that the memory meant is not known at all, if the cue asked to compete; see
+	// Hit.Probability.
+	None *float64 `json:"none,omitempty"`
 }
 
 // Hit is one recalled memory.
@@ -264,6 +270,10 @@ type Hit struct {
 	Score float64 `json:"score"`
 	// Why are the terms that add up to Score.
 	Why []Term `json:"why"`
+	// Probability in [0,1], if the cue asked to compete, is e^(Score/t) over the sum of that over all competitors, with
+	// t = 0.354, and ln(1+Answer.Searched) nats for "none of these". It orders hits as Score does and falls with every
+	// further rival. It is not calibrated: nobody has measured how often the memory meant is the hit with probability p.
+	Probability *float64 `json:"probability,omitempty"`
 }
 
 // Term is one part of a score.

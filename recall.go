@@ -28,6 +28,10 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 		if err != nil {
 			return err
 		}
+		limit := q.Limit
+		if cue.Compete {
+			q.Limit = min(max(limit, leastRivals), recall.MaxLimit)
+		}
 		found, err := s.db.recall.Recall(ctx, v.Corpus(), q)
 		if err != nil {
 			return err
@@ -36,10 +40,19 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 		for _, err := range found.Damage {
 			answer.Damaged = append(answer.Damaged, err.Error())
 		}
-		for i := range found.Hits {
+		var chances []float64
+		if cue.Compete {
+			var none float64
+			chances, none = compete(found.Hits, found.Searched, limit)
+			answer.None = &none
+		}
+		for i := range found.Hits[:min(limit, len(found.Hits))] {
 			hit, err := hitOf(v, &found.Hits[i])
 			if err != nil {
 				return err
+			}
+			if cue.Compete {
+				hit.Probability = &chances[i]
 			}
 			answer.Hits = append(answer.Hits, hit)
 		}

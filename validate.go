@@ -239,6 +239,9 @@ func (l Limits) cue(q *Cue) error {
 	c.time("valid_at", q.ValidAt)
 	c.order("from", q.From, "to", q.To)
 	c.unit("min_confidence", q.MinConfidence)
+	if q.Compete && q.Text == "" && len(q.Embedding) == 0 {
+		c.fail("compete", "true", "it needs a text or an embedding: what is ranked by time does not compete")
+	}
 	return c.err
 }
 

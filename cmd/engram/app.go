@@ -69,7 +69,7 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.DurationVar(&a.wait, "wait", defaultWait, "how long to wait for a directory that another command holds")
 	root.AddCommand(
 		a.serveCommand(), a.mcpCommand(), a.demoCommand(), a.demoWriterCommand(),
-		a.rememberCommand(), a.recallCommand(), a.getCommand(), a.updateCommand(),
+		a.rememberCommand(), a.recallCommand(), a.completeCommand(), a.getCommand(), a.updateCommand(),
 		a.forgetCommand(), a.restoreCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.statsCommand(), a.verifyCommand(), a.versionCommand(),
 		exitCodesTopic(),

@@ -15,6 +15,7 @@ import (
 type backend interface {
 	Remember(ctx context.Context, d engram.Draft) (engram.Outcome, error)
 	Recall(ctx context.Context, cue engram.Cue) (engram.Answer, error)
+	Complete(ctx context.Context, p engram.Partial) (engram.Completion, error)
 	Get(ctx context.Context, id string) (engram.Memory, error)
 	History(ctx context.Context, id string) ([]engram.Memory, error)
 	Neighbors(ctx context.Context, id string) ([]engram.Association, error)

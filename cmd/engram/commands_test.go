@@ -91,6 +91,30 @@ func TestStoredTextCannotDriveTheTerminal(t *testing.T) {
 	})
 }
 
+func TestComplete(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "--speaker", "Ines", "--meta", "place=dome", "the shutter was oiled")
+		c.ok("remember", "--id", "b", "--speaker", "Wen", "--meta", "place=barn", "the shutter was painted",
+			"--embedding", "[1,0,0,0,0,0,0,0]")
+		wantIn(t, "complete", c.ok("complete", "oiled"), "Reconstructed by scores", "metadata.place = dome", "speaker = Ines", "  a")
+		wantIn(t, "two agree", c.ok("complete", "shutter"), "ambiguous, no single memory", "or ")
+		wantIn(t, "novel", c.ok("complete", "unheard"), "Nothing known resembles it; 2 memories were searched")
+		got := decoded[engram.Completion](c, "complete", "--meta", "place=barn", "--field", "speaker", "--limit", "3")
+		if len(got.Fields) != 1 || got.Fields[0].Value != "Wen" || got.By != "fields" || !got.Reconstructed {
+			t.Errorf("complete = %+v", got)
+		}
+		// One vector among one: nothing of 8 dimensions is nearer than chance.
+		vector := decoded[engram.Completion](c, "complete", "--embedding", "[1,0,0,0,0,0,0,9]", "--mask", "[1,1,1,1,1,1,1,0]")
+		if vector.By != "vectors" || vector.Searched != 2 {
+			t.Errorf("complete by a vector = %+v", vector)
+		}
+		c.fails(2, "complete", "--embedding", "[1,0,0,0,0,0,0,9]", "--mask", "[1,2,1,1,1,1,1,0]")
+		c.fails(2, "complete", "x", "--field", "colour")
+		c.fails(2, "complete")
+		wantIn(t, "compete", c.ok("recall", "oiled", "--compete"), ", probability 0.", "None of these: probability 0.")
+	})
+}
+
 func TestReinforced(t *testing.T) {
 	eachMode(t, func(t *testing.T, c *cli) {
 		wantIn(t, "first", c.ok("remember", "--id", "a", "the same"), "created a (version 1)")

@@ -20,14 +20,21 @@ type cueFlags struct {
 	from, to, validAt timeFlag
 }
 
-// register declares the flags.
+// register declares the flags of recall.
 func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
+	f.registerCue(a, set)
+	set.IntVar(&f.cue.Limit, "limit", 0, "how many `hits` at most (the engine's default: 10)")
+	set.BoolVar(&f.cue.Explain, "explain", false, "say which words and which neighbours each term comes from")
+	set.BoolVar(&f.cue.Compete, "compete", false, "say how probable each hit is among its rivals and \"none of these\"")
+}
+
+// registerCue declares the flags that recall and complete share.
+func (f *cueFlags) registerCue(a *app, set *pflag.FlagSet) {
 	for _, t := range []*timeFlag{&f.from, &f.to, &f.validAt} {
 		t.zone = a.zone
 	}
 	c := &f.cue
 	set.Var(&f.embedding, "embedding", "a vector to compare with: [0.1,0.2] or @FILE")
-	set.IntVar(&c.Limit, "limit", 0, "how many `hits` at most (the engine's default: 10)")
 	set.StringArrayVar(&c.IDs, "id", nil, "only the memory with this `id`; repeatable")
 	set.StringArrayVar(&c.Kinds, "kind", nil, "only this `kind`; repeatable: one of them")
 	set.StringArrayVar(&c.Tags, "tag", nil, "only with this `label`; repeatable: all of them")
@@ -39,7 +46,19 @@ func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
 	set.Var(&f.to, "to", "only what happened before this time")
 	set.Var(&f.validAt, "valid-at", "only what was true then, replaced memories included")
 	set.Float64Var(&c.MinConfidence, "min-confidence", 0, "only what is at least this sure, a `number` from 0 to 1")
-	set.BoolVar(&c.Explain, "explain", false, "say which words and which neighbours each term comes from")
+}
+
+// read is the cue that the flags and the words give.
+func (f *cueFlags) read(a *app, words []string) (engram.Cue, error) {
+	cue := f.cue
+	cue.Embedding = f.embedding.vector
+	cue.From, cue.To, cue.ValidAt = f.from.time, f.to.time, f.validAt.time
+	if len(words) == 0 {
+		return cue, nil
+	}
+	text, err := a.contentFrom(words)
+	cue.Text = text
+	return cue, err
 }
 
 func (a *app) recallCommand() *cobra.Command {
@@ -56,15 +75,9 @@ func (a *app) recallCommand() *cobra.Command {
 	}
 	f.register(a, cmd.Flags())
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
-		cue := f.cue
-		cue.Embedding = f.embedding.vector
-		cue.From, cue.To, cue.ValidAt = f.from.time, f.to.time, f.validAt.time
-		if len(args) > 0 {
-			text, err := a.contentFrom(args)
-			if err != nil {
-				return err
-			}
-			cue.Text = text
+		cue, err := f.read(a, args)
+		if err != nil {
+			return err
 		}
 		return a.withBackend(ctx, reading, func(b backend) error {
 			answer, err := b.Recall(ctx, cue)
@@ -93,7 +106,7 @@ func (a *app) printAnswer(answer engram.Answer) error {
 	}
 	for i, hit := range answer.Hits {
 		terms := largestFirst(hit.Why)
-		a.printf("%d. %.4f = %s\n", i+1, hit.Score, termsLine(terms))
+		a.printf("%d. %.4f = %s%s\n", i+1, hit.Score, termsLine(terms), chance(", probability ", hit.Probability))
 		a.printf("   %s  %s  %s\n", whenText(hit.OccurredAt), printable(hit.ID), attributes(hit.Memory))
 		for _, term := range terms {
 			if len(term.Detail) > 0 {
@@ -102,7 +115,18 @@ func (a *app) printAnswer(answer engram.Answer) error {
 		}
 		a.printf("   %s\n", indented(hit.Content, "   "))
 	}
+	if answer.None != nil {
+		a.printf("None of these: probability %s\n", shortNumber(*answer.None))
+	}
 	return nil
+}
+
+// chance writes a probability, if there is one.
+func chance(what string, p *float64) string {
+	if p == nil {
+		return ""
+	}
+	return what + shortNumber(*p)
 }
 
 // largestFirst sorts the terms for reading: by value, then by name.

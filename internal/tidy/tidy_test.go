@@ -31,7 +31,7 @@ internal/recall:     internal/isolate internal/vec internal/lexical internal/gra
 internal/dynamics/complete:    internal/vec
 internal/dynamics/consolidate: internal/vec
 internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/lexical internal/graph internal/ann internal/recall
-.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/lexical internal/ann internal/recall internal/store
+.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/lexical internal/ann internal/recall internal/dynamics/complete internal/dynamics/consolidate internal/store
 server/problem:      .
 server/wire:         . server/problem
 server/httpapi:      . internal/isolate server/problem server/wire

@@ -52,6 +52,7 @@ type API struct {
 	cues    *wire.Decoder[wire.Cue]
 	links   *wire.Decoder[wire.Link]
 	forgets *wire.Decoder[engram.ForgetRequest]
+	partial *wire.Decoder[wire.Partial]
 }
 
 var _ http.Handler = (*API)(nil)
@@ -70,6 +71,7 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		cues:    wire.NewDecoder[wire.Cue](),
 		links:   wire.NewDecoder[wire.Link](),
 		forgets: wire.NewDecoder[engram.ForgetRequest](),
+		partial: wire.NewDecoder[wire.Partial](),
 	}
 	a.streams, a.end = context.WithCancel(context.Background())
 	byPath := map[string][]route{}

@@ -1,6 +1,9 @@
 package httpapi
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+)
 
 // bodyForm is what body a route takes.
 type bodyForm int
@@ -31,7 +34,7 @@ const (
 
 // routes is every route of the door.
 func routes() []route {
-	return append(memoryRoutes(), spaceRoutes()...)
+	return slices.Concat(memoryRoutes(), mindRoutes(), spaceRoutes())
 }
 
 func memoryRoutes() []route {
@@ -48,6 +51,14 @@ func memoryRoutes() []route {
 		{method: post, path: pathSpace + "/forget", body: bodyJSON, max: maxBody, handle: (*API).forget},
 		{method: post, path: pathLinks, body: bodyJSON, max: maxBody, handle: (*API).link},
 		{method: http.MethodDelete, path: pathLinks, params: []string{"from", "to", "type"}, handle: (*API).unlink},
+	}
+}
+
+// mindRoutes are what a memory does besides remembering and recalling.
+func mindRoutes() []route {
+	const post = http.MethodPost
+	return []route{
+		{method: post, path: pathSpace + "/complete", body: bodyJSON, max: maxBody, handle: (*API).complete},
 	}
 }
 

@@ -84,6 +84,19 @@ func (c Cue) Engine() (engram.Cue, error) {
 	return c.Cue, err
 }
 
+// Partial is the body of a completion.
+type Partial struct {
+	engram.Partial
+	EmbeddingB64 *string `json:"embedding_b64,omitempty"`
+}
+
+// Engine returns the partial memory as the root package takes it.
+func (p Partial) Engine() (engram.Partial, error) {
+	v, err := vector("", p.Embedding, p.EmbeddingB64)
+	p.Embedding = v
+	return p.Partial, err
+}
+
 // Link is the body of an association.
 type Link struct {
 	From string `json:"from"`
@@ -115,6 +128,8 @@ type Answer struct {
 	Searched int   `json:"searched"`
 	// Damaged says what could not be read and so was not considered.
 	Damaged []string `json:"damaged,omitempty"`
+	// None is the probability that what was meant is not known, if the cue asked to compete.
+	None *float64 `json:"none,omitempty"`
 }
 
 // Hit is one recalled memory.
@@ -125,13 +140,17 @@ type Hit struct {
 	Why map[string]float64 `json:"why"`
 	// Explain are the parts of the terms, by the terms' names, if the cue asked to explain.
 	Explain map[string][]engram.Part `json:"explain,omitempty"`
+	// Probability is that of being the one meant, if the cue asked to compete.
+	Probability *float64 `json:"probability,omitempty"`
 }
 
 // FromAnswer returns a as the wire has it. The two share what they point to.
 func FromAnswer(a engram.Answer) Answer {
 	hits := make([]Hit, len(a.Hits))
 	for i, h := range a.Hits {
-		hits[i] = Hit{Memory: h.Memory, Score: h.Score, Why: make(map[string]float64, len(h.Why))}
+		hits[i] = Hit{
+			Memory: h.Memory, Score: h.Score, Why: make(map[string]float64, len(h.Why)), Probability: h.Probability,
+		}
 		for _, t := range h.Why {
 			hits[i].Why[t.Name] = t.Value
 			if len(t.Detail) == 0 {
@@ -143,20 +162,20 @@ func FromAnswer(a engram.Answer) Answer {
 			hits[i].Explain[t.Name] = t.Detail
 		}
 	}
-	return Answer{Hits: hits, Searched: a.Searched, Damaged: a.Damaged}
+	return Answer{Hits: hits, Searched: a.Searched, Damaged: a.Damaged, None: a.None}
 }
 
 // Engine returns the answer as the root package gives it, for clients; the terms are in the order of their names.
 func (a Answer) Engine() engram.Answer {
 	hits := make([]engram.Hit, len(a.Hits))
 	for i, h := range a.Hits {
-		hits[i] = engram.Hit{Memory: h.Memory, Score: h.Score}
+		hits[i] = engram.Hit{Memory: h.Memory, Score: h.Score, Probability: h.Probability}
 		for name, value := range h.Why {
 			hits[i].Why = append(hits[i].Why, engram.Term{Name: name, Value: value, Detail: h.Explain[name]})
 		}
 		slices.SortFunc(hits[i].Why, func(x, y engram.Term) int { return strings.Compare(x.Name, y.Name) })
 	}
-	return engram.Answer{Hits: hits, Searched: a.Searched, Damaged: a.Damaged}
+	return engram.Answer{Hits: hits, Searched: a.Searched, Damaged: a.Damaged, None: a.None}
 }
 
 // vector returns the vector that was given in one of two forms, nil if in none. prefix leads to the field in errors.

@@ -1,0 +1,34 @@
+package httpapi_test
+
+import (
+	"testing"
+
+	"github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server/wire"
+)
+
+func TestComplete(t *testing.T) {
+	d := open(t)
+	d.want(201, "POST", memories, `{"id":"a","content":"plums are purple","speaker":"Ada","metadata":{"shelf":"3"}}`, nil)
+	d.want(201, "POST", memories, `{"id":"b","content":"the harbour is small","speaker":"Bo"}`, nil)
+	const route = "/v1/spaces/default/complete"
+	var c engram.Completion
+	d.want(200, "POST", route, `{"query":"plums","fields":["metadata.shelf","speaker"]}`, &c)
+	if len(c.Fields) != 2 || c.Fields[0].Value != "3" || c.Fields[1].Members[0].ID != "a" || !c.Reconstructed {
+		t.Errorf("complete = %+v", c)
+	}
+	b64 := wire.EncodeVector([]float32{1, 0, 0, 0, 0, 0, 0, 0})
+	d.want(200, "POST", route, `{"embedding_b64":"`+b64+`","mask":[true,true,true,true,true,true,true,false]}`, &c)
+	if !c.Novel || c.By != "vectors" {
+		t.Errorf("complete without vectors = %+v, want novel", c)
+	}
+	for _, body := range []string{`{}`, `{"query":"x","explain":true}`, `{"query":"x","colour":1}`, `{"query":"x","mask":[true]}`} {
+		d.want(400, "POST", route, body, nil)
+	}
+	var answer wire.Answer
+	d.want(200, "POST", "/v1/spaces/default/recall", `{"query":"plums","compete":true}`, &answer)
+	if len(answer.Hits) != 1 || answer.Hits[0].Probability == nil || answer.None == nil ||
+		*answer.Hits[0].Probability+*answer.None < 1-1e-9 {
+		t.Errorf("recall that competes = %+v", answer)
+	}
+}
