@@ -22,7 +22,10 @@ const (
 	spacesDir   = "spaces"
 	spacePrefix = "space-" // so that a space may be called "." or "con"
 	lockName    = "LOCK"
-	maxDim      = segment.MaxDim
+	// restoringDir is where spaces are built that come back from a backup; what is left there of one that was
+	// interrupted is removed at the next opening.
+	restoringDir = "restoring"
+	maxDim       = segment.MaxDim
 )
 
 // DB is an open directory of spaces. It is safe for concurrent use.
@@ -34,6 +37,8 @@ type DB struct {
 	ids    *idSource
 	feed   *feed
 	recall recall.Engine
+
+	restoring sync.Mutex // held by Restore; before mu
 
 	mu      sync.Mutex // guards the fields below
 	open    map[string]*handle
@@ -97,8 +102,12 @@ func (o Options) Open(dir string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
-	if err := o.fs.SyncDir(abs); err != nil {
-		return nil, errors.Join(fmt.Errorf("sync data directory: %w", err), lock.Close())
+	err = o.fs.SyncDir(abs)
+	if err == nil {
+		err = store.RemoveAll(o.fs, filepath.Join(abs, restoringDir))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare data directory: %w", err), lock.Close())
 	}
 	db := &DB{
 		o: o, dir: abs, lock: lock, open: map[string]*handle{}, stop: make(chan struct{}),
@@ -252,11 +261,7 @@ func (db *DB) openHandle(name string) (*handle, error) {
 		// An error of closing is in the space's own log and shows when it is opened again.
 		_ = db.closeHandle(v, false)
 	}
-	h.space, h.err = store.Open(store.Options{
-		FS: db.o.fs, Dir: db.spaceDir(name), Name: name, NewStore: db.ids.storeID, Settings: db.o.settings(),
-		Lexical: db.o.lexical(), HotBytes: db.o.HotBytes, HotLimit: db.o.HotBytes * 8,
-		OnEvent: func(e store.Event) { db.feed.tell(name, e) }, WantEvents: db.feed.wanted,
-	})
+	h.space, h.err = store.Open(db.storeOptions(name))
 	if h.err != nil {
 		db.mu.Lock()
 		delete(db.open, name)
@@ -265,6 +270,14 @@ func (db *DB) openHandle(name string) (*handle, error) {
 	}
 	close(h.ready)
 	return h, h.err
+}
+
+func (db *DB) storeOptions(name string) store.Options {
+	return store.Options{
+		FS: db.o.fs, Dir: db.spaceDir(name), Name: name, NewStore: db.ids.storeID, Settings: db.o.settings(),
+		Lexical: db.o.lexical(), HotBytes: db.o.HotBytes, HotLimit: db.o.HotBytes * 8, LogKeepBytes: db.o.LogKeepBytes,
+		OnEvent: func(e store.Event) { db.feed.tell(name, e) }, WantEvents: db.feed.wanted,
+	}
 }
 
 // victims picks unused spaces beyond the number to be kept open, least recently used first. db.mu must be held.

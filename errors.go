@@ -18,8 +18,8 @@ var (
 	// ErrNotFound is returned when a memory or a space does not exist. It never stands for damage.
 	ErrNotFound = store.ErrNotFound
 	// ErrConflict is returned when a write contradicts what is stored: the id is taken by other content, the version
-	// is not the expected one, an idempotency key was used for something else.
-	ErrConflict = errors.New("conflict")
+	// is not the expected one, an idempotency key was used for something else, a backup does not follow the one before.
+	ErrConflict = store.ErrConflict
 	// ErrTooLarge is returned when a size is above its limit; nothing was allocated or stored.
 	ErrTooLarge = errors.New("too large")
 	// ErrReadOnly is returned by writes of a space whose log failed. Reads go on; reopening recovers.

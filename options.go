@@ -35,6 +35,9 @@ type Options struct {
 	IdleTimeout time.Duration
 	// HotBytes is the size at which a space's memory is sealed into a segment; 0 means 16 MiB.
 	HotBytes int64
+	// LogKeepBytes is how much of each space's log stays behind sealings, so that an incremental backup finds what was
+	// written since the one before; 0 means 16 MiB, negative keeps none.
+	LogKeepBytes int64
 
 	// fs is where everything is stored; nil is the operating system. For the tests of this package.
 	fs vfs.FS
@@ -115,6 +118,7 @@ func (o Options) withDefaults() Options {
 	o.MaxOpenSpaces = cmp.Or(o.MaxOpenSpaces, 128)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
 	o.HotBytes = cmp.Or(o.HotBytes, 16<<20)
+	o.LogKeepBytes = cmp.Or(o.LogKeepBytes, 16<<20)
 	return o
 }
 

@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrReadOnly is returned by writes of a space that cannot take any.
 	ErrReadOnly = errors.New("space is read-only")
+	// ErrConflict is returned when what is asked for contradicts what is there.
+	ErrConflict = errors.New("conflict")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("closed")
 )

@@ -99,13 +99,9 @@ func decodeManifest(body []byte) (*manifest, error) {
 
 // writeFile makes a durable file of header, body and checksum under name, replacing what stood there in one step.
 func writeFile(fsys vfs.FS, name string, h codec.Header, body []byte) (sizeBytes int64, err error) {
-	b := codec.AppendHeader(make([]byte, 0, codec.HeaderSize+len(body)+16), h)
-	e := codec.Encoder{Buf: b}
-	e.U64(uint64(len(body)))
-	e.Raw(body)
-	e.U32(codec.Checksum(codec.Seed(h.Store, h.Number), e.Buf[codec.HeaderSize:]))
-	if len(e.Buf) > maxFileBody {
-		return 0, fmt.Errorf("write file of %d bytes: at most %d can be read again", len(e.Buf), maxFileBody)
+	b := fileBytes(h, body)
+	if len(b) > maxFileBody {
+		return 0, fmt.Errorf("write file of %d bytes: at most %d can be read again", len(b), maxFileBody)
 	}
 	aside := name + ".tmp"
 	if err := fsys.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -115,7 +111,7 @@ func writeFile(fsys vfs.FS, name string, h codec.Header, body []byte) (sizeBytes
 	if err != nil {
 		return 0, fmt.Errorf("create file: %w", err)
 	}
-	if _, err = f.WriteAt(e.Buf, 0); err == nil {
+	if _, err = f.WriteAt(b, 0); err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
@@ -127,7 +123,16 @@ func writeFile(fsys vfs.FS, name string, h codec.Header, body []byte) (sizeBytes
 	if err := fsys.SyncDir(filepath.Dir(name)); err != nil {
 		return 0, fmt.Errorf("sync directory: %w", err)
 	}
-	return int64(len(e.Buf)), nil
+	return int64(len(b)), nil
+}
+
+// fileBytes is what a file of header and body holds.
+func fileBytes(h codec.Header, body []byte) []byte {
+	e := codec.Encoder{Buf: codec.AppendHeader(make([]byte, 0, fileFrame+len(body)), h)}
+	e.U64(uint64(len(body)))
+	e.Raw(body)
+	e.U32(codec.Checksum(codec.Seed(h.Store, h.Number), e.Buf[codec.HeaderSize:]))
+	return e.Buf
 }
 
 // readFile reads what writeFile wrote and returns header and body. Damage is a *codec.CorruptError.
@@ -171,11 +176,14 @@ func readFile(fsys vfs.FS, name, kind string, newest uint32) (codec.Header, []by
 }
 
 func (s *Space) writeManifest(m *manifest) error {
-	h := codec.Header{Kind: manifestKind, Version: manifestVersion, Store: m.store}
-	if _, err := writeFile(s.fs, filepath.Join(s.dir, manifestName), h, m.encode()); err != nil {
+	if _, err := writeFile(s.fs, filepath.Join(s.dir, manifestName), manifestHeader(m), m.encode()); err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
 	return nil
+}
+
+func manifestHeader(m *manifest) codec.Header {
+	return codec.Header{Kind: manifestKind, Version: manifestVersion, Store: m.store}
 }
 
 func readManifest(fsys vfs.FS, dir string) (*manifest, error) {

@@ -133,8 +133,21 @@ func (s *Space) seal(cp checkpoint) error {
 		return errors.Join(err, closeWarm(warm))
 	}
 	s.swap(cp, warm, &next)
-	s.sweep(old)
-	return s.log.Trim(wal.LSN(cp.position + 1))
+	return s.letGo(old, cp.position)
+}
+
+// letGo removes what the new manifest no longer needs, unless a backup still reads it: the next sealing does it then.
+func (s *Space) letGo(oldState, position uint64) error {
+	if oldState != 0 {
+		s.litter = append(s.litter, s.statePath(oldState))
+	}
+	s.filesMu.Lock() // a backup that begins now waits, and then sees the new manifest
+	defer s.filesMu.Unlock()
+	if s.pins > 0 {
+		return nil
+	}
+	s.sweep()
+	return s.log.Trim(wal.LSN(position + 1))
 }
 
 // sealRows writes the rows of the frozen segment, if it has any, and names the file in next.
@@ -168,12 +181,9 @@ func closeWarm(w *segment.Warm) error {
 	return w.Close()
 }
 
-// sweep removes the state file before and what failed sealings left. What cannot be removed is tried again by the next
-// sealing and by the next opening.
-func (s *Space) sweep(oldState uint64) {
-	if oldState != 0 {
-		s.litter = append(s.litter, s.statePath(oldState))
-	}
+// sweep removes the state files before and what failed sealings left. What cannot be removed is tried again by the next
+// sealing and by the next opening. s.filesMu must be held.
+func (s *Space) sweep() {
 	named := []string{s.statePath(s.man.state.number)}
 	for _, ref := range s.man.segments {
 		named = append(named, segment.File{Dir: s.dir, Number: ref.number}.Path())

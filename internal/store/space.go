@@ -20,7 +20,7 @@
 // # Concurrency
 //
 // Any number of readers, without locks. Writers are serialised by mu while they stage, and wait for the log together.
-// Lock order: mu, then pubMu. Sealing runs on a goroutine that Close waits for.
+// Lock order: filesMu, then mu, then pubMu. Sealing runs on a goroutine that Close waits for.
 //
 // # Durability
 //
@@ -59,6 +59,8 @@ type Options struct {
 	HotLimit int64
 	// LogFileBytes is the largest size of a log file; 0 leaves it to the log.
 	LogFileBytes int64
+	// LogKeepBytes is how much of the log stays behind sealings for incremental backups; see wal.Options.KeepBytes.
+	LogKeepBytes int64
 	// OnEvent is told of every change after it is visible, in order, while WantEvents, asked when the change is staged,
 	// says so. It must not block.
 	OnEvent    func(Event)
@@ -100,6 +102,9 @@ type Space struct {
 	closed    bool
 	readOnly  error // why writes are refused; nil if they are not
 	work      sync.WaitGroup
+
+	filesMu sync.Mutex // held while files are removed; guards pins
+	pins    int        // backups that read files: none is removed, and the log is not trimmed
 
 	pubMu   sync.Mutex
 	pending []Event // of frames in the log but not yet visible, in order
@@ -178,7 +183,7 @@ func (s *Space) replay() error {
 		return err
 	}
 	log, recovery, err := wal.Open(wal.Options{
-		FS: s.fs, Dir: filepath.Join(s.dir, "wal"), Store: s.id, MaxFileBytes: s.o.LogFileBytes,
+		FS: s.fs, Dir: filepath.Join(s.dir, "wal"), Store: s.id, MaxFileBytes: s.o.LogFileBytes, KeepBytes: s.o.LogKeepBytes,
 	}, wal.LSN(s.man.position), s.applyFrame)
 	if err != nil {
 		return err

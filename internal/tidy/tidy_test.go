@@ -24,14 +24,15 @@ internal/vfs:
 internal/vec:
 internal/wal:        internal/codec internal/vfs internal/isolate
 internal/segment:    internal/codec internal/vfs internal/isolate internal/vec
+internal/backup:     internal/codec
 internal/lexical:    internal/isolate
 internal/graph:      internal/isolate
 internal/ann:        internal/isolate internal/vec internal/vfs internal/segment
 internal/recall:     internal/isolate internal/vec internal/lexical internal/graph internal/ann
 internal/dynamics/complete:    internal/vec
 internal/dynamics/consolidate: internal/vec
-internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/lexical internal/graph internal/ann internal/recall
-.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/lexical internal/ann internal/recall internal/dynamics/complete internal/dynamics/consolidate internal/store
+internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/backup internal/lexical internal/graph internal/ann internal/recall
+.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics/complete internal/dynamics/consolidate internal/store
 server/problem:      .
 server/wire:         . server/problem
 server/httpapi:      . internal/isolate server/problem server/wire

@@ -2,8 +2,9 @@ package wal
 
 import "fmt"
 
-// Trim drops files all of whose records are durable and have LSNs below before; the file being written stays. Up to
-// Options.Spares of them are emptied and kept for later records. The caller must hold those records durably elsewhere.
+// Trim drops files all of whose records are durable and have LSNs below before; the file being written stays, and so
+// do the newest files as long as they hold less than Options.KeepBytes. Up to Options.Spares of those dropped are
+// emptied and kept for later records. The caller must hold those records durably elsewhere.
 // Files that a Read is in are left for the next Trim.
 //
 // An error leaves the log as it is, except that one from syncing the directory fails the log: which files a crash would
@@ -41,7 +42,7 @@ func (l *Log) trimmable(before LSN) (*logFile, spare, error) {
 		return nil, spare{}, ErrClosed
 	case len(l.files) == 1 || l.files[0].pins > 0:
 		return nil, spare{}, nil
-	case l.files[1].first > min(before, l.Durable()+1):
+	case l.files[1].first > min(before, l.Durable()+1), l.keptLocked() < l.o.KeepBytes:
 		return nil, spare{}, nil
 	}
 	f, size := l.files[0], l.files[len(l.files)-1].size
@@ -50,6 +51,15 @@ func (l *Log) trimmable(before LSN) (*logFile, spare, error) {
 		return f, l.newSpareLocked(f.size), nil
 	}
 	return f, spare{}, nil
+}
+
+// keptLocked is how many bytes the files hold that stay if the first one goes. mu must be held.
+func (l *Log) keptLocked() int64 {
+	size := int64(0)
+	for _, f := range l.files[1:] {
+		size += f.size
+	}
+	return size
 }
 
 // trim drops the first file, f. Files go one by one, each durably before the next, so that a crash never leaves a gap.

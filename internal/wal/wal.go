@@ -96,6 +96,9 @@ type Options struct {
 	// Spares is how many empty files are kept ready, recycled by Trim or prepared in the background. Default 1;
 	// negative means none.
 	Spares int
+	// KeepBytes is how much of the log, in whole files, Trim leaves although it might drop it: for whoever follows the
+	// log from a position, such as an incremental backup. Default 0.
+	KeepBytes int64
 }
 
 // Bounds and defaults of Options.
