@@ -70,8 +70,9 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.mcpCommand(), a.demoCommand(), a.demoWriterCommand(),
 		a.rememberCommand(), a.recallCommand(), a.completeCommand(), a.getCommand(), a.updateCommand(),
-		a.forgetCommand(), a.restoreCommand(), a.linkCommand(),
-		a.importCommand(), a.exportCommand(), a.statsCommand(), a.verifyCommand(), a.versionCommand(),
+		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
+		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
+		a.statsCommand(), a.verifyCommand(), a.versionCommand(),
 		exitCodesTopic(),
 	)
 	root.SetHelpCommand(helpCommand())

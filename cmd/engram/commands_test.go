@@ -210,7 +210,7 @@ func TestForgetAndRestore(t *testing.T) {
 		wantIn(t, "forget", c.ok("forget", "a"), "1 archived, 0 erased")
 		wantIn(t, "recall", c.ok("recall", "foxes"), "Nothing relevant")
 		wantIn(t, "get", c.ok("get", "a"), "archived")
-		wantIn(t, "restore", c.ok("restore", "a"), "restored a")
+		wantIn(t, "unarchive", c.ok("unarchive", "a"), "restored a")
 		wantIn(t, "recall", c.ok("recall", "foxes"), "about foxes")
 		if r := decoded[engram.ForgetReport](c, "forget", "a", "--mode", "erase"); r.Erased != 1 {
 			t.Errorf("forget = %+v", r)
@@ -379,8 +379,8 @@ func TestBothBackendsSayTheSame(t *testing.T) {
 		{"forget", "b", "nobody"},
 		{"forget"},
 		{"forget", "a", "--mode", "burn"},
-		{"restore", "b"},
-		{"restore", "nobody"},
+		{"unarchive", "b"},
+		{"unarchive", "nobody"},
 		{"recall", "foxes", "--json"},
 		{"export"},
 		{"recall", "--space", "NO", "x"},

@@ -29,7 +29,7 @@ func TestUsageErrors(t *testing.T) {
 		{"stats", "surplus"},
 		{"get"},
 		{"link", "a"},
-		{"restore", "a", "b"},
+		{"unarchive", "a", "b"},
 		{"import"},
 		{"help", "nothing"},
 		{"remember", "--occurred-at", "yesterday", "x"},
@@ -93,7 +93,7 @@ func TestExitCodeNotFound(t *testing.T) {
 	}
 	eachMode(t, func(t *testing.T, c *cli) {
 		c.ok("remember", "x")
-		for _, args := range [][]string{{"get", "no"}, {"update", "no", "x"}, {"restore", "no"}, {"forget", "no"}} {
+		for _, args := range [][]string{{"get", "no"}, {"update", "no", "x"}, {"unarchive", "no"}, {"forget", "no"}} {
 			wantIn(t, "stderr", c.fails(problem.ExitNotFound, args...), "no")
 		}
 	})

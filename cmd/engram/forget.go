@@ -17,7 +17,7 @@ func (a *app) forgetCommand() *cobra.Command {
 		Use:   "forget [ID...]",
 		Short: "Archive memories (restorable) or erase them",
 		Long: "Forget memories by id, or all that match every one of --tag and --before.\n" +
-			"Archived memories are no longer recalled, can still be read, and come back with 'engram restore'.\n" +
+			"Archived memories are no longer recalled, can still be read, and come back with 'engram unarchive'.\n" +
 			"--mode erase removes them for good. --dry-run counts and changes nothing.",
 		Args: cobra.ArbitraryArgs,
 	}

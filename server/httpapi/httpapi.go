@@ -52,6 +52,7 @@ type API struct {
 	cues    *wire.Decoder[wire.Cue]
 	links   *wire.Decoder[wire.Link]
 	forgets *wire.Decoder[engram.ForgetRequest]
+	backups *wire.Decoder[engram.BackupOptions]
 	partial *wire.Decoder[wire.Partial]
 }
 
@@ -71,6 +72,7 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		cues:    wire.NewDecoder[wire.Cue](),
 		links:   wire.NewDecoder[wire.Link](),
 		forgets: wire.NewDecoder[engram.ForgetRequest](),
+		backups: wire.NewDecoder[engram.BackupOptions](),
 		partial: wire.NewDecoder[wire.Partial](),
 	}
 	a.streams, a.end = context.WithCancel(context.Background())

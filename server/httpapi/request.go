@@ -25,15 +25,16 @@ const (
 
 	mediaJSON  = "application/json"
 	mediaLines = "application/x-ndjson"
+	mediaBytes = "application/octet-stream"
 )
 
 // call is one request as its route sees it.
 type call struct {
-	r     *http.Request
-	query map[string]string // the parameters given, each known to the route
-	space *engram.Space     // nil if the path names none
-	body  []byte            // of bodyJSON
-	lines io.Reader         // of bodyLines
+	r      *http.Request
+	query  map[string]string // the parameters given, each known to the route
+	space  *engram.Space     // nil if the path names none
+	body   []byte            // of bodyJSON
+	stream io.Reader         // of bodyLines and bodyBytes
 }
 
 // params reads the query; every parameter must be one of known, and be given once.
@@ -121,11 +122,15 @@ func refuse(field, value, allowed string) error {
 func (a *API) body(w http.ResponseWriter, q *call, c route) (free func(), err error) {
 	free = func() {}
 	switch c.body {
-	case bodyLines:
-		if err := media(q.r, mediaLines); err != nil {
+	case bodyLines, bodyBytes:
+		want := mediaLines
+		if c.body == bodyBytes {
+			want = mediaBytes
+		}
+		if err := media(q.r, want); err != nil {
 			return free, err
 		}
-		q.lines = &steadyReader{body: q.r.Body, control: http.NewResponseController(w)}
+		q.stream = &steadyReader{body: q.r.Body, control: http.NewResponseController(w)}
 		return free, nil
 	case bodyJSON:
 		if err := media(q.r, mediaJSON); err != nil {

@@ -12,6 +12,7 @@ const (
 	bodyNone  bodyForm = iota
 	bodyJSON           // one JSON object, held whole
 	bodyLines          // JSON lines, streamed
+	bodyBytes          // a backup, streamed
 )
 
 // route is one method of one path.
@@ -70,6 +71,11 @@ func spaceRoutes() []route {
 		{method: get, path: pathSpace + "/export", handle: (*API).export},
 		{method: post, path: pathSpace + "/import", params: []string{"strict"}, body: bodyLines, handle: (*API).imports},
 		{method: get, path: pathSpace + "/events", handle: (*API).events},
+		{method: post, path: "/v1/backup", body: bodyJSON, max: maxBody, handle: (*API).backup},
+		{
+			method: post, path: "/v1/restore", params: []string{"spaces", "as", "position", "time"}, body: bodyBytes,
+			handle: (*API).restoreBackup,
+		},
 		{method: get, path: "/v1/spaces", handle: (*API).spaces},
 		{method: get, path: "/healthz", handle: (*API).healthz},
 		{method: get, path: "/readyz", handle: (*API).readyz},

@@ -47,7 +47,7 @@ func (a *API) imports(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	report, err := q.space.Import(q.r.Context(), q.lines, engram.ImportOptions{Strict: strict})
+	report, err := q.space.Import(q.r.Context(), q.stream, engram.ImportOptions{Strict: strict})
 	if err != nil {
 		p := *problem.From(err)
 		p.Report = &report

@@ -6,9 +6,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) restoreCommand() *cobra.Command {
+func (a *app) unarchiveCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "restore ID",
+		Use:   "unarchive ID",
 		Short: "Bring an archived memory back",
 		Args:  cobra.ExactArgs(1),
 		RunE: a.command(func(ctx context.Context, args []string) error {

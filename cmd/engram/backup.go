@@ -1,0 +1,356 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+// vault is what backup and restore speak to: all spaces of a directory, or of the server that holds it.
+type vault interface {
+	Backup(ctx context.Context, w io.Writer, o engram.BackupOptions) (engram.BackupReport, error)
+	Restore(ctx context.Context, r io.Reader, o engram.RestoreOptions) (engram.RestoreReport, error)
+}
+
+var (
+	_ vault = (*engram.DB)(nil)
+	_ vault = remoteVault{}
+)
+
+// withVault is withBackend for what concerns all spaces.
+func (a *app) withVault(ctx context.Context, want intent, body func(vault) error) error {
+	dir, err := a.resolveDataDir()
+	if err != nil {
+		return err
+	}
+	if want == reading {
+		if err := requireDataDir(dir); err != nil {
+			return err
+		}
+	}
+	db, through, err := a.open(ctx, dir)
+	if err != nil {
+		return err
+	}
+	if through != nil {
+		a.notef("through the server at %s", through.base)
+		return body(remoteVault{through})
+	}
+	a.notef("directly on %s", dir)
+	return errors.Join(body(db), db.Close())
+}
+
+const (
+	// backupIndex lists the backups of a directory, in the order in which they were taken.
+	backupIndex  = "backups.json"
+	backupSuffix = ".engram-backup"
+)
+
+// takenBackup is one backup in the index of a directory.
+type takenBackup struct {
+	File    string    `json:"file"`
+	TakenAt time.Time `json:"taken_at"`
+	// Incremental says that it holds what came after the backup before it in the index.
+	Incremental bool `json:"incremental"`
+	engram.BackupReport
+}
+
+func (a *app) backupCommand() *cobra.Command {
+	var incremental bool
+	cmd := &cobra.Command{
+		Use:   "backup DIR | -",
+		Short: "Copy all spaces, or one, into a directory of backups or to standard output",
+		Long: "Copy every space, or the one that --space names, while others read and write. Each record is verified\n" +
+			"as it is copied; damage ends the backup with exit code 7.\n\n" +
+			"With a directory, each backup becomes a file of it, listed with its SHA-256 in " + backupIndex + "; --incremental\n" +
+			"takes only what was written since the last one there. With -, one stream goes to standard output.\n" +
+			"'engram restore' takes either.",
+		Example: "  engram backup /backups/engram\n  engram backup --incremental /backups/engram\n" +
+			"  engram backup - | ssh vault 'cat > engram.backup'",
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().BoolVar(&incremental, "incremental", false, "only what was written since the last backup in the directory")
+	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
+		o := engram.BackupOptions{}
+		if cmd.Flags().Changed("space") {
+			o.Spaces = []string{a.space}
+		}
+		if args[0] != "-" {
+			return a.backupInto(ctx, args[0], o, incremental)
+		}
+		if incremental {
+			return usagef("--incremental needs a directory that holds the backups before")
+		}
+		return a.withVault(ctx, reading, func(v vault) error {
+			report, err := v.Backup(ctx, a.out, o)
+			if err == nil {
+				a.noteBackup(report)
+			}
+			return err
+		})
+	})
+	return cmd
+}
+
+// backupInto adds a backup to a directory of backups.
+func (a *app) backupInto(ctx context.Context, dir string, o engram.BackupOptions, incremental bool) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make directory of backups: %w", err)
+	}
+	taken, err := readBackupIndex(dir)
+	if err != nil {
+		return err
+	}
+	if incremental {
+		if len(taken) == 0 {
+			return fmt.Errorf("%s holds no backup that an incremental one could follow: take a full one first: %w",
+				dir, engram.ErrNotFound)
+		}
+		o.After = lastPositions(taken, o.Spaces)
+	}
+	kind := "full"
+	if incremental {
+		kind = "incremental"
+	}
+	one := takenBackup{
+		File: fmt.Sprintf("%06d-%s%s", len(taken)+1, kind, backupSuffix), TakenAt: time.Now().UTC(), Incremental: incremental,
+	}
+	return a.withVault(ctx, reading, func(v vault) error {
+		one.BackupReport, err = writeBackup(ctx, v, filepath.Join(dir, one.File), o)
+		if err != nil {
+			return err
+		}
+		if err := writeBackupIndex(dir, append(taken, one)); err != nil {
+			return err
+		}
+		if a.json {
+			return a.printJSON(one)
+		}
+		a.printf("%s: %s, sha256 %s\n", filepath.Join(dir, one.File), sizeText(one.Bytes), one.SHA256)
+		a.noteBackup(one.BackupReport)
+		return nil
+	})
+}
+
+// lastPositions tells how far the backups of a directory go, for the spaces asked for.
+func lastPositions(taken []takenBackup, spaces []string) map[string]uint64 {
+	after := map[string]uint64{}
+	for _, one := range taken {
+		for _, s := range one.Spaces {
+			if len(spaces) == 0 || spaces[0] == s.Space {
+				after[s.Space] = s.To
+			}
+		}
+	}
+	return after
+}
+
+// noteBackup says on standard error what a backup holds.
+func (a *app) noteBackup(r engram.BackupReport) {
+	for _, s := range r.Spaces {
+		if s.Full {
+			a.notef("space %s: in full, up to position %d", s.Space, s.To)
+		} else {
+			a.notef("space %s: positions %d to %d", s.Space, s.From+1, s.To)
+		}
+	}
+}
+
+// writeBackup writes a backup aside and gives it its name when it is durable.
+func writeBackup(ctx context.Context, v vault, path string, o engram.BackupOptions) (r engram.BackupReport, err error) {
+	aside := path + ".part"
+	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return r, fmt.Errorf("write backup: %w", err)
+	}
+	if r, err = v.Backup(ctx, f, o); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(aside, path)
+	}
+	if err != nil {
+		return r, errors.Join(err, os.Remove(aside))
+	}
+	return r, nil
+}
+
+func readBackupIndex(dir string) ([]takenBackup, error) {
+	data, err := os.ReadFile(filepath.Join(dir, backupIndex))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read index of backups: %w", err)
+	}
+	var taken []takenBackup
+	if err := json.Unmarshal(data, &taken); err != nil {
+		return nil, fmt.Errorf("read index of backups %s: %w: %w", filepath.Join(dir, backupIndex), err, engram.ErrCorrupt)
+	}
+	return taken, nil
+}
+
+func writeBackupIndex(dir string, taken []takenBackup) error {
+	data, err := json.MarshalIndent(taken, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write index of backups: %w", err)
+	}
+	path := filepath.Join(dir, backupIndex)
+	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write index of backups: %w", err)
+	}
+	if _, err = f.Write(append(data, '\n')); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(path+".part", path)
+	}
+	if err != nil {
+		return fmt.Errorf("write index of backups: %w", err)
+	}
+	return nil
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	var o engram.RestoreOptions
+	until := timeFlag{zone: a.zone}
+	cmd := &cobra.Command{
+		Use:   "restore DIR | FILE... | -",
+		Short: "Bring spaces back from backups, whole or up to a position or a time",
+		Long: "Restore every space of the backups, or the one that --space names, into the data directory. A space\n" +
+			"that was written to is never overwritten: give another --data, or --as another name. Files are given in\n" +
+			"the order in which they were taken: a full backup and the incremental ones that follow it. Each space\n" +
+			"is verified before it gets its name; if anything is wrong with a backup, nothing is restored.",
+		Example: "  engram --data /var/lib/engram-new restore /backups/engram\n" +
+			"  engram --space default restore --as default.monday --to-time '2025-06-09 18:00' /backups/engram",
+		Args: cobra.MinimumNArgs(1),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&o.As, "as", "", "another `name` for the space that --space names")
+	flags.Uint64Var(&o.Position, "to-position", 0, "the last log `position` to restore, of the space that --space names")
+	flags.Var(&until, "to-time", "restore what was written up to this time")
+	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
+		if flags.Changed("space") {
+			o.Spaces = []string{a.space}
+		}
+		o.Time = until.time
+		in, done, err := a.openBackups(args)
+		if err != nil {
+			return err
+		}
+		err = a.withVault(ctx, creating, func(v vault) error {
+			report, err := v.Restore(ctx, in, o)
+			if err != nil {
+				return err
+			}
+			return a.printRestored(report)
+		})
+		return errors.Join(err, done())
+	})
+	return cmd
+}
+
+func (a *app) printRestored(r engram.RestoreReport) error {
+	if a.json {
+		return a.printJSON(r)
+	}
+	for _, s := range r.Spaces {
+		a.printf("space %s: %s, %d archived, up to position %d\n", s.Space,
+			counted(s.Memories, "memory", "memories"), s.Archived, s.Position)
+	}
+	return nil
+}
+
+// openBackups opens the files that the arguments stand for, one behind the other. Those of a directory are checked
+// against its index first.
+func (a *app) openBackups(args []string) (in io.Reader, done func() error, err error) {
+	if len(args) == 1 && args[0] == "-" {
+		return a.stdin, func() error { return nil }, nil
+	}
+	files := args
+	if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+		if len(args) > 1 {
+			return nil, nil, usagef("give one directory of backups, or files")
+		}
+		if files, err = checkedBackups(args[0]); err != nil {
+			return nil, nil, err
+		}
+	}
+	var opened []*os.File
+	done = func() error {
+		var errs []error
+		for _, f := range opened {
+			errs = append(errs, f.Close())
+		}
+		return errors.Join(errs...)
+	}
+	var readers []io.Reader
+	for _, name := range files {
+		f, err := os.Open(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: %w", err, engram.ErrNotFound)
+		}
+		if err != nil {
+			return nil, nil, errors.Join(fmt.Errorf("open backup: %w", err), done())
+		}
+		opened = append(opened, f)
+		readers = append(readers, f)
+	}
+	return io.MultiReader(readers...), done, nil
+}
+
+// checkedBackups lists the files of a directory of backups in order; each is what the index says.
+func checkedBackups(dir string) ([]string, error) {
+	taken, err := readBackupIndex(dir)
+	if err != nil {
+		return nil, err
+	}
+	if len(taken) == 0 {
+		return nil, fmt.Errorf("%s holds no %s: give a directory that 'engram backup' made: %w", dir, backupIndex,
+			engram.ErrNotFound)
+	}
+	var files []string
+	for _, one := range taken {
+		if one.File != filepath.Base(one.File) || !strings.HasSuffix(one.File, backupSuffix) {
+			return nil, fmt.Errorf("%s names the file %q, which is not a backup's: %w", backupIndex, one.File, engram.ErrCorrupt)
+		}
+		path := filepath.Join(dir, one.File)
+		sum, err := fileSum(path)
+		if err != nil {
+			return nil, err
+		}
+		if sum != one.SHA256 {
+			return nil, fmt.Errorf("backup %s has SHA-256 %s, %s says %s: it was changed or damaged: %w", path, sum,
+				backupIndex, one.SHA256, engram.ErrCorrupt)
+		}
+		files = append(files, path)
+	}
+	return files, nil
+}
+
+func fileSum(path string) (_ string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("open backup: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", fmt.Errorf("read backup: %w", err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}

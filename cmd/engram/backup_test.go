@@ -1,0 +1,76 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestBackupAndRestore(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		backups := filepath.Join(t.TempDir(), "backups")
+		c.fails(3, "backup", filepath.Join(t.TempDir(), "none"), "--incremental")
+		c.ok("remember", "--id", "a", "about foxes")
+		c.ok("remember", "--space", "other", "--id", "x", "about wolves")
+		c.ok("backup", backups)
+		c.ok("remember", "--id", "b", "about hens")
+		r := c.run("", "backup", "--incremental", backups)
+		if r.code != 0 || !strings.Contains(r.err, "space default: positions 2 to 2") {
+			t.Fatalf("backup --incremental = %+v", r)
+		}
+
+		back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
+		wantIn(t, "restore", back.ok("restore", backups), "space default: 2 memories", "space other: 1 memory")
+		wantIn(t, "recall", back.ok("recall", "hens"), "about hens")
+		wantIn(t, "recall", back.ok("recall", "--space", "other", "wolves"), "about wolves")
+		wantIn(t, "restore again", back.fails(4, "restore", backups), "was written to")
+
+		// Into the same directory, or server, under another name, without what came last.
+		c.ok("restore", "--space", "default", "--as", "before", "--to-position", "1", backups)
+		wantIn(t, "recall", c.ok("recall", "--space", "before", "foxes"), "about foxes")
+		wantIn(t, "recall", c.ok("recall", "--space", "before", "hens"), "Nothing relevant")
+
+		stream := c.ok("backup", "-")
+		third := &cli{t: t, dir: filepath.Join(t.TempDir(), "third")}
+		wantIn(t, "restore -", third.okIn(stream, "restore", "-"), "space before: 1 memory", "space default: 2 memories")
+		third.dir = filepath.Join(t.TempDir(), "fourth")
+		if r := third.run(stream[:len(stream)-9], "restore", "-"); r.code != 7 {
+			t.Errorf("restore of a stream that was cut off = %+v, want exit 7", r)
+		}
+	})
+}
+
+func TestBackupErrors(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	backups := filepath.Join(t.TempDir(), "backups")
+	c.fails(3, "backup", backups)
+	c.ok("remember", "--id", "a", "about foxes")
+	c.fails(2, "backup", "-", "--incremental")
+	c.fails(3, "backup", backups, "--space", "nobody")
+	c.fails(3, "restore", filepath.Join(t.TempDir(), "nothing"))
+	c.ok("backup", backups)
+	c.fails(2, "restore", backups, "other")
+	c.fails(2, "restore", backups, "--as", "x")
+	c.fails(2, "restore", backups, "--to-position", "4")
+	names, err := filepath.Glob(filepath.Join(backups, "*"+backupSuffix))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("the directory of backups holds %v, %v", names, err)
+	}
+	b, err := os.ReadFile(names[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 4
+	if err := os.WriteFile(names[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wantIn(t, "restore of a changed file", c.fails(7, "restore", backups), "SHA-256")
+	fresh := &cli{t: t, dir: filepath.Join(t.TempDir(), "fresh")}
+	wantIn(t, "restore of a damaged file", fresh.fails(7, "restore", names[0]), "at byte")
+	if err := os.WriteFile(filepath.Join(backups, backupIndex), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.fails(7, "restore", backups)
+	c.fails(7, "backup", backups)
+}
