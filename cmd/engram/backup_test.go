@@ -67,7 +67,7 @@ func TestBackupErrors(t *testing.T) {
 	}
 	wantIn(t, "restore of a changed file", c.fails(7, "restore", backups), "SHA-256")
 	fresh := &cli{t: t, dir: filepath.Join(t.TempDir(), "fresh")}
-	wantIn(t, "restore of a damaged file", fresh.fails(7, "restore", names[0]), "at byte")
+	wantIn(t, "restore of a damaged file", fresh.fails(7, "restore", names[0]), "at offset")
 	if err := os.WriteFile(filepath.Join(backups, backupIndex), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
