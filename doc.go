@@ -12,8 +12,8 @@
 // # Guarantees
 //
 //   - When a write returns nil it is on stable storage, and every recall that begins afterwards sees it. An expired
-//     memory is the exception: it is not shown, but keeps its id and its content until it is erased, so that
-//     remembering the same again reinforces it and shows nothing.
+//     memory is gone from every answer; remembering or importing its content or its id again makes a new memory, and
+//     erases what was left of it.
 //   - A write that fails, by an error or a panic, leaves nothing: not visible, not after a restart. The next call
 //     works. If the log's sync fails, the outcome of the writes that were waiting for it is open, their error says so,
 //     and the space is read-only until it is opened again.

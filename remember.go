@@ -21,7 +21,8 @@ import (
 //     the speaker and the session, and every other field that the draft gives must agree with what is stored: a
 //     draft that says something new is a new memory, so that nothing given is dropped.
 //
-// An ID that holds other content, or the same content with other fields, is ErrConflict: Update changes a memory.
+// An ID that holds other content, or the same content with other fields, is ErrConflict: Update changes a memory. A
+// memory that has expired is known no longer: it is erased, and its id and content are free for the new one.
 // When Remember returns nil the memory is durable, and every later Recall sees it.
 func (s *Space) Remember(ctx context.Context, d Draft) (Outcome, error) {
 	outcomes, err := s.remember(ctx, []Draft{d}, func(int) string { return "" })
@@ -128,12 +129,17 @@ func (s *Space) rememberOne(tx *store.Tx, p *pending, now time.Time) error {
 			return p.repeat(k)
 		}
 	}
-	f, known, err := p.findKnown(tx)
+	f, known, gone, err := p.findKnown(tx, now)
 	if err != nil {
 		return err
 	}
 	if known {
 		return p.reinforce(tx, f, now)
+	}
+	for _, id := range gone {
+		if err := tx.Erase(id); err != nil {
+			return err
+		}
 	}
 	if p.record.ID == "" {
 		if p.record.ID, err = s.db.ids.uuid(); err != nil {
@@ -165,18 +171,33 @@ func (p *pending) repeat(k store.Key) error {
 	return nil
 }
 
-// findKnown finds the memory that already holds the draft's content, by id or by scope.
-func (p *pending) findKnown(tx *store.Tx) (store.Found, bool, error) {
+// findKnown finds the memory that already holds the draft's content, by id or by scope. An expired memory is as good as
+// gone: it is not known, but named, to make room for the new one.
+func (p *pending) findKnown(tx *store.Tx, now time.Time) (f store.Found, known bool, gone []string, err error) {
 	if p.draft.ID == "" {
-		return tx.FindScope(&p.record, func(known *store.Record, row uint32) (bool, error) {
+		f, known, err = tx.FindScope(&p.record, func(known *store.Record, row uint32) (bool, error) {
+			if expired(known.ExpiresAt, now) {
+				gone = append(gone, known.ID)
+				return false, nil
+			}
 			field, err := p.differs(tx, known, row)
 			return field == "", err
 		})
+		return f, known, gone, err
 	}
 	f, ok, err := tx.Find(p.draft.ID)
 	if err != nil || !ok {
-		return f, false, err
+		return f, false, nil, err
 	}
+	if expired(tx.View().ExpiresAt(f.Row), now) {
+		return f, false, []string{p.draft.ID}, nil
+	}
+	f, known, err = p.sameAs(tx, f)
+	return f, known, nil, err
+}
+
+// sameAs holds the draft against the memory of its id: the same, or a conflict.
+func (p *pending) sameAs(tx *store.Tx, f store.Found) (store.Found, bool, error) {
 	known, err := tx.Record(f.Row)
 	if err != nil {
 		return f, false, err

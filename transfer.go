@@ -292,7 +292,13 @@ func (im *importer) store(tx *store.Tx, n *numbered) error {
 	if err != nil {
 		return im.bad(n.line, err)
 	}
+	gone := false
 	if exists {
+		if gone, err = im.gone(tx, f, n); err != nil {
+			return im.bad(n.line, err)
+		}
+	}
+	if exists && !gone {
 		done, err := im.compare(tx, f, n)
 		if done || err != nil {
 			return err
@@ -300,6 +306,12 @@ func (im *importer) store(tx *store.Tx, n *numbered) error {
 	}
 	if err := im.dimension(tx, n); err != nil {
 		return im.bad(n.line, err)
+	}
+	if gone {
+		exists = false
+		if err := tx.Erase(n.ID); err != nil {
+			return err
+		}
 	}
 	if err := tx.Put(string(eventOf(exists)), &n.record, n.Embedding, n.prepared); err != nil {
 		return err
@@ -310,6 +322,19 @@ func (im *importer) store(tx *store.Tx, n *numbered) error {
 		im.report.Created++
 	}
 	return im.storeFate(tx, n)
+}
+
+// gone reports whether what is stored under a line's id has expired and is another memory than the line's, one made at
+// another time. An expired version of the very memory that the line belongs to is a part of its history.
+func (im *importer) gone(tx *store.Tx, f store.Found, n *numbered) (bool, error) {
+	if !expired(tx.View().ExpiresAt(f.Row), im.now) {
+		return false, nil
+	}
+	known, err := tx.Record(f.Row)
+	if err != nil {
+		return false, err
+	}
+	return known.CreatedAt.Nanos != n.record.CreatedAt.Nanos, nil
 }
 
 func eventOf(exists bool) EventKind {
