@@ -72,7 +72,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.rememberCommand(), a.recallCommand(), a.completeCommand(), a.getCommand(), a.updateCommand(),
 		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
-		a.statsCommand(), a.verifyCommand(), a.versionCommand(),
+		a.statsCommand(), a.verifyCommand(), a.repairCommand(), a.versionCommand(),
 		exitCodesTopic(),
 	)
 	root.SetHelpCommand(helpCommand())

@@ -62,6 +62,11 @@ func (s *Space) loadSegments() error {
 	if err != nil {
 		return err
 	}
+	return s.loadParts(st)
+}
+
+// loadParts maps the segments and loads their rows with what the state says of them.
+func (s *Space) loadParts(st *state) error {
 	parts, next, err := s.openSegments()
 	s.parts.Store(&parts)
 	if err != nil {

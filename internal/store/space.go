@@ -148,12 +148,10 @@ func Open(o Options) (*Space, error) {
 }
 
 func open(o Options) (_ *Space, err error) {
-	words, err := lexical.New(o.Lexical)
+	s, err := newSpace(o)
 	if err != nil {
-		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
+		return nil, err
 	}
-	s := &Space{o: o, fs: o.FS, dir: o.Dir, name: o.Name, keep: maxPosition, carried: map[uint32]carriedRow{}}
-	s.t = &table{words: words, chain: graph.NewChain(), links: graph.NewLinks()}
 	if s.man, err = s.loadManifest(); err != nil {
 		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
 	}
@@ -172,6 +170,17 @@ func open(o Options) (_ *Space, err error) {
 	}
 	view := s.staged
 	s.view.Store(&view)
+	return s, nil
+}
+
+// newSpace is a space that nothing was loaded into yet.
+func newSpace(o Options) (*Space, error) {
+	words, err := lexical.New(o.Lexical)
+	if err != nil {
+		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
+	}
+	s := &Space{o: o, fs: o.FS, dir: o.Dir, name: o.Name, keep: maxPosition, carried: map[uint32]carriedRow{}}
+	s.t = &table{words: words, chain: graph.NewChain(), links: graph.NewLinks()}
 	return s, nil
 }
 
@@ -426,7 +435,11 @@ func (s *Space) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	s.work.Wait()
-	err := errors.Join(s.log.Close(), s.closeSegments())
+	var err error
+	if s.log != nil { // else it was salvaged
+		err = s.log.Close()
+	}
+	err = errors.Join(err, s.closeSegments())
 	if err != nil {
 		return fmt.Errorf("close space %s: %w", s.name, err)
 	}

@@ -1,0 +1,241 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/wal"
+)
+
+// Salvage reads a space as far as it is whole, also one that Open refuses, and writes nothing. What is missing is told
+// to lost, with file and offset where they are known. The space that it returns can be looked at through View and
+// closed, and nothing else: it has no log. An error is for what kept Salvage from reading at all.
+//
+// Without its manifest a space is put together from the files that are there; without its state file it is not known
+// any more which memories were archived, replaced or erased before the last sealing, and lost is told so.
+func Salvage(o Options, lost func(error)) (*Space, error) {
+	var s *Space
+	err := isolate.Do("salvage", o.Name, nil, func() (err error) {
+		s, err = salvage(o, lost)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func salvage(o Options, lost func(error)) (_ *Space, err error) {
+	s, err := newSpace(o)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("salvage space %s: %w", o.Name, err), s.closeSegments())
+		}
+	}()
+	aligned := true
+	if s.man, err = readManifest(s.fs, s.dir); err != nil {
+		lost(err)
+		if s.man, aligned, err = s.guessManifest(lost); err != nil {
+			return nil, err
+		}
+	}
+	s.id = s.man.store
+	s.staged = View{s: s, Position: s.man.position, Dim: s.man.settings.Dim, Metric: s.man.settings.Metric}
+	if err := s.loadParts(s.salvageState(aligned, lost)); err != nil {
+		return nil, err
+	}
+	view := s.staged
+	s.view.Store(&view)
+	err = wal.Salvage(wal.Options{FS: s.fs, Dir: filepath.Join(s.dir, "wal"), Store: s.id}, wal.LSN(s.man.position),
+		func(lsn wal.LSN, payload []byte) error {
+			s.salvageFrame(lsn, payload, lost)
+			return nil
+		}, lost)
+	if err != nil {
+		return nil, err
+	}
+	view = s.staged
+	s.view.Store(&view)
+	for _, text := range s.damageNotes() {
+		lost(errors.New(text))
+	}
+	return s, nil
+}
+
+// salvageFrame applies what of a frame can be applied.
+func (s *Space) salvageFrame(lsn wal.LSN, payload []byte, lost func(error)) {
+	ops, err := readFrame(payload)
+	if err != nil {
+		lost(fmt.Errorf("log record %d: %w", lsn, err))
+		return
+	}
+	for i, o := range ops {
+		err := isolate.Do("salvage", s.name, nil, func() error { return s.salvageOp(uint64(lsn), o) })
+		if err != nil {
+			lost(fmt.Errorf("change %d of log record %d cannot be made any more: %w", i+1, lsn, err))
+		}
+	}
+}
+
+// salvageOp applies one op as a write of its own, so that one that fails leaves nothing.
+func (s *Space) salvageOp(position uint64, o op) error {
+	tx := s.begin(position)
+	tx.replay = true
+	kept := false
+	defer func() {
+		if !kept {
+			tx.abort()
+		}
+	}()
+	if err := o.apply(tx); err != nil {
+		return err
+	}
+	kept = true
+	s.staged = tx.view
+	view := s.staged
+	s.view.Store(&view)
+	return nil
+}
+
+// salvageState reads the state file, if it is whole and its rows are those of the segments.
+func (s *Space) salvageState(aligned bool, lost func(error)) *state {
+	st, err := s.readState()
+	if err == nil && !aligned {
+		err = errors.New("a segment is unreadable and the manifest too: rows cannot be told apart any more")
+	}
+	if err == nil {
+		return st
+	}
+	lost(fmt.Errorf("what became of memories up to position %d is lost: archived, replaced and erased ones may be back, "+
+		"associations and idempotency keys are gone: %w", s.man.position, err))
+	return &state{ends: map[uint32]rowEnd{}}
+}
+
+// guessManifest puts a manifest together from the files of the directory. aligned is false if rows may have other
+// numbers than the state file gives them.
+func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err error) {
+	names, err := s.fs.ReadDir(s.dir)
+	if err != nil {
+		return nil, false, fmt.Errorf("list space: %w", err)
+	}
+	m = &manifest{}
+	if m.store, err = s.guessStore(names); err != nil {
+		return nil, false, err
+	}
+	s.id = m.store
+	aligned = true
+	next := uint32(0)
+	for _, name := range names { // in the order of their numbers, which is that of their rows
+		number, suffix, ok := fileNumber(name)
+		switch {
+		case !ok:
+		case suffix == ".state":
+			info, err := s.fs.Stat(filepath.Join(s.dir, name))
+			if err != nil {
+				return nil, false, fmt.Errorf("look at state file: %w", err)
+			}
+			m.state = stateRef{number: number, sizeBytes: info.Size} // the newest
+		case suffix == ".seg":
+			ref, last, err := s.guessSegment(m, number, next)
+			if err != nil {
+				lost(err)
+				aligned = false
+				continue
+			}
+			m.segments = append(m.segments, ref)
+			next += ref.rows
+			m.position = max(m.position, last)
+		}
+	}
+	return m, aligned, nil
+}
+
+// guessSegment opens a segment file to learn what the manifest said of it, and the last position in it.
+func (s *Space) guessSegment(m *manifest, number uint64, base uint32) (ref segmentRef, last uint64, err error) {
+	file := segment.File{FS: s.fs, Dir: s.dir, Store: m.store, Number: number}
+	info, err := s.fs.Stat(file.Path())
+	if err != nil {
+		return ref, 0, fmt.Errorf("look at segment: %w", err)
+	}
+	w, err := segment.Open(file, info.Size)
+	if err != nil {
+		return ref, 0, err
+	}
+	if w.Dim() != 0 {
+		m.settings.Dim = w.Dim()
+	}
+	for slot := range w.Rows() {
+		if row, err := w.Row(slot); err == nil {
+			last = max(last, row.LSN)
+		}
+	}
+	ref = segmentRef{number: number, base: base, rows: w.Rows(), sizeBytes: info.Size}
+	return ref, last, w.Close()
+}
+
+// fileNumber splits the name of a segment or state file.
+func fileNumber(name string) (number uint64, suffix string, ok bool) {
+	suffix = filepath.Ext(name)
+	number, err := strconv.ParseUint(strings.TrimSuffix(name, suffix), 16, 64)
+	return number, suffix, err == nil && (suffix == ".seg" || suffix == ".state")
+}
+
+// guessStore learns the space's id from the header of any of its files.
+func (s *Space) guessStore(names []string) (id [16]byte, err error) {
+	paths := make([]string, 0, len(names))
+	for _, name := range names {
+		if _, _, ok := fileNumber(name); ok {
+			paths = append(paths, filepath.Join(s.dir, name))
+		}
+	}
+	logs, err := s.fs.ReadDir(filepath.Join(s.dir, "wal"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return id, fmt.Errorf("list log: %w", err)
+	}
+	for _, name := range slices.Backward(logs) {
+		paths = append(paths, filepath.Join(s.dir, "wal", name))
+	}
+	for _, path := range paths {
+		if id, err = s.storeOf(path); err == nil {
+			return id, nil
+		}
+	}
+	return id, &codec.CorruptError{
+		Op: "salvage space", Path: s.dir, Offset: -1, Err: errors.New("no file in it tells what space it is of"),
+	}
+}
+
+// storeOf reads the store's id in a file's header.
+func (s *Space) storeOf(path string) (id [16]byte, err error) {
+	f, err := s.fs.Open(path, false)
+	if err != nil {
+		return id, fmt.Errorf("open file: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // opened for reading
+	b := make([]byte, codec.HeaderSize)
+	if _, err := f.ReadAt(b, 0); err != nil {
+		return id, fmt.Errorf("read file: %w", err)
+	}
+	const kindAt, kindEnd, newest = 6, 8, ^uint32(0)
+	h, err := codec.ReadHeader(path, b, string(b[kindAt:kindEnd]), newest)
+	return h.Store, err
+}
+
+// damageNotes lists the damage found so far.
+func (s *Space) damageNotes() []string {
+	if list := s.damaged.Load(); list != nil {
+		return *list
+	}
+	return nil
+}

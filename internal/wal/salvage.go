@@ -1,0 +1,77 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/orchard9/engram-go/internal/codec"
+)
+
+// Salvage reads a log that Open refuses, and changes nothing: every record above after that is whole, in the order of
+// LSNs, is given to apply; what is not whole is told to lost, each time as a *codec.CorruptError that names file, offset
+// and the LSNs that are missing. Behind damage it goes on at the next whole record: checksums start from store, file and
+// offset, so that nothing else can be taken for one. Records of a write that was never acknowledged may be among those
+// given.
+//
+// It returns the error of apply and of the file system. Nobody may have the log open.
+func Salvage(o Options, after LSN, apply func(lsn LSN, payload []byte) error, lost func(error)) error {
+	o, err := o.withDefaults()
+	if err != nil {
+		return err
+	}
+	numbers, _, err := o.list()
+	if err != nil {
+		return err
+	}
+	v := &salvage{o: &o, next: after + 1, apply: apply, lost: lost}
+	for _, number := range numbers {
+		if err := v.file(number); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type salvage struct {
+	o     *Options
+	next  LSN // the lowest LSN that was not given to apply
+	apply func(LSN, []byte) error
+	lost  func(error)
+}
+
+// file gives the whole records of one file.
+func (v *salvage) file(number uint64) (err error) {
+	path := v.o.logPath(number)
+	file, err := v.o.FS.Open(path, false)
+	if err != nil {
+		return fmt.Errorf("salvage log file: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	size, err := file.Size()
+	if err != nil {
+		return fmt.Errorf("salvage log file: %w", err)
+	}
+	s := &scanner{file: file, seed: codec.Seed(v.o.Store, number), size: size &^ (recordGrid - 1)}
+	for off := int64(fileHeader); off+recordHeader <= s.size; {
+		h, payload, ok, err := s.record(off)
+		if err != nil {
+			return fmt.Errorf("salvage log: %w", err)
+		}
+		if !ok {
+			off += recordGrid
+			continue
+		}
+		if h.kind == kindData && h.lsn >= v.next {
+			if h.lsn > v.next {
+				v.lost(corrupt("salvage log", path, off, "records %d to %d before this offset are damaged or missing",
+					v.next, h.lsn-1))
+			}
+			if err := v.apply(h.lsn, payload); err != nil {
+				return fmt.Errorf("salvage log record %d: %w", h.lsn, err)
+			}
+			v.next = h.lsn + 1
+		}
+		off += h.size()
+	}
+	return nil
+}
