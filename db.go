@@ -39,6 +39,7 @@ type DB struct {
 	recall recall.Engine
 
 	restoring sync.Mutex // held by Restore; before mu
+	scrubber  *scrubber  // nil if it is off
 
 	mu      sync.Mutex // guards the fields below
 	open    map[string]*handle
@@ -119,6 +120,7 @@ func (o Options) Open(dir string) (*DB, error) {
 	}
 	h.release()
 	db.janitor.Go(db.closeIdle)
+	db.startScrubber()
 	return db, nil
 }
 
@@ -132,6 +134,7 @@ func (db *DB) Dir() string { return db.dir }
 // Close waits for calls in progress, closes every space and releases the directory. Later calls return ErrClosed; a
 // second Close does nothing.
 func (db *DB) Close() error {
+	db.scrubber.close()
 	db.mu.Lock()
 	if db.closed {
 		db.mu.Unlock()
@@ -184,12 +187,18 @@ func (db *DB) Spaces(ctx context.Context) ([]string, error) {
 
 // Ready is nil if every open space takes writes and serves all it holds, else it says which does not and why.
 func (db *DB) Ready() error {
+	scrubbed := db.ScrubReport()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.closed {
 		return ErrClosed
 	}
 	var errs []error
+	if n := len(scrubbed.Problems); n > 0 {
+		p := scrubbed.Problems[0]
+		errs = append(errs, fmt.Errorf("the scrubber found %d problems, such as in space %s: %s at %d: %s: %w",
+			n, p.Space, p.File, p.Offset, p.What, ErrCorrupt))
+	}
 	for name, h := range db.open {
 		select {
 		case <-h.ready:

@@ -38,6 +38,9 @@ type Options struct {
 	// LogKeepBytes is how much of each space's log stays behind sealings, so that an incremental backup finds what was
 	// written since the one before; 0 means 16 MiB, negative keeps none.
 	LogKeepBytes int64
+	// ScrubBytesPerSecond lets a scrubber read through all spaces again and again at this pace, in the background, so that
+	// damage in what nobody reads is found in time; see DB.ScrubReport and DB.Ready. 0 means none.
+	ScrubBytesPerSecond int64
 
 	// fs is where everything is stored; nil is the operating system. For the tests of this package.
 	fs vfs.FS
@@ -135,6 +138,10 @@ func (o Options) validate() error {
 		return &InvalidError{Field: "Options.MaxOpenSpaces", Value: fmt.Sprint(o.MaxOpenSpaces), Allowed: "use 1 or more"}
 	case o.IdleTimeout < 0:
 		return &InvalidError{Field: "Options.IdleTimeout", Value: o.IdleTimeout.String(), Allowed: "use a duration above 0"}
+	case o.ScrubBytesPerSecond < 0:
+		return &InvalidError{
+			Field: "Options.ScrubBytesPerSecond", Value: fmt.Sprint(o.ScrubBytesPerSecond), Allowed: "use 0 or more",
+		}
 	case o.HotBytes < 4096:
 		return &InvalidError{Field: "Options.HotBytes", Value: fmt.Sprint(o.HotBytes), Allowed: "use 4096 or more"}
 	}

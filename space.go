@@ -67,16 +67,7 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 // runs beside reads and writes. What it finds is in the report; the error is for what kept it from looking, such as
 // the context's end.
 func (s *Space) Verify(ctx context.Context) (VerifyReport, error) {
-	out := VerifyReport{Problems: []Problem{}}
-	err := s.with(ctx, "verify", s.name == DefaultSpace, func(sp *store.Space) error {
-		r, err := sp.Verify(ctx)
-		out.Files, out.Records, out.Bytes = r.Files, r.Records, r.Bytes
-		for _, p := range r.Problems {
-			out.Problems = append(out.Problems, Problem{File: p.File, Offset: p.Offset, What: p.What})
-		}
-		return err
-	})
-	return out, err
+	return s.VerifyPaced(ctx, VerifyOptions{})
 }
 
 // Seal moves what the space holds in memory into a sealed, mapped segment now, as happens by itself when there is

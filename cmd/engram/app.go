@@ -36,6 +36,8 @@ type app struct {
 	json    bool
 	wait    time.Duration
 
+	engine engram.Options // what a directory is opened with; serve has flags for some of it
+
 	started bool // the command line was understood; an error before that is one of usage
 }
 

@@ -27,7 +27,7 @@ type backend interface {
 	Export(ctx context.Context, w io.Writer) (engram.ExportReport, error)
 	Import(ctx context.Context, r io.Reader, o engram.ImportOptions) (engram.ImportReport, error)
 	Stats(ctx context.Context) (engram.SpaceStats, error)
-	Verify(ctx context.Context) (engram.VerifyReport, error)
+	VerifyPaced(ctx context.Context, o engram.VerifyOptions) (engram.VerifyReport, error)
 }
 
 var (
@@ -79,7 +79,7 @@ func (a *app) withBackend(ctx context.Context, want intent, body func(backend) e
 func (a *app) open(ctx context.Context, dir string) (*engram.DB, *remote, error) {
 	giveUp := time.Now().Add(a.wait)
 	for {
-		db, err := engram.Open(dir)
+		db, err := a.engine.Open(dir)
 		if err == nil {
 			return db, nil, nil
 		}

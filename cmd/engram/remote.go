@@ -136,9 +136,13 @@ func (r *remote) Stats(ctx context.Context) (s engram.SpaceStats, err error) {
 	return s, r.call(ctx, http.MethodGet, r.url("stats"), nil, &s)
 }
 
-// Verify checks everything that the space has on disk.
-func (r *remote) Verify(ctx context.Context) (report engram.VerifyReport, err error) {
-	return report, r.call(ctx, http.MethodPost, r.url("verify"), nil, &report)
+// VerifyPaced checks everything that the space has on disk. Progress is not called: the server does the work.
+func (r *remote) VerifyPaced(ctx context.Context, o engram.VerifyOptions) (report engram.VerifyReport, err error) {
+	target := r.url("verify")
+	if o.BytesPerSecond > 0 {
+		target += "?bytes_per_second=" + strconv.FormatInt(o.BytesPerSecond, 10)
+	}
+	return report, r.call(ctx, http.MethodPost, target, nil, &report)
 }
 
 // Export copies the space's lines to w and counts them. An answer that was cut off is an error.

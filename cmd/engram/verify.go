@@ -10,20 +10,39 @@ import (
 )
 
 func (a *app) verifyCommand() *cobra.Command {
-	return &cobra.Command{
+	var rate int64
+	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Read everything the space holds on disk and check it",
-		Long:  "Read every record of the space and check lengths, identities and checksums. Damage is exit code 7.",
-		Args:  cobra.NoArgs,
-		RunE: a.command(func(ctx context.Context, _ []string) error {
-			return a.withBackend(ctx, reading, func(b backend) error {
-				report, err := b.Verify(ctx)
-				if err != nil {
-					return err
-				}
-				return a.printVerified(report)
+		Long: "Read every record of the space and check lengths, identities and checksums, and what is kept in memory\n" +
+			"against them. Others read and write meanwhile. Damage is exit code 7.",
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().Int64Var(&rate, "rate", 0, "read at most this many `MiB` a second; 0 is no bound")
+	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
+		if rate < 0 || rate > maxRate {
+			return usagef("--rate is %d: use 0 to %d MiB a second", rate, maxRate)
+		}
+		return a.withBackend(ctx, reading, func(b backend) error {
+			report, err := b.VerifyPaced(ctx, engram.VerifyOptions{
+				BytesPerSecond: rate << 20, Progress: a.verifyProgress(),
 			})
-		}),
+			if err != nil {
+				return err
+			}
+			return a.printVerified(report)
+		})
+	})
+	return cmd
+}
+
+// verifyProgress draws how far a verification is, if standard error is a terminal.
+func (a *app) verifyProgress() func(engram.VerifyReport) {
+	if !a.terminal(a.stderr) {
+		return nil
+	}
+	return func(r engram.VerifyReport) {
+		fmt.Fprintf(a.stderr, "\rverified %s, %s  ", sizeText(r.Bytes), counted(len(r.Problems), "problem", "problems"))
 	}
 }
 

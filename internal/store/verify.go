@@ -47,6 +47,12 @@ func (r *Report) add(err error) {
 // it: that every memory is found by its id, that counts add up, that associations lead somewhere. It runs beside
 // readers and writers. A problem is in the report; the error is for what kept Verify from looking.
 func (s *Space) Verify(ctx context.Context) (*Report, error) {
+	return s.VerifyStepwise(ctx, func(*Report) error { return nil })
+}
+
+// VerifyStepwise is Verify that calls step after every file, and every thousand records of the log, with what was found
+// so far: to tell of it, to wait, or to end by an error, which is returned as it is.
+func (s *Space) VerifyStepwise(ctx context.Context, step func(*Report) error) (*Report, error) {
 	r := &Report{}
 	if err := s.verifyFiles(r); err != nil {
 		return r, err
@@ -68,8 +74,11 @@ func (s *Space) Verify(ctx context.Context) (*Report, error) {
 			s.noteDamage(err)
 			r.add(err)
 		})
+		if err := step(r); err != nil {
+			return r, err
+		}
 	}
-	if err := s.verifyLog(ctx, r); err != nil {
+	if err := s.verifyLog(ctx, r, step); err != nil {
 		return r, err
 	}
 	return r, s.verifyMemory(ctx, r)
@@ -105,7 +114,8 @@ func (s *Space) verifyFiles(r *Report) error {
 	return nil
 }
 
-func (s *Space) verifyLog(ctx context.Context, r *Report) error {
+func (s *Space) verifyLog(ctx context.Context, r *Report, step func(*Report) error) error {
+	const between = 1000
 	s.mu.Lock()
 	from := s.man.position + 1
 	s.mu.Unlock()
@@ -125,6 +135,11 @@ func (s *Space) verifyLog(ctx context.Context, r *Report) error {
 		r.Bytes += int64(len(rec.Payload))
 		if _, err := readFrame(rec.Payload); err != nil {
 			r.add(fmt.Errorf("log record %d: %w", rec.LSN, err))
+		}
+		if rec.LSN%between == 0 {
+			if err := step(r); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -67,7 +67,7 @@ func spaceRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
 		{method: get, path: pathSpace + "/stats", handle: (*API).stats},
-		{method: post, path: pathSpace + "/verify", handle: (*API).verify},
+		{method: post, path: pathSpace + "/verify", params: []string{"bytes_per_second"}, handle: (*API).verify},
 		{method: get, path: pathSpace + "/export", handle: (*API).export},
 		{method: post, path: pathSpace + "/import", params: []string{"strict"}, body: bodyLines, handle: (*API).imports},
 		{method: get, path: pathSpace + "/events", handle: (*API).events},
@@ -77,6 +77,7 @@ func spaceRoutes() []route {
 			handle: (*API).restoreBackup,
 		},
 		{method: get, path: "/v1/spaces", handle: (*API).spaces},
+		{method: get, path: "/v1/scrub", handle: (*API).scrub},
 		{method: get, path: "/healthz", handle: (*API).healthz},
 		{method: get, path: "/readyz", handle: (*API).readyz},
 	}

@@ -19,12 +19,21 @@ func (a *API) stats(w http.ResponseWriter, q *call) error {
 
 // verify is POST …/verify.
 func (a *API) verify(w http.ResponseWriter, q *call) error {
-	report, err := q.space.Verify(q.r.Context())
+	rate, err := q.number("bytes_per_second")
+	if err != nil {
+		return err
+	}
+	report, err := q.space.VerifyPaced(q.r.Context(), engram.VerifyOptions{BytesPerSecond: int64(rate)})
 	if err != nil {
 		return err
 	}
 	report.Problems = list(report.Problems)
 	return send(w, http.StatusOK, report)
+}
+
+// scrub is GET /v1/scrub.
+func (a *API) scrub(w http.ResponseWriter, _ *call) error {
+	return send(w, http.StatusOK, a.db.ScrubReport())
 }
 
 // export is GET …/export.
