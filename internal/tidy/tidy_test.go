@@ -28,6 +28,7 @@ internal/backup:     internal/codec
 internal/lexical:    internal/isolate
 internal/graph:      internal/isolate
 internal/ann:        internal/isolate internal/vec internal/vfs internal/segment
+internal/dynamics:
 internal/recall:     internal/isolate internal/vec internal/lexical internal/graph internal/ann
 internal/dynamics/complete:    internal/vec
 internal/dynamics/consolidate: internal/vec
