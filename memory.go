@@ -244,6 +244,8 @@ type Cue struct {
 	MinConfidence float64 `json:"min_confidence,omitempty"`
 	// Explain adds the detail of each term to the hits: which words, which neighbours.
 	Explain bool `json:"explain,omitempty"`
+	// Without switches terms of the score off, for measuring what each is worth on one's own memories: names of [Terms].
+	Without []string `json:"without,omitempty"`
 	// Compete adds to each hit the probability that it is the one meant, in a competition of the 100 best (or Limit, if
 	// that is more) with each other and with "none of these". Not for a cue without text and embedding.
 	Compete bool `json:"compete,omitempty"`

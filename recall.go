@@ -64,6 +64,9 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	return answer, nil
 }
 
+// Terms lists what Cue.Without can switch off: the terms of the score, and the steps that change one.
+func Terms() []string { return recall.Switches() }
+
 // query is a cue in the numbers of a view. A name that no memory has becomes a symbol that none has.
 func query(v *store.View, cue *Cue, now int64) (recall.Query, error) {
 	f := recall.Filters{
@@ -89,7 +92,7 @@ func query(v *store.View, cue *Cue, now int64) (recall.Query, error) {
 	}
 	return recall.Query{
 		Text: cue.Text, Embedding: cue.Embedding, Now: now, Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
-		Explain: cue.Explain,
+		Explain: cue.Explain, Without: cue.Without,
 	}, nil
 }
 

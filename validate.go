@@ -121,6 +121,17 @@ var (
 	maxTime = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
+func (c *checks) terms(field string, names []string) {
+	for i, name := range names {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if !slices.Contains(Terms(), name) {
+			c.fail(at, quote(name), "use "+strings.Join(Terms(), ", "))
+		} else if slices.Index(names, name) != i {
+			c.fail(at, quote(name), "it is there twice: give each name once")
+		}
+	}
+}
+
 func (c *checks) time(field string, t time.Time) {
 	if !t.IsZero() && (t.Before(minTime) || !t.Before(maxTime)) {
 		c.fail(field, t.Format(time.RFC3339), "use a time from the years 1678 to 2261")
@@ -239,6 +250,7 @@ func (l Limits) cue(q *Cue) error {
 	c.time("valid_at", q.ValidAt)
 	c.order("from", q.From, "to", q.To)
 	c.unit("min_confidence", q.MinConfidence)
+	c.terms("without", q.Without)
 	if q.Compete && q.Text == "" && len(q.Embedding) == 0 {
 		c.fail("compete", "true", "it needs a text or an embedding: what is ranked by time does not compete")
 	}

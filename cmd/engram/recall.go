@@ -25,6 +25,7 @@ func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
 	f.registerCue(a, set)
 	set.IntVar(&f.cue.Limit, "limit", 0, "how many `hits` at most (the engine's default: 10)")
 	set.BoolVar(&f.cue.Explain, "explain", false, "say which words and which neighbours each term comes from")
+	set.StringArrayVar(&f.cue.Without, "without", nil, "leave this `term` out of the score; repeatable, for measuring")
 	set.BoolVar(&f.cue.Compete, "compete", false, "say how probable each hit is among its rivals and \"none of these\"")
 }
 

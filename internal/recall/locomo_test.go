@@ -212,18 +212,18 @@ func TestKnownLadder(t *testing.T) {
 	collections := loadLocomo(t)
 	for _, rung := range []struct {
 		what string
-		off  recall.Off
+		off  []string
 		want quality
 	}{
-		{"words", recall.Off{Association: true}, quality{.569, .649, .697, .507, .490, 383}},
-		{"words and neighbours", recall.Off{}, quality{.592, .678, .759, .524, .505, 383}},
+		{"words", []string{recall.TermAssociation}, quality{.569, .649, .697, .507, .490, 383}},
+		{"words and neighbours", nil, quality{.592, .678, .759, .524, .505, 383}},
 	} {
 		var m quality
 		for _, c := range collections {
 			s := c.remember(t, nil)
 			for _, question := range c.questions {
 				q := ask(question.Question)
-				q.Limit, q.Off = 100, rung.off
+				q.Limit, q.Without = 100, rung.off
 				m.add(s.ranked(q), question.gold)
 			}
 		}

@@ -3,6 +3,7 @@ package recall
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // MaxLimit is the largest Limit of a Query.
@@ -20,12 +21,13 @@ type Query struct {
 	Explain bool // give the terms' details
 	// Weights nil means DefaultWeights.
 	Weights *Weights
-	// Off switches terms off, for measuring what each is worth.
-	Off Off
+	// Without switches terms off, for measuring what each is worth: names of Switches.
+	Without []string
 }
 
-// Off switches terms off; the zero value leaves all on.
-type Off struct{ Words, Meaning, Association bool }
+// Switches lists what Query.Without can switch off, each by its name: terms, and steps that change a term. Whatever is
+// added to the score has a name here and asks run.off for it, so that measurements of what each is worth find it.
+func Switches() []string { return []string{TermWords, TermMeaning, TermAssociation} }
 
 // Filters say which memories take part. A memory that does not is not ranked, not counted, and activates no other.
 // Start from [NoFilters]: the zero value has times in it.
@@ -134,6 +136,11 @@ type Part struct {
 func (q *Query) check() error {
 	if q.Limit < 1 || q.Limit > MaxLimit {
 		return fmt.Errorf("check query: limit is %d: it must lie between 1 and %d", q.Limit, MaxLimit)
+	}
+	for _, name := range q.Without {
+		if !slices.Contains(Switches(), name) {
+			return fmt.Errorf("check query: without %q: there is only %s", name, strings.Join(Switches(), ", "))
+		}
 	}
 	if q.Weights != nil {
 		return q.Weights.check()

@@ -207,7 +207,7 @@ func (r *run) byVector(row uint32) float64 {
 // byWords scores members by the words of the text.
 func (r *run) byWords() error {
 	r.words = zeros(r.words, int(r.c.Rows))
-	if r.q.Text == "" || r.q.Off.Words {
+	if r.q.Text == "" || r.off(TermWords) {
 		return nil
 	}
 	r.question = r.c.Words.Analyze(r.q.Text)
@@ -230,7 +230,7 @@ func (r *run) byWords() error {
 // byMeaning scores members by the embedding.
 func (r *run) byMeaning() error {
 	r.rows = append(r.rows, r.touched...)
-	if len(r.q.Embedding) == 0 || r.q.Off.Meaning {
+	if len(r.q.Embedding) == 0 || r.off(TermMeaning) {
 		return nil
 	}
 	query := ann.Query{
@@ -320,7 +320,12 @@ func (r *run) byAssociation() error {
 	return nil
 }
 
-func (r *run) spreads() bool { return !r.q.Off.Association && r.weights.Lambda > 0 }
+func (r *run) spreads() bool { return r.weights.Lambda > 0 && !r.off(TermAssociation) }
+
+// off reports whether the query switches something off by its name, which stands in Switches.
+func (r *run) off(name string) bool {
+	return len(r.q.Without) > 0 && slices.Contains(r.q.Without, name)
+}
 
 // association is what other memories give to a row.
 func (r *run) association(row uint32) float64 {

@@ -150,7 +150,7 @@ func TestFilteredMemoriesActivateNoOther(t *testing.T) {
 	equal(t, "notes", s.ids(q), []string{})
 	q.Filters.Kinds = []uint32{s.symbol("fact")}
 	equal(t, "facts", s.ids(q), []string{"a"})
-	q.Filters, q.Off.Association = recall.NoFilters(), true
+	q.Filters, q.Without = recall.NoFilters(), []string{recall.TermAssociation}
 	equal(t, "association off", s.ids(q), []string{"a"})
 }
 

@@ -96,7 +96,7 @@ func TestEveryArgumentArrives(t *testing.T) {
 	call(t, session, "recall", `{"query":"q","limit":3,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
 		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","min_confidence":0.5,"explain":true,"embedding":[1],
 		"space":"other"}`)
-	wantSet(t, n.cue, "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Compete")
+	wantSet(t, n.cue, "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Compete", "Without")
 	if n.space != "other" {
 		t.Errorf("the call went to %q, want other", n.space)
 	}
