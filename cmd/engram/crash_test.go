@@ -107,7 +107,9 @@ type ledger struct {
 	t       *testing.T
 	failf   func(format string, args ...any) // told of every difference
 	dir     string
-	mu      sync.Mutex // guards entries; an entry belongs to its client until the round is over
+	cut     func()      // the power, before the server is killed; nil leaves it on
+	off     atomic.Bool // the power is off: the server may answer that it cannot write
+	mu      sync.Mutex  // guards entries; an entry belongs to its client until the round is over
 	entries map[string]*entry
 }
 
@@ -144,11 +146,16 @@ func (l *ledger) writeAndKill(round uint64, rng *rand.Rand) int64 {
 		time.Sleep(time.Duration(rng.Int64N(int64(2 * time.Millisecond)))) // Not always at the end of a request.
 	case <-time.After(crashPatience):
 	}
+	if l.cut != nil {
+		l.off.Store(true)
+		l.cut()
+	}
 	if err := cmd.Process.Kill(); err != nil {
 		l.t.Fatalf("kill: %v", err)
 	}
 	_ = cmd.Wait() // It was killed: the error says so.
 	group.Wait()
+	l.off.Store(false)
 	return acks.Load()
 }
 
@@ -406,6 +413,9 @@ func (c *crashClient) send(method, path string, body any) bool {
 	var problem json.RawMessage
 	err = json.NewDecoder(resp.Body).Decode(&problem)
 	_ = resp.Body.Close() // The body has been read or the server is dead.
+	if resp.StatusCode/100 != 2 && c.off.Load() {
+		return false
+	}
 	if resp.StatusCode/100 != 2 {
 		c.t.Errorf("%s %s = %s: %s", method, path, resp.Status, problem)
 		return false
