@@ -121,6 +121,9 @@ func (o Options) Open(dir string) (*DB, error) {
 	h.release()
 	db.janitor.Go(db.closeIdle)
 	db.startScrubber()
+	if o.Consolidation.Every > 0 {
+		db.janitor.Go(db.consolidateRounds)
+	}
 	return db, nil
 }
 

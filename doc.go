@@ -28,7 +28,8 @@
 //
 // A DB and its Spaces are safe for concurrent use by any number of goroutines. Reading takes no lock. One process at a
 // time owns a directory; a second Open is a *LockedError that names the holder. A DB has one goroutine that closes
-// unused spaces, and one for each space that is being sealed; Close waits for them.
+// unused spaces, one that consolidates if Options.Consolidation asks for it, and one for each space that is being
+// sealed; Close waits for them.
 //
 // # Durability
 //

@@ -34,6 +34,7 @@ func (s *Space) Unlink(ctx context.Context, from, to, linkType string) (removed 
 	c.id("from", from)
 	c.id("to", to)
 	c.name("type", linkType, maxNameBytes)
+	c.linkType("type", linkType)
 	if c.err != nil {
 		return false, c.err
 	}

@@ -41,6 +41,8 @@ type Options struct {
 	// ScrubBytesPerSecond lets a scrubber read through all spaces again and again at this pace, in the background, so that
 	// damage in what nobody reads is found in time; see DB.ScrubReport and DB.Ready. 0 means none.
 	ScrubBytesPerSecond int64
+	// Consolidation lets restatements be consolidated in the background; by default they are not.
+	Consolidation BackgroundConsolidation
 
 	// fs is where everything is stored; nil is the operating system. For the tests of this package.
 	fs vfs.FS
@@ -144,6 +146,9 @@ func (o Options) validate() error {
 		}
 	case o.HotBytes < 4096:
 		return &InvalidError{Field: "Options.HotBytes", Value: fmt.Sprint(o.HotBytes), Allowed: "use 4096 or more"}
+	}
+	if err := o.Consolidation.validate(); err != nil {
+		return err
 	}
 	return o.Limits.validate()
 }

@@ -319,7 +319,34 @@ func supersede(tx *store.Tx, old, by string, until store.Time) error {
 	case f.SupersededBy() != "":
 		return fmt.Errorf("memory %q was replaced by %q already: %w", old, f.SupersededBy(), ErrConflict)
 	}
-	return tx.Supersede(old, by, until)
+	if err := tx.Supersede(old, by, until); err != nil || !f.Archived() {
+		return err
+	}
+	return supersedeConcept(tx, f, by, until)
+}
+
+// supersedeConcept ends the concept that stands for an archived memory together with it: what was replaced must not go
+// on under another id.
+func supersedeConcept(tx *store.Tx, member store.Found, by string, until store.Time) error {
+	links, err := tx.View().Links(member)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if l.Type != LinkConsolidates || l.Outgoing {
+			continue
+		}
+		concept, err := tx.View().ID(l.Other)
+		if err != nil {
+			return err
+		}
+		f, ok, err := tx.Find(concept)
+		if err != nil || !ok || f.SupersededBy() != "" || f.Archived() || concept == by {
+			return err
+		}
+		return tx.Supersede(concept, by, until)
+	}
+	return nil
 }
 
 func notFound(id string) error { return fmt.Errorf("memory %s: %w", quote(id), ErrNotFound) }

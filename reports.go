@@ -103,10 +103,12 @@ const (
 	EventCreated    EventKind = "created"
 	EventReinforced EventKind = "reinforced"
 	EventUpdated    EventKind = "updated"
-	EventSuperseded EventKind = "superseded"
-	EventArchived   EventKind = "archived"
-	EventRestored   EventKind = "restored"
-	EventErased     EventKind = "erased"
-	EventLinked     EventKind = "linked"
-	EventUnlinked   EventKind = "unlinked"
+	// EventConsolidated: a concept was made; the memories that it stands for are archived in the same write.
+	EventConsolidated EventKind = "consolidated"
+	EventSuperseded   EventKind = "superseded"
+	EventArchived     EventKind = "archived"
+	EventRestored     EventKind = "restored"
+	EventErased       EventKind = "erased"
+	EventLinked       EventKind = "linked"
+	EventUnlinked     EventKind = "unlinked"
 )

@@ -211,10 +211,10 @@ func (n *numbered) decode(raw []byte, l Limits) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("something follows the memory: put one JSON object on each line")
 	}
-	if err := l.draft(&n.Draft); err != nil {
+	c := &checks{}
+	if err := n.check(c, l); err != nil {
 		return err
 	}
-	c := &checks{}
 	if n.Version < 0 || n.Version > 1<<31-1 {
 		c.fail("version", fmt.Sprint(n.Version), "use a version counted from 1")
 	}
@@ -238,6 +238,19 @@ func (n *numbered) decode(raw []byte, l Limits) error {
 		c.fail("reinforced", fmt.Sprint(n.Reinforced), "use a count, 0 or more")
 	}
 	return c.err
+}
+
+// check checks the part of a line that is a draft. What was exported may have more links than a draft, and the engine's
+// own.
+func (n *numbered) check(c *checks, l Limits) error {
+	links := n.Links
+	if n.Version > 0 {
+		c.storedLinks("links", links, maxDeferred)
+		n.Links = nil
+	}
+	err := l.draft(&n.Draft)
+	n.Links = links
+	return err
 }
 
 // flush stores the lines gathered so far. A line that what is stored refuses stages nothing and is reported; the

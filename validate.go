@@ -174,7 +174,23 @@ func (c *checks) vector(field string, v []float32) {
 	}
 }
 
+// links checks associations that a caller asks for.
 func (c *checks) links(field string, links []Link, most int) {
+	c.storedLinks(field, links, most)
+	for i, l := range links {
+		c.linkType(fmt.Sprintf("%s[%d].type", field, i), l.Type)
+	}
+}
+
+// linkType refuses the type that is the engine's own.
+func (c *checks) linkType(field, linkType string) {
+	if linkType == LinkConsolidates {
+		c.fail(field, quote(linkType), "it is the engine's own: use consolidate, undo, or another type")
+	}
+}
+
+// storedLinks checks associations as they are stored.
+func (c *checks) storedLinks(field string, links []Link, most int) {
 	if len(links) > most {
 		c.tooLarge(field, len(links), most, "links")
 		return
@@ -319,7 +335,7 @@ func (c *checks) changeTimes(d *Change) {
 	}
 }
 
-func sortedKeys(m map[string]string) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)

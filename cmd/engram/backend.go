@@ -16,6 +16,8 @@ type backend interface {
 	Remember(ctx context.Context, d engram.Draft) (engram.Outcome, error)
 	Recall(ctx context.Context, cue engram.Cue) (engram.Answer, error)
 	Complete(ctx context.Context, p engram.Partial) (engram.Completion, error)
+	Consolidate(ctx context.Context, o engram.ConsolidateOptions) (engram.Consolidation, error)
+	UndoConsolidation(ctx context.Context, id string) (engram.Undone, error)
 	Get(ctx context.Context, id string) (engram.Memory, error)
 	History(ctx context.Context, id string) ([]engram.Memory, error)
 	Neighbors(ctx context.Context, id string) ([]engram.Association, error)

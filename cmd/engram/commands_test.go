@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	engram "github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/server/wire"
@@ -113,6 +114,47 @@ func TestComplete(t *testing.T) {
 		c.fails(2, "complete")
 		wantIn(t, "compete", c.ok("recall", "oiled", "--compete"), ", probability 0.", "None of these: probability 0.")
 	})
+}
+
+func TestConsolidate(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "Ada keeps the green bicycle in the shed")
+		c.ok("remember", "--id", "b", "in the shed Ada keeps a green bicycle")
+		wantIn(t, "two", c.ok("consolidate"), "consolidated 0 of 2 memories into 0 concepts")
+		c.ok("remember", "--id", "c", "the green bicycle: Ada keeps it in the shed")
+		wantIn(t, "dry run", c.ok("consolidate", "--dry-run", "--max-time", "10s", "--max-memories", "9", "--kind", "note"),
+			"would consolidate 3 of 3 memories into 1 concepts", "new  in the shed Ada keeps a green bicycle", "from a b c")
+		report := decoded[engram.Consolidation](c, "consolidate")
+		if len(report.Concepts) != 1 || report.Archived != 3 {
+			t.Fatalf("consolidate = %+v", report)
+		}
+		id := report.Concepts[0].ID
+		wantIn(t, "get", c.ok("get", id), "consolidates", "concept")
+		wantIn(t, "undo", c.ok("consolidate", "--undo", id), "took "+id+" apart: 3 memories are active again", "   b")
+		wantIn(t, "left apart", c.ok("consolidate"), "consolidated 0 of 0 memories")
+		wantIn(t, "again", c.ok("consolidate", "--undone"), "consolidated 3 of 3 memories into 1 concepts")
+		c.fails(3, "consolidate", "--undo", id)
+		c.fails(4, "consolidate", "--undo", "a")
+		c.fails(2, "consolidate", "--undo", "a", "--dry-run")
+		c.fails(2, "consolidate", "--max-memories", "-1")
+		c.fails(2, "consolidate", "everything")
+	})
+}
+
+func TestServeConsolidates(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data"), served: true}
+	startServer(c, "--consolidate-every", "5ms")
+	c.ok("remember", "--id", "a", "Ada keeps the green bicycle in the shed")
+	c.ok("remember", "--id", "b", "in the shed Ada keeps a green bicycle")
+	c.ok("remember", "--id", "c", "the green bicycle: Ada keeps it in the shed")
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if stats := decoded[engram.SpaceStats](c, "stats"); stats.Memories == 1 && stats.Archived == 3 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the server consolidates nothing")
+		}
+	}
 }
 
 func TestReinforced(t *testing.T) {

@@ -30,6 +30,7 @@ func (a *app) serveCommand() *cobra.Command {
 	var addr string
 	var hosts []string
 	var scrub int64
+	background := &a.engine.Consolidation
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the data directory over HTTP and MCP until interrupted",
@@ -43,11 +44,15 @@ func (a *app) serveCommand() *cobra.Command {
 		"a further `name` under which a proxy on this machine may ask; repeatable")
 	cmd.Flags().Int64Var(&scrub, "scrub", defaultScrub,
 		"read through everything stored, again and again, at this many `MiB` a second, to find damage in time; 0 for never")
+	cmd.Flags().DurationVar(&background.Every, "consolidate-every", 0,
+		"consolidate restatements in the background, each time after this `duration`; 0 is never")
 	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
 		if scrub < 0 || scrub > maxRate {
 			return usagef("--scrub is %d: use 0 to %d MiB a second", scrub, maxRate)
 		}
 		a.engine.ScrubBytesPerSecond = scrub << 20
+		log := slog.New(slog.NewTextHandler(a.stderr, nil))
+		background.Report = func(space string, c engram.Consolidation, err error) { logPass(log, space, c, err) }
 		dir, err := a.resolveDataDir()
 		if err != nil {
 			return err
@@ -60,22 +65,37 @@ func (a *app) serveCommand() *cobra.Command {
 			return fmt.Errorf("%s is served already, at %s: use that server, stop it, or give another --data: %w",
 				dir, through.base, engram.ErrLocked)
 		}
-		return errors.Join(a.serve(ctx, db, addr, hosts), db.Close())
+		return errors.Join(a.serve(ctx, db, log, serveOptions{addr, hosts}), db.Close())
 	})
 	return cmd
 }
 
+// logPass tells of a pass in the background that did something or failed.
+func logPass(log *slog.Logger, space string, c engram.Consolidation, err error) {
+	switch {
+	case err != nil:
+		log.Error("consolidation failed", "space", space, "error", err)
+	case len(c.Concepts)+len(c.Problems) > 0:
+		log.Info("consolidated", "space", space, "memories", c.Archived, "concepts", len(c.Concepts), "problems", c.Problems)
+	}
+}
+
+// serveOptions are where the server is reached.
+type serveOptions struct {
+	addr  string
+	hosts []string
+}
+
 // serve listens and serves until ctx ends.
-func (a *app) serve(ctx context.Context, db *engram.DB, addr string, hosts []string) error {
-	log := slog.New(slog.NewTextHandler(a.stderr, nil))
-	s, err := server.New(db, server.Options{Logger: log, Version: buildVersion().Version, Hosts: hosts})
+func (a *app) serve(ctx context.Context, db *engram.DB, log *slog.Logger, o serveOptions) error {
+	s, err := server.New(db, server.Options{Logger: log, Version: buildVersion().Version, Hosts: o.hosts})
 	if err != nil {
 		return err
 	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
 	if err != nil {
 		return usagef("cannot listen on %s: %w. Stop what uses the address, or choose another with --addr, "+
-			"such as --addr 127.0.0.1:0 for any free port", addr, err)
+			"such as --addr 127.0.0.1:0 for any free port", o.addr, err)
 	}
 	if err := a.printServing(db.Dir(), listener.Addr()); err != nil {
 		return errors.Join(err, listener.Close())

@@ -164,13 +164,7 @@ func (tx *Tx) sameScope(row uint32, r *Record, match func(*Record, uint32) (bool
 func (tx *Tx) View() *View { return &tx.view }
 
 // Key finds what a write with this idempotency key did.
-func (tx *Tx) Key(name string) (Key, bool) {
-	place, ok := tx.t.keys.Find(hashString(name), func(v uint32) bool { return tx.t.keyList.Get(v).Name == name })
-	if !ok {
-		return Key{}, false
-	}
-	return tx.t.keyList.Get(place), true
-}
+func (tx *Tx) Key(name string) (Key, bool) { return tx.view.Key(name) }
 
 // Put stores a version of a memory: a new memory if there is none of that id, else its next version; an archived
 // memory becomes active. p is the analysis that Space.Prepare made of r outside the lock. kind is the event to tell.

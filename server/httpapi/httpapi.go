@@ -54,6 +54,8 @@ type API struct {
 	forgets *wire.Decoder[engram.ForgetRequest]
 	backups *wire.Decoder[engram.BackupOptions]
 	partial *wire.Decoder[wire.Partial]
+	passes  *wire.Decoder[wire.Consolidate]
+	undos   *wire.Decoder[wire.UndoConsolidation]
 }
 
 var _ http.Handler = (*API)(nil)
@@ -74,6 +76,8 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		forgets: wire.NewDecoder[engram.ForgetRequest](),
 		backups: wire.NewDecoder[engram.BackupOptions](),
 		partial: wire.NewDecoder[wire.Partial](),
+		passes:  wire.NewDecoder[wire.Consolidate](),
+		undos:   wire.NewDecoder[wire.UndoConsolidation](),
 	}
 	a.streams, a.end = context.WithCancel(context.Background())
 	byPath := map[string][]route{}

@@ -18,3 +18,33 @@ func (a *API) complete(w http.ResponseWriter, q *call) error {
 	}
 	return send(w, http.StatusOK, completion)
 }
+
+// consolidate is POST …/consolidate.
+func (a *API) consolidate(w http.ResponseWriter, q *call) error {
+	body, err := a.passes.Decode(q.body)
+	if err != nil {
+		return err
+	}
+	options, err := body.Engine()
+	if err != nil {
+		return err
+	}
+	report, err := q.space.Consolidate(q.r.Context(), options)
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, report)
+}
+
+// undoConsolidation is POST …/consolidate/undo.
+func (a *API) undoConsolidation(w http.ResponseWriter, q *call) error {
+	body, err := a.undos.Decode(q.body)
+	if err != nil {
+		return err
+	}
+	undone, err := q.space.UndoConsolidation(q.r.Context(), body.ID)
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, undone)
+}

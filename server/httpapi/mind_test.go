@@ -32,3 +32,41 @@ func TestComplete(t *testing.T) {
 		t.Errorf("recall that competes = %+v", answer)
 	}
 }
+
+func TestConsolidate(t *testing.T) {
+	d := open(t)
+	for _, body := range []string{
+		`{"id":"a","content":"Ada keeps the green bicycle in the shed"}`,
+		`{"id":"b","content":"in the shed Ada keeps a green bicycle"}`,
+		`{"id":"c","content":"the green bicycle: Ada keeps it in the shed"}`,
+	} {
+		d.want(201, "POST", memories, body, nil)
+	}
+	const route = "/v1/spaces/default/consolidate"
+	var report engram.Consolidation
+	d.want(200, "POST", route, `{"dry_run":true,"max_memories":100,"max_seconds":5,"kinds":["note"],"undone":true}`, &report)
+	if len(report.Concepts) != 1 || !report.DryRun || report.Concepts[0].ID != "" {
+		t.Fatalf("dry run = %+v", report)
+	}
+	report = engram.Consolidation{}
+	d.want(200, "POST", route, `{}`, &report)
+	if len(report.Concepts) != 1 || report.Archived != 3 || report.DryRun {
+		t.Fatalf("consolidate = %+v", report)
+	}
+	id := report.Concepts[0].ID
+	var m wire.Memory
+	d.want(200, "GET", memories+"/"+id+"?include=links", "", &m)
+	if len(m.Links) != 3 || m.Kind != engram.KindConcept {
+		t.Errorf("concept = %+v", m)
+	}
+	var undone engram.Undone
+	d.want(200, "POST", route+"/undo", `{"id":"`+id+`"}`, &undone)
+	if len(undone.Restored) != 3 {
+		t.Errorf("undo = %+v", undone)
+	}
+	d.want(404, "POST", route+"/undo", `{"id":"`+id+`"}`, nil)
+	d.want(409, "POST", route+"/undo", `{"id":"a"}`, nil)
+	for _, body := range []string{`{"max_seconds":-1}`, `{"max_memories":-1}`, `{"max_time":1}`, `{"summarize":"x"}`} {
+		d.want(400, "POST", route, body, nil)
+	}
+}

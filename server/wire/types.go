@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/orchard9/engram-go"
 )
@@ -95,6 +96,29 @@ func (p Partial) Engine() (engram.Partial, error) {
 	v, err := vector("", p.Embedding, p.EmbeddingB64)
 	p.Embedding = v
 	return p.Partial, err
+}
+
+// Consolidate is the body of a consolidation.
+type Consolidate struct {
+	engram.ConsolidateOptions
+	// MaxSeconds is how long the pass may take; 0 is no limit.
+	MaxSeconds float64 `json:"max_seconds,omitempty"`
+}
+
+// Engine returns the options as the root package takes them.
+func (c Consolidate) Engine() (engram.ConsolidateOptions, error) {
+	const most = 24 * 60 * 60
+	if !(c.MaxSeconds >= 0 && c.MaxSeconds <= most) {
+		return engram.ConsolidateOptions{}, invalid("max_seconds", fmt.Sprint(c.MaxSeconds),
+			fmt.Sprintf("must be a number from 0 to %d", most))
+	}
+	c.MaxTime = time.Duration(c.MaxSeconds * float64(time.Second))
+	return c.ConsolidateOptions, nil
+}
+
+// UndoConsolidation is the body that names the concept to take apart.
+type UndoConsolidation struct {
+	ID string `json:"id"`
 }
 
 // Link is the body of an association.

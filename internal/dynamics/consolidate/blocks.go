@@ -38,7 +38,7 @@ func (g *grouper) edges() []edge {
 
 // wordBlocks calls look with the items that share one of their rarest words, those with the same words side by side.
 func (g *grouper) wordBlocks(look func([]int)) {
-	blocks := make([][]int, len(g.weight))
+	blocks := make([][]int, g.words)
 	for i := range g.items {
 		it := &g.items[i]
 		if len(it.words) < g.o.MinWords {

@@ -9,8 +9,7 @@
 // numbers, the same words of negation, intention, possibility and condition, both a question or neither, common names in
 // the same order) and if
 //
-//   - by words: all salient words of one are among the other's, and the words that they share weigh at least Words
-//     of all their words, each weighing ln((1+n)/df) with df of n memories having it; or
+//   - by words: all salient words of one are among the other's, and are at least the share Words of them; or
 //   - by meaning: the cosine of their vectors is at least Cosine, neither is a memory that the other differs from in
 //     just one salient word each way ("likes tea", "likes coffee": that pair is a contrast), nor does each name
 //     somebody or something that the other does not.
@@ -21,7 +20,8 @@
 //
 //   - Every two members of a group are restatements of each other (complete linkage): a group cannot drift.
 //   - Groups are disjoint, of one scope, and have MinMembers or more, or hold one concept and at least one more.
-//   - The result depends on the set of items alone: not on their order, not on the process.
+//   - The result depends on the set of items alone: not on their order, not on the process. Whether two memories are
+//     restatements depends on these two alone.
 //   - A group found by words alone has a medoid that has every salient word of every member.
 //
 // # Cost
@@ -70,7 +70,7 @@ type Item struct {
 
 // Options are the thresholds. Start from [Defaults].
 type Options struct {
-	Words      float64 // in (0,1]: the weight of shared words among all words of two memories
+	Words      float64 // in (0,1]: the share of two memories' words that both have
 	Cosine     float64 // in (0,1]
 	MinMembers int     // 2 or more
 	MaxMembers int     // at least MinMembers
@@ -78,10 +78,11 @@ type Options struct {
 	Window     int     // comparisons for a memory in a block
 }
 
-// Defaults are the thresholds that are used unless somebody says otherwise. Chosen: .6 lets a statement gain a word or
-// two; cosine .9 is where common embedding models put rewordings; three words are a subject, a verb and an object.
+// Defaults are the thresholds that are used unless somebody says otherwise. Chosen: .7 lets three words gain a fourth, and
+// five words two; cosine .9 is where common embedding models put rewordings; three words are a subject, a verb and an
+// object.
 func Defaults() Options {
-	return Options{Words: .6, Cosine: .9, MinMembers: 3, MaxMembers: 200, MinWords: 3, Window: 64}
+	return Options{Words: .7, Cosine: .9, MinMembers: 3, MaxMembers: 200, MinWords: 3, Window: 64}
 }
 
 // Group is a set of restatements.
@@ -98,16 +99,15 @@ type Group struct {
 type item struct {
 	*Item
 	shape  shape
-	words  []int     // numbers of its words, rarest first
-	total  float64   // the weight of its words
-	prefix int       // words that a restatement cannot all lack
+	words  []int     // numbers of its words, rarest first, each once
+	prefix int       // as many of its first words contain one of any restatement by words
 	unit   []float32 // the vector brought to length 1
 }
 
 type grouper struct {
-	o      Options
-	items  []item
-	weight []float64 // of words by number: rarest first, then in alphabetical order
+	o     Options
+	items []item
+	words int // different ones; they are numbered rarest first, then in alphabetical order
 }
 
 // Groups finds the groups of restatements among items, in ascending order of their first member's id.
@@ -148,10 +148,8 @@ func (g *grouper) prepare(items []Item) (places []int) {
 		}
 		slices.Sort(it.words)
 		it.words = slices.Compact(it.words)
-		for _, w := range it.words {
-			it.total += g.weight[w]
-		}
-		it.prefix = g.prefixOf(&it)
+		// A restatement shares Words of them at least: the others are fewer than that.
+		it.prefix = len(it.words) - max(int(math.Ceil(g.o.Words*float64(len(it.words))-1e-9)), 1) + 1
 		if len(it.Vector) > 0 {
 			it.unit = make([]float32, len(it.Vector))
 			norm := vec.Norm(it.Vector)
@@ -164,7 +162,7 @@ func (g *grouper) prepare(items []Item) (places []int) {
 	return places
 }
 
-// number numbers the words of all items, rarest first, and weighs them.
+// number numbers the words of all items, rarest first.
 func (g *grouper) number(items []Item) map[string]int {
 	frequency := map[string]int{}
 	for i := range items {
@@ -184,53 +182,37 @@ func (g *grouper) number(items []Item) map[string]int {
 		return cmp.Or(cmp.Compare(frequency[a], frequency[b]), cmp.Compare(a, b))
 	})
 	numbers := make(map[string]int, len(words))
-	g.weight = make([]float64, len(words))
+	g.words = len(words)
 	for i, w := range words {
 		numbers[w] = i
-		g.weight[i] = math.Log(float64(1+len(items)) / float64(frequency[w]))
 	}
 	return numbers
 }
 
-// prefixOf counts the rarest words of which any restatement by words shares at least one: what is behind them weighs
-// less than the share of an item's own words that it must have in common.
-func (g *grouper) prefixOf(it *item) int {
-	rest := it.total
-	for i, w := range it.words {
-		if rest < g.o.Words*it.total-1e-9 {
-			return i
-		}
-		rest -= g.weight[w]
-	}
-	return len(it.words)
-}
-
 // pair is a comparison of two items.
 type pair struct {
-	same    bool
-	near    float64 // the better of both measures
-	covered float64 // the weight of the words that both have
-	cosine  float64 // -1 if one has no vector
+	same   bool
+	near   float64 // the better of both measures
+	shared int     // words that both have
+	cosine float64 // -1 if one has no vector
 }
 
 // compare decides whether two items are restatements of each other.
 func (g *grouper) compare(a, b *item) pair {
 	p := pair{cosine: -1}
-	onlyA, onlyB := 0, 0
 	i, j := 0, 0
 	for i < len(a.words) && j < len(b.words) {
 		switch c := cmp.Compare(a.words[i], b.words[j]); {
 		case c < 0:
-			i, onlyA = i+1, onlyA+1
+			i++
 		case c > 0:
-			j, onlyB = j+1, onlyB+1
+			j++
 		default:
-			p.covered += g.weight[a.words[i]]
+			p.shared++
 			i, j = i+1, j+1
 		}
 	}
-	onlyA += len(a.words) - i
-	onlyB += len(b.words) - j
+	onlyA, onlyB := len(a.words)-p.shared, len(b.words)-p.shared
 	if len(a.unit) > 0 && len(a.unit) == len(b.unit) {
 		p.cosine = float64(vec.Dot(a.unit, b.unit))
 	}
@@ -238,12 +220,12 @@ func (g *grouper) compare(a, b *item) pair {
 		min(len(a.words), len(b.words)) < g.o.MinWords || !a.shape.agrees(&b.shape) {
 		return p
 	}
-	shared := p.covered / (a.total + b.total - p.covered)
-	byWords := min(onlyA, onlyB) == 0 && shared >= g.o.Words
+	share := float64(p.shared) / float64(p.shared+onlyA+onlyB)
+	byWords := min(onlyA, onlyB) == 0 && share >= g.o.Words
 	contrast := onlyA == 1 && onlyB == 1
 	byMeaning := p.cosine >= g.o.Cosine && !contrast && !a.shape.namesDiffer(&b.shape)
 	p.same = byWords || byMeaning
-	p.near = max(shared, p.cosine)
+	p.near = max(share, p.cosine)
 	return p
 }
 
@@ -304,7 +286,7 @@ func (g *grouper) medoid(members []int) int {
 		for _, j := range members {
 			b := &g.items[j]
 			p := g.compare(a, b)
-			sum += p.covered / max(b.total, math.SmallestNonzeroFloat64)
+			sum += float64(p.shared) / float64(len(b.words))
 			if p.cosine > -1 {
 				sum += p.cosine
 			}

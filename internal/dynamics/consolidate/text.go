@@ -22,7 +22,8 @@ type shape struct {
 
 func shapeOf(text string) shape {
 	s := shape{question: strings.ContainsAny(text, "?？")}
-	for token := range strings.FieldsFuncSeq(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+	between := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+	for token := range strings.FieldsFuncSeq(text, between) {
 		first, _ := utf8.DecodeRuneInString(token)
 		lower := strings.ToLower(token)
 		switch {
