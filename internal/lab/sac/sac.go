@@ -20,7 +20,9 @@ type Params struct {
 }
 
 // Popov are the parameters fitted to Cepeda et al. (2008) in the source above.
-func Popov() Params { return Params{Delta: .40129, D: .13667, Tau: .0318, Theta: .24653, Sigma: .02668} }
+func Popov() Params {
+	return Params{Delta: .40129, D: .13667, Tau: .0318, Theta: .24653, Sigma: .02668}
+}
 
 // Strength is the strength of a memory used at these instants, ascending, at now: each use adds delta*(1-B), which
 // decays as (1+t/tau)^-d.
