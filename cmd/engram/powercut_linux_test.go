@@ -38,6 +38,7 @@ func TestPowerCut(t *testing.T) {
 			command(t, "truncate", "-s", "512M", image)
 			command(t, "mkfs.ext4", "-q", image)
 			command(t, "mount", "-o", "loop", image, mount)
+			t.Cleanup(func() { _ = exec.Command("umount", "-l", mount).Run() }) // where the test ended early
 			l = newLedger(t)
 			l.dir = filepath.Join(mount, "data")
 			l.cut = func() { shutDown(t, mount) }
