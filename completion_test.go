@@ -149,7 +149,7 @@ func TestCompleteByVectors(t *testing.T) {
 // TestCompleteNamesNoGhosts is D1: whatever the cue, every id named is one that was stored and is current, and a mixture
 // that no memory has never becomes one.
 func TestCompleteNamesNoGhosts(t *testing.T) {
-	seed := rand.Uint64()
+	const seed = 35
 	r := rand.New(rand.NewPCG(seed, 1))
 	p := &player{t: t, w: newWorld(t, engram.Options{}), rng: r, oracle: newOracle()}
 	for i := range 300 {

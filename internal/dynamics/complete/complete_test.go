@@ -174,7 +174,7 @@ func TestHalfMasked(t *testing.T) {
 
 // TestBound is H2 as a property: random sizes, gaps and sharpness, near duplicates and ties included.
 func TestBound(t *testing.T) {
-	seed := rand.Uint64()
+	const seed = 35
 	r := rand.New(rand.NewPCG(seed, 2))
 	for round := range 400 {
 		dim := 8 + r.IntN(40)

@@ -173,7 +173,9 @@ func generated(r *rand.Rand, clusters, members, singletons int, vectors bool) []
 			add(words, v)
 		}
 		near := slices.Clone(base) // says something else about the same
-		near[r.IntN(len(near))] = word()
+		for k := r.IntN(len(near)); near[k] == base[k]; {
+			near[k] = word()
+		}
 		add(near, gaussian(r, 64))
 	}
 	for range singletons {
@@ -193,7 +195,7 @@ func gaussian(r *rand.Rand, dim int) []float32 {
 // TestOrderDoesNotMatter: any order of the items gives the same groups with the same medoids.
 func TestOrderDoesNotMatter(t *testing.T) {
 	for _, vectors := range []bool{false, true} {
-		seed := rand.Uint64()
+		const seed = 31
 		r := rand.New(rand.NewPCG(seed, 5))
 		items := generated(r, 40, 5, 40, vectors)
 		want := grouped(items, consolidate.Defaults())
@@ -212,7 +214,7 @@ func TestOrderDoesNotMatter(t *testing.T) {
 // TestGroupsAreWhole: every cluster is found with all its members, and nothing else is in it.
 func TestGroupsAreWhole(t *testing.T) {
 	for _, vectors := range []bool{false, true} {
-		seed := rand.Uint64()
+		const seed = 32
 		r := rand.New(rand.NewPCG(seed, 6))
 		items := generated(r, 200, 5, 300, vectors)
 		members := 0
