@@ -136,6 +136,9 @@ func (l Limits) partial(p *Partial) error {
 	if p.Compete {
 		c.fail("compete", "true", "it belongs to recall: leave it out")
 	}
+	if len(p.Without) > 0 && p.Text == "" {
+		c.fail("without", quote(p.Without[0]), "it changes the scores of a text: give one, or leave it out")
+	}
 	known := 0
 	for _, is := range p.Mask {
 		if is {

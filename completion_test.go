@@ -332,6 +332,7 @@ func TestCompleteRefuses(t *testing.T) {
 		"fields[0]": {Cue: engram.Cue{Text: "x"}, Fields: []string{"Kind"}},
 		"fields[1]": {Cue: engram.Cue{Text: "x"}, Fields: []string{"kind", "kind"}},
 		"limit":     {Cue: engram.Cue{Text: "x", Limit: -1}},
+		"without":   {Cue: engram.Cue{Speaker: "x", Without: []string{"association"}}},
 	} {
 		_, err := s.Complete(t.Context(), p)
 		if !errors.Is(err, engram.ErrInvalid) || !strings.HasPrefix(err.Error(), what) {

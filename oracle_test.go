@@ -2,6 +2,7 @@ package engram_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -21,6 +22,7 @@ type oracle struct {
 	memories map[string]*ideal
 	links    map[[3]string]float64 // from, to, type -> weight
 	keys     map[string]engram.Outcome
+	concepts map[string]bool // those that Consolidate wrote
 }
 
 type ideal struct {
@@ -35,6 +37,7 @@ func (i *ideal) current() *engram.Memory { return &i.versions[len(i.versions)-1]
 func newOracle() *oracle {
 	return &oracle{
 		memories: map[string]*ideal{}, links: map[[3]string]float64{}, keys: map[string]engram.Outcome{},
+		concepts: map[string]bool{},
 	}
 }
 
@@ -103,8 +106,14 @@ func (p *player) draft() engram.Draft {
 func (p *player) step() {
 	p.w.clock.set(p.w.clock.tell().Add(time.Duration(p.rng.IntN(1000)) * time.Second))
 	switch n := p.rng.IntN(100); {
-	case n < 40:
+	case n < 36:
 		p.remember()
+	case n < 38:
+		p.consolidate()
+	case n < 39:
+		p.undo()
+	case n < 40:
+		p.restate()
 	case n < 55:
 		p.update()
 	case n < 65:
@@ -255,7 +264,9 @@ func (p *player) link() {
 }
 
 func (p *player) unlink() {
-	keys := slices.SortedFunc(maps.Keys(p.oracle.links), func(a, b [3]string) int {
+	links := maps.Clone(p.oracle.links)
+	maps.DeleteFunc(links, func(k [3]string, _ float64) bool { return k[2] == engram.LinkConsolidates })
+	keys := slices.SortedFunc(maps.Keys(links), func(a, b [3]string) int {
 		return strings.Compare(strings.Join(a[:], " "), strings.Join(b[:], " "))
 	})
 	if len(keys) == 0 {
@@ -282,6 +293,11 @@ func (p *player) supersede() {
 	default:
 		p.expect("supersede", err, nil)
 		m.supersededBy = d.ID
+		if c := p.conceptOf(old); m.archived && c != "" {
+			if m := p.oracle.memories[c]; !m.archived && m.supersededBy == "" {
+				m.supersededBy = d.ID
+			}
+		}
 		p.oracle.memories[d.ID] = &ideal{versions: []engram.Memory{{
 			ID: d.ID, Content: d.Content, Kind: "note", OccurredAt: d.OccurredAt, Confidence: 1,
 			CreatedAt: p.w.clock.tell(), UpdatedAt: p.w.clock.tell(), Version: 1,
@@ -339,7 +355,7 @@ func (p *player) linksOf(id string) []engram.Association {
 		}
 	}
 	slices.SortFunc(out, func(a, b engram.Association) int {
-		if c := strings.Compare(a.To, b.To); c != 0 {
+		if c := cmp.Or(strings.Compare(a.To, b.To), strings.Compare(a.Type, b.Type)); c != 0 {
 			return c
 		}
 		if a.Incoming == b.Incoming {

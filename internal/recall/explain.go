@@ -1,6 +1,7 @@
 package recall
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -76,10 +77,17 @@ func (r *run) associationTerm(row uint32, value float64) Term {
 	if !r.q.Explain {
 		return term
 	}
-	from := r.network.Neighbors(row, nil)
-	for _, share := range append(from, r.inflow.Shares(row)...) {
+	for _, share := range r.network.Neighbors(row, nil) {
 		term.Detail = append(term.Detail, r.part(share))
 	}
+	neighbors := len(term.Detail)
+	for _, share := range r.inflow.Shares(row) {
+		term.Detail = append(term.Detail, r.part(share))
+	}
+	// Equal shares are in the order of their rows, which an import changes.
+	slices.SortFunc(term.Detail[neighbors:], func(a, b Part) int {
+		return cmp.Or(cmp.Compare(b.Value, a.Value), cmp.Compare(a.Name, b.Name))
+	})
 	return term
 }
 
