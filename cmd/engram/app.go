@@ -72,7 +72,7 @@ func (a *app) rootCommand() *cobra.Command {
 	root.AddCommand(
 		a.serveCommand(), a.mcpCommand(), a.demoCommand(), a.demoWriterCommand(),
 		a.rememberCommand(), a.recallCommand(), a.completeCommand(), a.consolidateCommand(), a.getCommand(),
-		a.updateCommand(),
+		a.updateCommand(), a.spreadCommand(),
 		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
 		a.statsCommand(), a.verifyCommand(), a.repairCommand(), a.versionCommand(),

@@ -523,3 +523,19 @@ func asText(t *testing.T, v any) string {
 	}
 	return string(data)
 }
+
+func TestSpread(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "the rain began")
+		c.ok("remember", "--id", "b", "--link", "a,type=follows", "the dam broke")
+		wantIn(t, "spread", c.ok("spread", "a"), "1. 0.3", " a < follows  b", "the dam broke")
+		wantIn(t, "filtered", c.ok("spread", "a", "--kind", "plan"), "Nothing is associated with it")
+		got := decoded[engram.Spreading](c, "spread", "b", "--type", "follows")
+		if len(got.Memories) != 1 || got.Memories[0].ID != "a" {
+			t.Errorf("spread = %+v", got)
+		}
+		c.fails(3, "spread", "nobody")
+		c.fails(2, "spread")
+		c.fails(2, "spread", "a", "a")
+	})
+}

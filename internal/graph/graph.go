@@ -1,5 +1,5 @@
 // Package graph holds how memories hang together: the order of the memories of a session, the explicit associations
-// between memories, and the one step by which activation spreads over both.
+// between memories, and how activation spreads over both: in one step, or over as many as it is worth.
 //
 //	chain := graph.NewChain()
 //	chain.Insert(session, row, before)          // the writer
@@ -26,6 +26,28 @@
 // shares) nor stalls (its associations are looked at only until they prove too many); the work of a step is at most
 // MaxSources * MaxFan associations however large the graph. None of it depends on the order of storing.
 //
+// # Activation
+//
+// [Activation] is personalised PageRank: where walks end that start at the seeds s, end with probability alpha at each
+// step, and else go over one of the associations, chosen by weight:
+//
+//	pi = alpha * s + (1-alpha) * pi * D^-1 * A
+//
+// A holds the weights, symmetric, and D their sums. The division by D is the fan effect: what a memory passes on is
+// shared among its associations. It is found by local push: mass r waits at the seeds; as long as some memory u has
+// r(u) >= epsilon * c(u), where c counts its associations, alpha * r(u) ends there and the rest goes to its neighbours.
+// Then
+//
+//   - the mass that ended and the mass that waits add up to that of the seeds, exactly,
+//   - nothing is too large, and with equal weights no pi(v) is too small by more than epsilon * c(v) (with weights that
+//     differ, times the ratio of the largest c/D to that of v),
+//   - at most 1/(epsilon*alpha) associations are passed over, whatever the size of the graph; and those of a memory are
+//     counted only as far as what waits there is worth, so that a hub costs nothing until it matters.
+//
+// It goes in rounds: all memories that have enough pass on what they have when the round begins. Masses are integers,
+// of which sums do not depend on the order. So the result is the same to the last bit in whatever order memories and
+// associations were stored, on every processor. What starts at a memory without associations stays there.
+//
 // # Invariants
 //
 //   - Followed by Next from a session's first row, a chain holds each inserted row once, in order; Prev leads back
@@ -47,4 +69,8 @@
 // J. R. Anderson, "A spreading activation theory of memory", Journal of Verbal Learning and Verbal Behavior 22, 1983,
 // for the fan: what a memory passes on is shared among its associations. The root instead of the number itself is
 // chosen, as are 4, MaxFan and MaxSources; lambda .3 over session neighbours was measured (see package recall).
+//
+// R. Andersen, F. Chung, K. Lang, "Local graph partitioning using PageRank vectors", FOCS 2006, for the local push, here
+// without laziness and in rounds. B. J. Gutiérrez et al., "HippoRAG", 2024, for personalised PageRank with alpha .5 over
+// a memory's graph.
 package graph

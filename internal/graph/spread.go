@@ -37,8 +37,12 @@ type Network struct {
 	Row   func(entry uint32) (uint32, bool)
 	// Score is a row's activation before the step; 0 or less passes nothing on.
 	Score func(row uint32) float64
-	// Lambda is the part that is passed on.
+	// Lambda is the part that is passed on in one step.
 	Lambda float64
+	// Session in [0,1] is the weight of the neighbours in a session as associations, for [Activation.Spread]; 0 leaves
+	// them out. Types, if not nil, tells which types of explicit associations are gone over.
+	Session float64
+	Types   func(kind string) bool
 }
 
 // Share is what one row gives to another.

@@ -26,18 +26,27 @@ func (e *Engine) Recall(ctx context.Context, c *Corpus, q Query) (Answer, error)
 	if err := q.check(); err != nil {
 		return Answer{}, err
 	}
-	memory, _ := e.pool.Get().(*memory)
-	if memory == nil {
-		memory = newMemory()
-	}
+	memory := e.take()
 	r := run{ctx: ctx, c: c, q: &q, memory: memory}
 	answer, err := r.answer()
-	memory.reset()
-	e.pool.Put(memory) // not deferred: what a panic left half done is not used again
+	e.give(memory) // not deferred: what a panic left half done is not used again
 	if err != nil {
 		return Answer{}, err
 	}
 	return answer, nil
+}
+
+// take gets working memory, give hands it back.
+func (e *Engine) take() *memory {
+	if m, _ := e.pool.Get().(*memory); m != nil {
+		return m
+	}
+	return newMemory()
+}
+
+func (e *Engine) give(m *memory) {
+	m.reset()
+	e.pool.Put(m)
 }
 
 // memory is the working memory of one recall. Between recalls every element of words, meaning and marks is 0.
@@ -54,6 +63,8 @@ type memory struct {
 	scan    ann.Result
 	order   selection
 	shares  []graph.Share
+	// activation holds what spreading over several steps found.
+	activation graph.Activation
 }
 
 func newMemory() *memory { return &memory{} }
@@ -309,11 +320,7 @@ func (r *run) addMeaning() {
 // byAssociation lets activation spread over explicit associations; what session neighbours give is looked up for
 // the rows that need it.
 func (r *run) byAssociation() error {
-	r.network = graph.Network{
-		Chain: r.c.Chain, Links: r.c.Links, Position: r.c.Position, Alive: r.alive, Member: r.member,
-		Entry: func(row uint32) uint32 { return r.c.Facts.At(row).Entry }, Row: r.c.Source.Row,
-		Score: r.score, Lambda: r.weights.Lambda,
-	}
+	r.network = r.reader()
 	if r.spreads() && !r.c.Links.Empty() {
 		r.inflow = r.network.Explicit(r.network.Sources(r.rows))
 	}
@@ -325,6 +332,15 @@ func (r *run) spreads() bool { return r.weights.Lambda > 0 && !r.off(TermAssocia
 // off reports whether the query switches something off by its name, which stands in Switches.
 func (r *run) off(name string) bool {
 	return len(r.q.Without) > 0 && slices.Contains(r.q.Without, name)
+}
+
+// reader is the graph as this question sees it.
+func (r *run) reader() graph.Network {
+	return graph.Network{
+		Chain: r.c.Chain, Links: r.c.Links, Position: r.c.Position, Alive: r.alive, Member: r.member,
+		Entry: func(row uint32) uint32 { return r.c.Facts.At(row).Entry }, Row: r.c.Source.Row,
+		Score: r.score, Lambda: r.weights.Lambda,
+	}
 }
 
 // association is what other memories give to a row.

@@ -54,6 +54,7 @@ type API struct {
 	forgets *wire.Decoder[engram.ForgetRequest]
 	backups *wire.Decoder[engram.BackupOptions]
 	partial *wire.Decoder[wire.Partial]
+	spreads *wire.Decoder[engram.SpreadRequest]
 	passes  *wire.Decoder[wire.Consolidate]
 	undos   *wire.Decoder[wire.UndoConsolidation]
 }
@@ -76,6 +77,7 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		forgets: wire.NewDecoder[engram.ForgetRequest](),
 		backups: wire.NewDecoder[engram.BackupOptions](),
 		partial: wire.NewDecoder[wire.Partial](),
+		spreads: wire.NewDecoder[engram.SpreadRequest](),
 		passes:  wire.NewDecoder[wire.Consolidate](),
 		undos:   wire.NewDecoder[wire.UndoConsolidation](),
 	}

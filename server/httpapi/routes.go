@@ -60,6 +60,7 @@ func mindRoutes() []route {
 	const post = http.MethodPost
 	return []route{
 		{method: post, path: pathSpace + "/complete", body: bodyJSON, max: maxBody, handle: (*API).complete},
+		{method: post, path: pathSpace + "/spread", body: bodyJSON, max: maxBody, handle: (*API).spread},
 		{method: post, path: pathSpace + "/consolidate", body: bodyJSON, max: maxBody, handle: (*API).consolidate},
 		{method: post, path: pathSpace + "/consolidate/undo", body: bodyJSON, max: maxBody, handle: (*API).undoConsolidation},
 	}

@@ -1,0 +1,205 @@
+package engram
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/recall"
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// SessionType is what SpreadRequest.Types calls the neighbourhood of memories in a session.
+const SessionType = "session"
+
+// maxSeeds is the number of memories that one spreading may start from: chosen.
+const maxSeeds = 100
+
+// SpreadRequest asks what some memories bring to mind. The fields from Kinds on filter what is given, as in a [Cue];
+// activation goes over all memories that are current, or were valid at ValidAt.
+type SpreadRequest struct {
+	// IDs are the memories from which activation starts in equal shares: 1 to 100, each once.
+	IDs []string `json:"ids"`
+	// Types are the types of associations that it goes over, [SessionType] for neighbours in sessions. Empty means all.
+	Types []string `json:"types,omitempty"`
+	// Limit is the number of memories wanted: 1 to 1000; 0 means 10.
+	Limit int `json:"limit,omitempty"`
+
+	Kinds         []string  `json:"kinds,omitempty"`
+	Tags          []string  `json:"tags,omitempty"`
+	TagsAny       []string  `json:"tags_any,omitempty"`
+	TagsNone      []string  `json:"tags_none,omitempty"`
+	Speaker       string    `json:"speaker,omitempty"`
+	Session       string    `json:"session,omitempty"`
+	From          time.Time `json:"from,omitzero"`
+	To            time.Time `json:"to,omitzero"`
+	ValidAt       time.Time `json:"valid_at,omitzero"`
+	MinConfidence float64   `json:"min_confidence,omitempty"`
+}
+
+// Spreading is what memories bring to mind.
+type Spreading struct {
+	// Memories are the most active first, ties by id; not those it started from.
+	Memories []Activated `json:"memories"`
+	// Residual in [0,1] is the part of the activation that was too thin to be passed on: nothing's Pi is too small by
+	// more than that.
+	Residual float64 `json:"residual"`
+	// Associations counts those gone over. Truncated tells that they were too many for spreading to end by itself.
+	Associations int  `json:"associations"`
+	Truncated    bool `json:"truncated,omitempty"`
+}
+
+// Activated is one memory that activation came to.
+type Activated struct {
+	// Memory is the memory without its Embedding and Links.
+	Memory
+	// Pi in (0,1] is its activation: the probability that a walk that starts at one of the memories asked for, and at
+	// each step ends with probability 1/2 and else goes over one of the associations, chosen by weight, ends here.
+	Pi float64 `json:"pi"`
+	// Path is a way by which it came, from one of the memories asked for to this one: at each step back, from where most
+	// came first.
+	Path []PathStep `json:"path"`
+}
+
+// PathStep is one memory of a path.
+type PathStep struct {
+	ID string `json:"id"`
+	// Type and Weight are those of the strongest association with the step before: "next" or "previous" for the one
+	// that comes after that or ahead of it in their session. The first step has none.
+	Type   string  `json:"type,omitempty"`
+	Weight float64 `json:"weight,omitempty"`
+	// Incoming is true if the association was made from this memory to the one before.
+	Incoming bool `json:"incoming,omitempty"`
+}
+
+// Spread tells what memories bring to mind: personalised PageRank from them over explicit associations and neighbours in
+// sessions. A memory with many associations passes little on over each, and one with too many for what it holds passes
+// nothing on, so that hubs do not flood; the work is bounded whatever the size of the space. It writes nothing, and
+// the result does not depend on the order in which memories were stored.
+//
+// An id that does not exist is ErrNotFound; one that is archived, superseded or expired is refused.
+func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) {
+	if err := s.db.o.Limits.spread(&r); err != nil {
+		return Spreading{}, err
+	}
+	out := Spreading{Memories: []Activated{}}
+	now := s.db.o.Clock().UnixNano()
+	err := s.read(ctx, "spread", func(v *store.View) error {
+		ask, err := spreading(v, &r, now)
+		if err != nil {
+			return err
+		}
+		found, err := s.db.recall.Spread(ctx, v.Corpus(), ask)
+		if err != nil {
+			return err
+		}
+		if len(found.Idle) > 0 {
+			i := slices.Index(ask.From, found.Idle[0])
+			return &InvalidError{
+				Field: fmt.Sprintf("ids[%d]", i), Value: quote(r.IDs[i]),
+				Allowed: "it is archived, superseded or expired: start from memories that recall would find",
+			}
+		}
+		out.Residual, out.Associations, out.Truncated = found.Residual, found.Associations, found.Truncated
+		for _, hit := range found.Hits {
+			a, err := activated(v, hit)
+			if err != nil {
+				return err
+			}
+			out.Memories = append(out.Memories, a)
+		}
+		return nil
+	})
+	if err != nil {
+		return Spreading{}, err
+	}
+	return out, nil
+}
+
+// cue is the part of a request that filters.
+func (r *SpreadRequest) cue() Cue {
+	return Cue{
+		Limit: r.Limit, Kinds: r.Kinds, Tags: r.Tags, TagsAny: r.TagsAny, TagsNone: r.TagsNone, Speaker: r.Speaker,
+		Session: r.Session, From: r.From, To: r.To, ValidAt: r.ValidAt, MinConfidence: r.MinConfidence,
+	}
+}
+
+// spread checks a request.
+func (l Limits) spread(r *SpreadRequest) error {
+	cue := r.cue()
+	if err := l.cue(&cue); err != nil {
+		return err
+	}
+	c := &checks{}
+	if len(r.IDs) == 0 {
+		c.fail("ids", "empty", "give the memories to start from, 1 to "+strconv.Itoa(maxSeeds))
+	}
+	c.ids("ids", r.IDs, maxSeeds)
+	c.distinct("ids", r.IDs)
+	if len(r.Types) > l.IDs {
+		c.tooLarge("types", len(r.Types), l.IDs, "types")
+		return c.err
+	}
+	for i, kind := range r.Types {
+		c.name(fmt.Sprintf("types[%d]", i), kind, maxNameBytes)
+	}
+	c.distinct("types", r.Types)
+	return c.err
+}
+
+// distinct refuses a value that stands in a list twice.
+func (c *checks) distinct(field string, values []string) {
+	if c.err != nil {
+		return
+	}
+	for i, v := range values {
+		if slices.Index(values, v) != i {
+			c.fail(fmt.Sprintf("%s[%d]", field, i), quote(v), "it is there twice: give each once")
+			return
+		}
+	}
+}
+
+// spreading is a request in the numbers of a view.
+func spreading(v *store.View, r *SpreadRequest, now int64) (recall.Spreading, error) {
+	cue := r.cue()
+	q, err := query(v, &cue, now)
+	if err != nil {
+		return recall.Spreading{}, err
+	}
+	out := recall.Spreading{
+		Session: true, Filters: q.Filters, Now: now, Limit: cmp.Or(r.Limit, DefaultLimit),
+	}
+	if len(r.Types) > 0 {
+		out.Session = slices.Contains(r.Types, SessionType)
+		out.Types = func(kind string) bool { return slices.Contains(r.Types, kind) }
+	}
+	for _, id := range r.IDs {
+		found, ok, err := v.Lookup(id)
+		if err != nil || !ok {
+			return recall.Spreading{}, orNotFound(err, id)
+		}
+		out.From = append(out.From, found.Row)
+	}
+	return out, nil
+}
+
+// activated reads a memory from its tier, and the ids of its path.
+func activated(v *store.View, hit recall.Activated) (Activated, error) {
+	r, err := v.Record(hit.Row)
+	if err != nil {
+		return Activated{}, fmt.Errorf("read activated memory: %w", err)
+	}
+	out := Activated{Memory: withFate(v, v.Fate(hit.Row), r), Pi: hit.Pi, Path: make([]PathStep, 0, len(hit.Path))}
+	for _, s := range hit.Path {
+		id, err := v.ID(s.Row)
+		if err != nil {
+			return Activated{}, fmt.Errorf("read path: %w", err)
+		}
+		out.Path = append(out.Path, PathStep{ID: id, Type: s.Type, Weight: weight64(float32(s.Weight)), Incoming: s.Incoming})
+	}
+	return out, nil
+}
