@@ -74,10 +74,7 @@ func (c *consolidator) candidate(v *store.View, f store.Found) (one candidate, o
 		return one, false, err
 	}
 	one = candidate{record: r, found: f, cites: v.CountLinks(f, LinkConsolidates, true)}
-	kind := r.Kind
-	if one.cites > 0 {
-		kind = fromPairs(r.Metadata)[conceptKind]
-	}
+	kind := kindOf(r)
 	if len(c.o.Kinds) > 0 && !slices.Contains(c.o.Kinds, kind) || len(c.o.Kinds) == 0 && slices.Contains(apart, kind) {
 		return one, false, nil
 	}
@@ -98,6 +95,14 @@ func (c *consolidator) candidate(v *store.View, f store.Found) (one candidate, o
 		ID: r.ID, Scope: scopeOf(r, kind), Text: r.Content, Vector: vector, Concept: one.cites > 0,
 	}
 	return one, true, nil
+}
+
+// kindOf is a record's kind, of a concept that of its members.
+func kindOf(r *store.Record) string {
+	if kind, ok := fromPairs(r.Metadata)[conceptKind]; ok && r.Kind == KindConcept {
+		return kind
+	}
+	return r.Kind
 }
 
 // scopeOf tells what memories must share to be consolidated.

@@ -71,7 +71,7 @@ func (a *app) rootCommand() *cobra.Command {
 	flags.DurationVar(&a.wait, "wait", defaultWait, "how long to wait for a directory that another command holds")
 	root.AddCommand(
 		a.serveCommand(), a.mcpCommand(), a.demoCommand(), a.demoWriterCommand(),
-		a.rememberCommand(), a.recallCommand(), a.completeCommand(), a.consolidateCommand(), a.getCommand(),
+		a.rememberCommand(), a.recallCommand(), a.completeCommand(), a.consolidateCommand(), a.predictCommand(), a.getCommand(),
 		a.updateCommand(), a.spreadCommand(),
 		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),

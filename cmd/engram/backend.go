@@ -18,6 +18,7 @@ type backend interface {
 	Complete(ctx context.Context, p engram.Partial) (engram.Completion, error)
 	Consolidate(ctx context.Context, o engram.ConsolidateOptions) (engram.Consolidation, error)
 	UndoConsolidation(ctx context.Context, id string) (engram.Undone, error)
+	Predict(ctx context.Context, p engram.Precedent) (engram.Prediction, error)
 	Spread(ctx context.Context, r engram.SpreadRequest) (engram.Spreading, error)
 	Get(ctx context.Context, id string) (engram.Memory, error)
 	History(ctx context.Context, id string) ([]engram.Memory, error)

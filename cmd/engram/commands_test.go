@@ -141,6 +141,24 @@ func TestConsolidate(t *testing.T) {
 	})
 }
 
+func TestPredict(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		for _, session := range []string{"1", "2", "3"} {
+			c.ok("remember", "--id", "a"+session, "--session", session, "run the build")
+			c.ok("remember", "--id", "b"+session, "--session", session, "ship the package")
+		}
+		wantIn(t, "predict", c.ok("predict", "a1"), "said 3 times in sessions, followed by something 3 times",
+			"1. 3 of 3 (1.0000, at least 0.4385)  ship the package", "b1 b2 b3")
+		got := decoded[engram.Prediction](c, "predict", "b2", "--steps", "2", "--limit", "1")
+		if got.Occurrences != 3 || got.Followed != 0 || len(got.Successors) != 0 {
+			t.Errorf("predict = %+v", got)
+		}
+		c.fails(3, "predict", "nobody")
+		c.fails(2, "predict")
+		c.fails(2, "predict", "a1", "--steps", "99")
+	})
+}
+
 func TestServeConsolidates(t *testing.T) {
 	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data"), served: true}
 	startServer(c, "--consolidate-every", "5ms")

@@ -23,3 +23,8 @@ func (r *remote) Consolidate(ctx context.Context, o engram.ConsolidateOptions) (
 func (r *remote) UndoConsolidation(ctx context.Context, id string) (u engram.Undone, err error) {
 	return u, r.call(ctx, http.MethodPost, r.url("consolidate", "undo"), wire.UndoConsolidation{ID: id}, &u)
 }
+
+// Predict tells what came next after memories.
+func (r *remote) Predict(ctx context.Context, p engram.Precedent) (out engram.Prediction, err error) {
+	return out, r.call(ctx, http.MethodPost, r.url("predict"), p, &out)
+}

@@ -20,3 +20,28 @@ func (v *View) CountLinks(f Found, linkType string, outgoing bool) int {
 	}
 	return n
 }
+
+// Following lists up to n memories that come after f in its session and that keep accepts, nearest first, archived and
+// superseded ones included.
+func (v *View) Following(f Found, n int, keep func(Found) bool) []Found {
+	t := v.s.t
+	stands := func(row uint32) bool {
+		if row >= v.Rows || t.ends.End(row) == 0 {
+			return false
+		}
+		st := t.state(t.facts.At(row).Entry, v.Position)
+		return !st.erased && st.row == row
+	}
+	var out []Found
+	for row := f.Row; len(out) < n; {
+		next, ok := t.chain.Next(row, stands)
+		if !ok {
+			break
+		}
+		if found := v.Fate(next); keep(found) {
+			out = append(out, found)
+		}
+		row = next
+	}
+	return out
+}

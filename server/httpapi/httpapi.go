@@ -57,6 +57,7 @@ type API struct {
 	spreads *wire.Decoder[engram.SpreadRequest]
 	passes  *wire.Decoder[wire.Consolidate]
 	undos   *wire.Decoder[wire.UndoConsolidation]
+	before  *wire.Decoder[engram.Precedent]
 }
 
 var _ http.Handler = (*API)(nil)
@@ -80,6 +81,7 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		spreads: wire.NewDecoder[engram.SpreadRequest](),
 		passes:  wire.NewDecoder[wire.Consolidate](),
 		undos:   wire.NewDecoder[wire.UndoConsolidation](),
+		before:  wire.NewDecoder[engram.Precedent](),
 	}
 	a.streams, a.end = context.WithCancel(context.Background())
 	byPath := map[string][]route{}

@@ -48,3 +48,16 @@ func (a *API) undoConsolidation(w http.ResponseWriter, q *call) error {
 	}
 	return send(w, http.StatusOK, undone)
 }
+
+// predict is POST …/predict.
+func (a *API) predict(w http.ResponseWriter, q *call) error {
+	body, err := a.before.Decode(q.body)
+	if err != nil {
+		return err
+	}
+	prediction, err := q.space.Predict(q.r.Context(), body)
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, prediction)
+}

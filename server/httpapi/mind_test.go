@@ -70,3 +70,20 @@ func TestConsolidate(t *testing.T) {
 		d.want(400, "POST", route, body, nil)
 	}
 }
+
+func TestPredict(t *testing.T) {
+	d := open(t)
+	for _, session := range []string{"1", "2"} {
+		d.want(201, "POST", memories, `{"id":"a`+session+`","content":"run the build","session":"`+session+`"}`, nil)
+		d.want(201, "POST", memories, `{"id":"b`+session+`","content":"ship the package","session":"`+session+`"}`, nil)
+	}
+	const route = "/v1/spaces/default/predict"
+	var p engram.Prediction
+	d.want(200, "POST", route, `{"ids":["a1"],"steps":2,"limit":3}`, &p)
+	if p.Occurrences != 2 || len(p.Successors) != 1 || p.Successors[0].Count != 2 || len(p.Successors[0].IDs) != 2 {
+		t.Errorf("predict = %+v", p)
+	}
+	d.want(404, "POST", route, `{"ids":["none"]}`, nil)
+	d.want(400, "POST", route, `{}`, nil)
+	d.want(400, "POST", route, `{"ids":["a1"],"steps":99}`, nil)
+}

@@ -63,6 +63,7 @@ func mindRoutes() []route {
 		{method: post, path: pathSpace + "/spread", body: bodyJSON, max: maxBody, handle: (*API).spread},
 		{method: post, path: pathSpace + "/consolidate", body: bodyJSON, max: maxBody, handle: (*API).consolidate},
 		{method: post, path: pathSpace + "/consolidate/undo", body: bodyJSON, max: maxBody, handle: (*API).undoConsolidation},
+		{method: post, path: pathSpace + "/predict", body: bodyJSON, max: maxBody, handle: (*API).predict},
 	}
 }
 

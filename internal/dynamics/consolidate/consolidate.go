@@ -300,3 +300,15 @@ func (g *grouper) medoid(members []int) int {
 	}
 	return best
 }
+
+// Restates tells for each of items whether it is the same statement as items[0], by the rules of [Groups]; the first is.
+func Restates(items []Item, o Options) []bool {
+	g := &grouper{o: o}
+	places := g.prepare(items)
+	out := make([]bool, len(items))
+	first := slices.Index(places, 0)
+	for i, at := range places {
+		out[at] = i == first || g.compare(&g.items[i], &g.items[first]).same
+	}
+	return out
+}
