@@ -75,7 +75,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.updateCommand(), a.spreadCommand(),
 		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
-		a.statsCommand(), a.verifyCommand(), a.repairCommand(), a.versionCommand(),
+		a.statsCommand(), a.evalCommand(), a.verifyCommand(), a.repairCommand(), a.versionCommand(),
 		exitCodesTopic(),
 	)
 	root.SetHelpCommand(helpCommand())

@@ -1,0 +1,427 @@
+package eval_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/eval"
+)
+
+func load(t *testing.T, path string, o eval.LoadOptions) *eval.Set {
+	t.Helper()
+	set, err := eval.Load(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// shown is a set in a few lines: documents as "id|content", questions as "category: text -> ids".
+func shown(set *eval.Set) []string {
+	var out []string
+	for _, p := range set.Pools {
+		for _, d := range p.Documents {
+			out = append(out, d.ID+"|"+d.Content)
+		}
+		for _, q := range p.Questions {
+			var ids []string
+			for id, grade := range q.Grades {
+				ids = append(ids, id+"="+strings.Repeat("+", int(grade)))
+			}
+			slices.Sort(ids)
+			out = append(out, q.Category+": "+q.Text+" -> "+strings.Join(ids, ", "))
+		}
+	}
+	return out
+}
+
+func wantLines(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("%s:\n%s\nwant:\n%s", what, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestLoCoMoByTurn(t *testing.T) {
+	set := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo})
+	wantLines(t, "set", shown(set), []string{
+		"0000000 c1 D1:1|I bought a telescope.",
+		"0000001 c1 D1:2|Saturn first, then!",
+		"0000002 c1 D2:1|The beehive survived the winter.",
+		"0000003 c1 D2:2|a jar of honey",
+		"multi-hop: What about the telescope? -> 0000000 c1 D1:1=+, 0000001 c1 D1:2=+",
+		"temporal: When did the beehive survive? -> 0000002 c1 D2:1=+",
+		"adversarial: Who sold the telescope? -> 0000000 c1 D1:1=+",
+		"0000000 c2 D1:1|The kiln is cold again.",
+		"single-hop: What is cold? -> 0000000 c2 D1:1=+",
+	})
+	if set.Skipped != 1 || set.Unscored != 1 || set.Unit != "turn" || set.Pool != "conversation" {
+		t.Errorf("skipped %d, unscored %d, unit %s, pool %s", set.Skipped, set.Unscored, set.Unit, set.Pool)
+	}
+	first := set.Pools[0]
+	if d := first.Documents[2]; d.Speaker != "Bo" || d.Session != "c1 session_2" {
+		t.Errorf("document: %+v", d)
+	}
+	if want := time.Date(2024, 3, 3, 9, 5, 0, 0, time.UTC); !first.Now.Equal(want) {
+		t.Errorf("now = %v, want the last session with turns, %v", first.Now, want)
+	}
+	if !first.Questions[2].Apart || first.Questions[1].Apart {
+		t.Error("adversarial questions, and only these, are apart")
+	}
+}
+
+func TestLoCoMoBySession(t *testing.T) {
+	set := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo, By: "session"})
+	wantLines(t, "set", shown(set), []string{
+		"0000000 c1 session_1|Ada: I bought a telescope.\nBo: Saturn first, then!\nAda:",
+		"0000001 c1 session_2|Bo: The beehive survived the winter.\nAda: a jar of honey",
+		"0000002 c2 session_1|Cy: The kiln is cold again.",
+		"multi-hop: What about the telescope? -> 0000000 c1 session_1=+",
+		"temporal: When did the beehive survive? -> 0000001 c1 session_2=+",
+		"adversarial: Who sold the telescope? -> 0000000 c1 session_1=+",
+		"single-hop: What is cold? -> 0000002 c2 session_1=+",
+	})
+	if len(set.Pools) != 1 || set.Pool != "global" {
+		t.Errorf("%d pools %s, want one global pool", len(set.Pools), set.Pool)
+	}
+	each := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo, By: "session", SpacePer: "conversation"})
+	if len(each.Pools) != 2 {
+		t.Errorf("%d pools, want one a conversation", len(each.Pools))
+	}
+}
+
+func TestOtherFormats(t *testing.T) {
+	beir := load(t, "testdata/beir", eval.LoadOptions{Format: eval.BEIR})
+	wantLines(t, "beir", shown(beir), []string{
+		"0000000 a|Kiln\nA kiln fires clay.",
+		"0000001 b|Clay is dug from the river bank.",
+		"0000002 d|Glaze melts at high heat.",
+		": what does a kiln do -> 0000000 a=+",
+		": where is clay dug -> 0000000 a=+, 0000001 b=++",
+	})
+	if beir.Skipped != 1 || beir.Unscored != 1 {
+		t.Errorf("beir: skipped %d, unscored %d, want 1 and 1", beir.Skipped, beir.Unscored)
+	}
+	dev := load(t, "testdata/beir", eval.LoadOptions{Format: eval.BEIR, Split: "dev"})
+	if got := shown(dev); got[len(got)-1] != ": not judged -> 0000002 d=+" {
+		t.Errorf("split dev: %v", got)
+	}
+	cranfield := load(t, "testdata/cranfield", eval.LoadOptions{Format: eval.Cranfield})
+	wantLines(t, "cranfield", shown(cranfield), []string{
+		"0000000 1|lift of a thin wing\nlift of a thin wing\n  the lift grows with the angle .",
+		"0000001 2|heat in a plate\nheat flows along a plate .",
+		": what is the lift\nof a wing . -> 0000000 1=+",
+		": how does heat flow . -> 0000000 1=+",
+	})
+	if d := cranfield.Pools[0].Documents[0]; d.Source != "j. kites 1, 1903." {
+		t.Errorf("cranfield source = %q", d.Source)
+	}
+	spector := load(t, "testdata/spector", eval.LoadOptions{Format: eval.Spector})
+	wantLines(t, "spector", shown(spector), []string{
+		"0000000 m1|The ferry to the lighthouse is late.",
+		"0000001 m2|Bring bread.",
+		"0000002 m3|The lighthouse lamp was lit by hand.",
+		": lighthouse -> 0000000 m1=+++, 0000002 m3=+",
+	})
+	if d := spector.Pools[0].Documents[0]; !slices.Equal(d.Tags, []string{"sea"}) || d.Session != "s1" ||
+		!d.OccurredAt.Equal(time.Date(2025, 6, 5, 13, 0, 0, 0, time.UTC)) {
+		t.Errorf("spector document: %+v", d.Draft)
+	}
+	if len(spector.Files) != 4 || len(spector.Files[0].SHA256) != 64 {
+		t.Errorf("spector files: %v", spector.Files)
+	}
+}
+
+// TestBrokenFiles: an error names the file and the line.
+func TestBrokenFiles(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		format eval.Format
+		from   string // a fixture, copied
+		file   string // below it; "" is the fixture itself
+		old    string
+		new    string
+		want   string
+	}{
+		{"syntax", eval.LoCoMo, "locomo.json", "", `"dia_id": "D2:2", `, `"dia_id" "D2:2", `, ":9: "},
+		{"type", eval.LoCoMo, "locomo.json", "", `"category": 2`, `"category": "two"`, ":21: "},
+		{"type in a turn", eval.LoCoMo, "locomo.json", "", `"text": "The beehive survived the winter."`, `"text": 7`, ":8: "},
+		{"date", eval.LoCoMo, "locomo.json", "", "28 February", "30 February", ":11: the time is"},
+		{"no date", eval.LoCoMo, "locomo.json", "", `"session_1_date_time": "1:30`, `"session_9_date_time": "1:30`, ":12: there is no"},
+		{"turn twice", eval.LoCoMo, "locomo.json", "", `"D1:2"`, `"D1:1"`, ":14: dia_id"},
+		{"category", eval.LoCoMo, "locomo.json", "", `"category": 5`, `"category": 6`, ":22: category is 6"},
+		{"line", eval.BEIR, "beir", "corpus.jsonl", `"b", "title"`, `"b" "title"`, "corpus.jsonl:2: "},
+		{"twice", eval.BEIR, "beir", "corpus.jsonl", `"_id": "b"`, `"_id": "a"`, "corpus.jsonl:2: "},
+		{"unknown query", eval.BEIR, "beir", "qrels/test.tsv", "1\ta\t1", "8\ta\t1", "test.tsv:2: there is no query"},
+		{"unknown document", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tx\t0", "test.tsv:3: there is no document"},
+		{"fields", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tb", "test.tsv:3: there are 2 fields"},
+		{"grade", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tb\tno", "test.tsv:3: the grade"},
+		{"no .I", eval.Cranfield, "cranfield", "cran.all.1400", ".I 1\n", "", "cran.all.1400:1: "},
+		{"code", eval.Cranfield, "cranfield", "cranqrel", "1 2 -1", "1 2 x", "cranqrel:2: the code"},
+		{"memory", eval.Spector, "spector", "daily/corpus-day-01.jsonl", `"m2"`, `"m1"`, "corpus-day-01.jsonl:2: "},
+		{"no ids", eval.Golden, "golden.jsonl", "", `["bee", "gone"]`, `[]`, ":3: expected is empty"},
+		{"unknown field", eval.Golden, "golden.jsonl", "", `"category"`, `"kategory"`, ":1: "},
+	} {
+		path := copied(t, c.from, c.file, c.old, c.new)
+		_, err := eval.Load(path, eval.LoadOptions{Format: c.format})
+		data, ok := errors.AsType[*eval.DataError](err)
+		if !ok || !errors.Is(err, engram.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %v (%T), want a DataError with %q", c.format, c.what, err, data, c.want)
+		}
+	}
+	if _, err := eval.Load("testdata/none", eval.LoadOptions{Format: eval.BEIR}); !errors.Is(err, engram.ErrNotFound) {
+		t.Errorf("missing folder: %v", err)
+	}
+	for _, o := range []eval.LoadOptions{
+		{Format: "trec"},
+		{Format: eval.BEIR, By: "turn"},
+		{Format: eval.LoCoMo, By: "word"},
+		{Format: eval.LoCoMo, SpacePer: "turn"},
+		{Format: eval.LoCoMo, Split: "test"},
+	} {
+		if _, err := eval.Load("testdata/locomo.json", o); !errors.Is(err, engram.ErrInvalid) {
+			t.Errorf("Load %+v = %v, want invalid", o, err)
+		}
+	}
+}
+
+// copied copies a fixture with one replacement in one of its files.
+func copied(t *testing.T, from, file, old, with string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if info, err := os.Stat("testdata/" + from); err != nil {
+		t.Fatal(err)
+	} else if info.IsDir() {
+		if err := os.CopyFS(filepath.Join(dir, from), os.DirFS("testdata/"+from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	data, err := os.ReadFile(filepath.Join("testdata", from, file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(data, []byte(old)) {
+		t.Fatalf("%s/%s does not hold %q", from, file, old)
+	}
+	data = bytes.Replace(data, []byte(old), []byte(with), 1)
+	if err := os.WriteFile(filepath.Join(dir, from, file), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, from)
+}
+
+// value is one estimate of a report.
+func value(t *testing.T, r *eval.Report, group, measure string) eval.Estimate {
+	t.Helper()
+	for _, g := range r.Groups {
+		for _, e := range g.Estimates {
+			if g.Name == group && e.Name == measure {
+				return e
+			}
+		}
+	}
+	t.Fatalf("the report has no %s of %s", measure, group)
+	return eval.Estimate{}
+}
+
+func run(t *testing.T, set *eval.Set, o eval.Options) *eval.Report {
+	t.Helper()
+	r, err := eval.Run(t.Context(), set, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestRunAndAblate: the answer to the first question takes its turn and the neighbour of it, which has no word of the
+// question. Without association the neighbour is not found.
+func TestRunAndAblate(t *testing.T) {
+	set := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo})
+	r := run(t, set, eval.Options{Ablate: true, Engine: "test", Seed: 3})
+	if r.Asked != 4 || r.Unscored != 1 || r.Documents != 5 || r.Spaces != 2 {
+		t.Errorf("asked %d, not scored %d, documents %d, spaces %d", r.Asked, r.Unscored, r.Documents, r.Spaces)
+	}
+	for group, want := range map[string]float64{"all": 1, "multi-hop": 1, "temporal": 1, "single-hop": 1, "adversarial": 1} {
+		if e := value(t, r, group, "recall@5"); e.Mean != want {
+			t.Errorf("recall@5 of %s = %v, want %v", group, e.Mean, want)
+		}
+	}
+	if r.Groups[0].N != 3 || !r.Groups[len(r.Groups)-1].Apart {
+		t.Errorf("groups: %+v", r.Groups)
+	}
+	var terms []string
+	worth := map[string]float64{}
+	for _, d := range r.Ablation {
+		terms = append(terms, d.Term)
+		worth[d.Term] = d.Estimates[0].Mean // recall@5
+	}
+	if !slices.Equal(terms, engram.Terms()) {
+		t.Errorf("ablated %v, want every term there is, %v", terms, engram.Terms())
+	}
+	// One of three headline questions loses one of its two documents.
+	if want := (1.0 - 1.0/2) / 3; math.Abs(worth["association"]-want) > 1e-12 || worth["words"] != 1 {
+		t.Errorf("association is worth %v and words %v, want %v and 1", worth["association"], worth["words"], want)
+	}
+	alone := run(t, set, eval.Options{Without: []string{"association"}, Seed: 3})
+	if e := value(t, alone, "multi-hop", "recall@10"); e.Mean != 1.0/2 {
+		t.Errorf("recall@10 without association = %v, want 1/2", e.Mean)
+	}
+	filled := run(t, set, eval.Options{Without: []string{"association"}, Fill: true})
+	if e := value(t, filled, "multi-hop", "recall@10"); e.Mean != 1 {
+		t.Errorf("recall@10 of filled lists = %v, want 1", e.Mean)
+	}
+	var text strings.Builder
+	if err := r.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"multi-hop (n=1)", "adversarial (n=1)*", "association", r.SHA256, "engine test", "p99"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the text lacks %q:\n%s", want, text.String())
+		}
+	}
+}
+
+func TestRunOtherFormats(t *testing.T) {
+	for format, path := range map[eval.Format]string{
+		eval.BEIR: "testdata/beir", eval.Cranfield: "testdata/cranfield", eval.Spector: "testdata/spector",
+	} {
+		r := run(t, load(t, path, eval.LoadOptions{Format: format}), eval.Options{K: []int{1, 10}, Depth: 20, Resamples: 100})
+		if e := value(t, r, "all", "recall@10"); e.Mean < .5 || r.Settings.Depth != 20 || r.Measures[0] != "recall@1" {
+			t.Errorf("%s: recall@10 = %+v, settings %+v", format, e, r.Settings)
+		}
+	}
+}
+
+func TestRefusedRuns(t *testing.T) {
+	set := load(t, "testdata/beir", eval.LoadOptions{Format: eval.BEIR})
+	k1 := 1.0
+	golden := load(t, "testdata/golden.jsonl", eval.LoadOptions{Format: eval.Golden})
+	for _, o := range []eval.Options{
+		{K: []int{10, 5}},
+		{K: []int{0}},
+		{K: []int{5, 5}},
+		{K: []int{20}, Depth: 10},
+		{Depth: 1001},
+		{Resamples: 5},
+		{Without: []string{"luck"}},
+		{Language: "klingon"},
+	} {
+		if _, err := eval.Run(t.Context(), set, o); !errors.Is(err, engram.ErrInvalid) {
+			t.Errorf("Run %+v = %v, want invalid", o, err)
+		}
+	}
+	if _, err := eval.RunGolden(t.Context(), golden, nil, eval.Options{K1: &k1}); !errors.Is(err, engram.ErrInvalid) {
+		t.Errorf("RunGolden with k1 = %v, want invalid", err)
+	}
+}
+
+// TestGolden asks a space that exists, and notices when it forgets.
+func TestGolden(t *testing.T) {
+	db, err := engram.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	space, err := db.Space("mine")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, text := range map[string]string{"scope": "I bought a telescope.", "bee": "The beehive survived."} {
+		if _, err := space.Remember(t.Context(), engram.Draft{ID: id, Content: text}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := load(t, "testdata/golden.jsonl", eval.LoadOptions{Format: eval.Golden})
+	before, err := eval.RunGolden(t.Context(), set, space, eval.Options{Seed: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e := value(t, before, "all", "recall@10"); e.Mean != (1.0+1.0/2)/2 {
+		t.Errorf("recall@10 = %v, want the mean of 1 and 1/2", e.Mean)
+	}
+	if err := before.Require("recall@10", .75); err != nil {
+		t.Errorf("Require .75 of .75 = %v", err)
+	}
+	if _, ok := errors.AsType[*eval.Below](before.Require("recall@10", .76)); !ok {
+		t.Error("Require .76 of .75 is met")
+	}
+	if err := before.Require("luck", .5); !errors.Is(err, engram.ErrInvalid) {
+		t.Errorf("Require luck = %v, want invalid", err)
+	}
+	if _, err := space.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"scope"}}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := eval.RunGolden(t.Context(), set, space, eval.Options{Seed: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	comparison, err := eval.Compare(parsed(t, before), parsed(t, after), 1, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := comparison.Groups[0].Changes[0]; c.Name != "recall@5" || c.Mean != -1.0/2 || c.P < .4 {
+		t.Errorf("change = %+v, want recall@5 down by 1/2 and no significance for one of two questions", c)
+	}
+	var text strings.Builder
+	if err := comparison.WriteText(&text); err != nil || !strings.Contains(text.String(), "recall@5      -0.5000") {
+		t.Errorf("text (%v):\n%s", err, text.String())
+	}
+	other := run(t, load(t, "testdata/beir", eval.LoadOptions{Format: eval.BEIR}), eval.Options{})
+	if _, err := eval.Compare(before, other, 1, 1000); !errors.Is(err, engram.ErrInvalid) {
+		t.Errorf("Compare of two collections = %v, want invalid", err)
+	}
+}
+
+// parsed is a report after its JSON.
+func parsed(t *testing.T, r *eval.Report) *eval.Report {
+	t.Helper()
+	data, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := eval.ParseReport("r.json", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return back
+}
+
+func TestBrokenReports(t *testing.T) {
+	for _, text := range []string{"{}", "[]", "{", `{"measures":["m"],"questions":[{"id":"a","values":[1,2]}]}`} {
+		if _, err := eval.ParseReport("r.json", []byte(text)); !errors.Is(err, engram.ErrInvalid) {
+			t.Errorf("ParseReport %s = %v, want invalid", text, err)
+		}
+	}
+}
+
+// TestCranfieldBaseline holds the index to what an independent BM25 reaches on the Cranfield collection with k1 1.2,
+// b .75, stop words and Porter's stemmer: MAP .316, nDCG@10 .393, R@100 .746.
+func TestCranfieldBaseline(t *testing.T) {
+	dir := os.Getenv("ENGRAM_DATA")
+	if dir == "" {
+		dir = "../../../shared/data"
+	}
+	path := filepath.Join(dir, "cranfield")
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("no test collection at %s: set ENGRAM_DATA to the folder that holds cranfield", path)
+	}
+	k1, b := 1.2, .75
+	others := slices.DeleteFunc(engram.Terms(), func(term string) bool { return term == "words" })
+	r := run(t, load(t, path, eval.LoadOptions{Format: eval.Cranfield}), eval.Options{
+		K1: &k1, B: &b, Language: "porter", Without: others,
+	})
+	for name, want := range map[string]float64{"map": .316, "ndcg@10": .393, "recall@100": .746} {
+		if got := value(t, r, "all", name).Mean; math.Abs(got-want) > .005 {
+			t.Errorf("%s = %.4f, want %v within .005", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package eval
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+// Options say how a set is measured. The zero value gives the defaults of the set and of the engine.
+type Options struct {
+	// K are the ranks to judge at, 1 to 1000, and Depth the length of the lists, at least the largest K; nil and 0 take
+	// the set's.
+	K     []int
+	Depth int
+	// Seed seeds the resampling; Resamples is how often it draws, 0 means 2000.
+	Seed      uint64
+	Resamples int
+	// Without switches terms off, as Cue.Without does.
+	Without []string
+	// Ablate asks everything again without each of engram.Terms, and reports what that changes.
+	Ablate bool
+	// Fill ends each list with the documents that recall did not return, in the collection's order.
+	Fill bool
+	// Language, K1 and B are the engine's options of these names. They are refused for a golden set.
+	Language string
+	K1, B    *float64
+	// Engine is the version of the engine, for the report.
+	Engine string
+}
+
+// Recaller is what questions are asked of: a space, or one behind a server.
+type Recaller interface {
+	Recall(ctx context.Context, cue engram.Cue) (engram.Answer, error)
+}
+
+// defaultResamples puts the ends of an interval within about a tenth of its half width. Chosen.
+const defaultResamples = 2000
+
+// maxDepth is the largest limit that the engine takes by default.
+const maxDepth = 1000
+
+// askLimit is the limit of the recalls that are timed: the engine's default.
+const askLimit = engram.DefaultLimit
+
+// loadBatch is how many documents are remembered in one write; more than one, as each write is synced.
+const loadBatch = 100
+
+// withDefaults fills in what was left out, and refuses what cannot be.
+func (o Options) withDefaults(s *Set) (Options, error) {
+	if len(o.K) == 0 {
+		o.K = s.K
+	}
+	if o.Depth == 0 {
+		o.Depth = max(s.Depth, slices.Max(o.K))
+	}
+	o.Resamples = cmp.Or(o.Resamples, defaultResamples)
+	switch {
+	case !increasing(o.K):
+		return o, &engram.InvalidError{Field: "k", Value: fmt.Sprint(o.K), Allowed: "use ranks from 1, each larger than the last"}
+	case o.Depth < slices.Max(o.K) || o.Depth > maxDepth:
+		return o, &engram.InvalidError{
+			Field: "depth", Value: fmt.Sprint(o.Depth),
+			Allowed: fmt.Sprintf("use the largest k, %d, to %d", slices.Max(o.K), maxDepth),
+		}
+	case s.Format == Golden && (o.Language != "" || o.K1 != nil || o.B != nil || o.Fill):
+		return o, &engram.InvalidError{
+			Field: "format", Value: `"golden"`, Allowed: "the space exists: language, k1, b and fill cannot take effect",
+		}
+	}
+	return o, checkResamples(o.Resamples)
+}
+
+// increasing reports whether ranks are at least 1 and each larger than the one before.
+func increasing(ks []int) bool {
+	last := 0
+	for _, k := range ks {
+		if k <= last {
+			return false
+		}
+		last = k
+	}
+	return true
+}
+
+func checkResamples(n int) error {
+	if n < 100 || n > 1_000_000 {
+		return &engram.InvalidError{Field: "resamples", Value: fmt.Sprint(n), Allowed: "use 100 to 1000000"}
+	}
+	return nil
+}
+
+// Run measures on a set with documents: it makes a store in a temporary directory, remembers the documents, asks, and
+// removes the store.
+func Run(ctx context.Context, s *Set, o Options) (report *Report, err error) {
+	if o, err = o.withDefaults(s); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "engram-eval-")
+	if err != nil {
+		return nil, fmt.Errorf("make temporary store: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	m := newMeasurement(s, o)
+	for i := range s.Pools {
+		if err := m.pool(ctx, filepath.Join(dir, fmt.Sprint(i)), &s.Pools[i]); err != nil {
+			return nil, err
+		}
+	}
+	return m.report(), nil
+}
+
+// RunGolden asks a golden set of a space that exists. It writes nothing.
+func RunGolden(ctx context.Context, s *Set, space Recaller, o Options) (*Report, error) {
+	o, err := o.withDefaults(s)
+	if err != nil {
+		return nil, err
+	}
+	m := newMeasurement(s, o)
+	for i := range s.Pools {
+		if err := m.ask(ctx, space, &s.Pools[i]); err != nil {
+			return nil, err
+		}
+	}
+	return m.report(), nil
+}
+
+// measurement collects what was asked.
+type measurement struct {
+	set       *Set
+	o         Options
+	names     []string
+	questions []Question
+	rows      [][]float64            // measures by question
+	ablated   map[string][][]float64 // the same without a term
+	times     []time.Duration
+	documents int
+}
+
+func newMeasurement(s *Set, o Options) *measurement {
+	return &measurement{set: s, o: o, names: measures(o.K), ablated: map[string][][]float64{}}
+}
+
+// rng is seeded alike for every estimate, so that none depends on which others are made.
+func (m *measurement) rng() *rand.Rand { return rand.New(rand.NewPCG(m.o.Seed, 1)) }
+
+// pool remembers one pool's documents in a directory of its own and asks its questions.
+func (m *measurement) pool(ctx context.Context, dir string, p *Pool) (err error) {
+	db, err := engram.Options{
+		Clock: func() time.Time { return p.Now }, Language: m.o.Language, K1: m.o.K1, B: m.o.B,
+	}.Open(dir)
+	if err != nil {
+		return fmt.Errorf("open temporary store: %w", err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	space, err := db.Space(engram.DefaultSpace)
+	if err != nil {
+		return fmt.Errorf("open temporary store: %w", err)
+	}
+	for batch := range slices.Chunk(p.Documents, loadBatch) {
+		drafts := make([]engram.Draft, len(batch))
+		for i := range batch {
+			drafts[i] = batch[i].Draft
+		}
+		if _, err := space.RememberBatch(ctx, drafts); err != nil {
+			return fmt.Errorf("remember documents from %s on: %w", batch[0].At, err)
+		}
+	}
+	m.documents += len(p.Documents)
+	return m.ask(ctx, space, p)
+}
+
+// ask asks every question of a pool: for the lists, without each term if that is wanted, and once more for the time.
+func (m *measurement) ask(ctx context.Context, space Recaller, p *Pool) error {
+	for i := range p.Questions {
+		q := &p.Questions[i]
+		row, err := m.judged(ctx, space, p, q, m.o.Without)
+		if err != nil {
+			return err
+		}
+		m.questions, m.rows = append(m.questions, *q), append(m.rows, row)
+		for _, term := range m.terms() {
+			row, err := m.judged(ctx, space, p, q, append(slices.Clone(m.o.Without), term))
+			if err != nil {
+				return err
+			}
+			m.ablated[term] = append(m.ablated[term], row)
+		}
+	}
+	for i := range p.Questions {
+		began := time.Now()
+		cue := engram.Cue{Text: p.Questions[i].Text, Limit: askLimit, Without: m.o.Without}
+		if _, err := space.Recall(ctx, cue); err != nil {
+			return fmt.Errorf("ask question %s: %w", p.Questions[i].ID, err)
+		}
+		m.times = append(m.times, time.Since(began))
+	}
+	return nil
+}
+
+// terms are those to ask without, one by one.
+func (m *measurement) terms() []string {
+	if !m.o.Ablate {
+		return nil
+	}
+	return slices.DeleteFunc(engram.Terms(), func(term string) bool { return slices.Contains(m.o.Without, term) })
+}
+
+// judged asks one question and judges the list.
+func (m *measurement) judged(
+	ctx context.Context, space Recaller, p *Pool, q *Question, without []string,
+) ([]float64, error) {
+	answer, err := space.Recall(ctx, engram.Cue{Text: q.Text, Limit: m.o.Depth, Without: without})
+	if err != nil {
+		return nil, fmt.Errorf("ask question %s: %w", q.ID, err)
+	}
+	list := make([]string, 0, m.o.Depth)
+	for _, hit := range answer.Hits {
+		list = append(list, hit.ID)
+	}
+	if m.o.Fill {
+		list = filled(list, p.Documents, m.o.Depth)
+	}
+	return judge(list, q.Grades, m.o.K), nil
+}
+
+// filled ends a list with documents that it lacks, in their order.
+func filled(list []string, documents []Document, depth int) []string {
+	there := make(map[string]bool, len(list))
+	for _, id := range list {
+		there[id] = true
+	}
+	for i := range documents {
+		if len(list) >= depth {
+			break
+		}
+		if id := documents[i].ID; !there[id] {
+			list = append(list, id)
+		}
+	}
+	return list
+}
