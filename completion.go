@@ -114,8 +114,8 @@ func (s *Space) Complete(ctx context.Context, p Partial) (Completion, error) {
 	var out Completion
 	now := s.db.o.Clock()
 	err := s.read(ctx, "complete", func(v *store.View) (err error) {
-		c := completer{s: s, ctx: ctx, v: v, p: &p}
-		out, err = c.complete(now)
+		c := completer{s: s, ctx: ctx, v: v, p: &p, now: now}
+		out, err = c.complete()
 		return err
 	})
 	if err != nil {
@@ -185,23 +185,22 @@ type completer struct {
 	ctx     context.Context
 	v       *store.View
 	p       *Partial
+	now     time.Time
 	out     Completion
 	records []*store.Record // of the memories asked, heaviest first
 	weights []float64
 }
 
-func (c *completer) complete(now time.Time) (Completion, error) {
+func (c *completer) complete() (Completion, error) {
 	c.out = Completion{Reconstructed: true, Fields: []CompletedField{}, Members: []Member{}}
 	cue := c.p.Cue
 	cue.Limit = cmp.Or(cue.Limit, min(DefaultMembers, c.s.db.o.Limits.Hits))
-	q, err := query(c.v, &cue, now.UnixNano())
+	q, damage, err := query(c.v, &cue, c.now)
 	if err != nil {
 		return Completion{}, err
 	}
 	if len(c.p.Metadata) > 0 {
-		if err := c.withMetadata(&q); err != nil {
-			return Completion{}, err
-		}
+		c.withMetadata(&q, damage)
 	}
 	ask := c.askScores
 	if q.Text == "" && len(q.Embedding) > 0 {
@@ -209,6 +208,9 @@ func (c *completer) complete(now time.Time) (Completion, error) {
 	}
 	if err := ask(q); err != nil {
 		return Completion{}, err
+	}
+	for _, err := range *damage {
+		c.out.Damaged = append(c.out.Damaged, err.Error())
 	}
 	c.out.Novel = len(c.records) == 0
 	if !c.out.Novel {
@@ -218,37 +220,22 @@ func (c *completer) complete(now time.Time) (Completion, error) {
 }
 
 // withMetadata narrows the question to the memories that have the known entries.
-func (c *completer) withMetadata(q *recall.Query) error {
-	rows := []uint32{}
-	var stop error
-	c.v.Scan(0, func(_ uint32, f store.Found) bool {
-		if stop = c.ctx.Err(); stop != nil {
-			return false
-		}
-		if f.Archived() || q.Filters.Rows != nil && !slices.Contains(q.Filters.Rows, f.Row) {
-			return true
-		}
-		r, err := c.v.Record(f.Row)
-		if err != nil {
-			c.out.Damaged = append(c.out.Damaged, err.Error())
-			return len(c.out.Damaged) < 16 // what it says cannot be told
-		}
+func (c *completer) withMetadata(q *recall.Query, damage *[]error) {
+	others := q.Filters.Keep
+	q.Filters.Keep = keep(c.v, damage, func(row uint32, r *store.Record) bool {
 		metadata := fromPairs(r.Metadata)
 		for key, value := range c.p.Metadata {
 			if got, ok := metadata[key]; !ok || got != value {
-				return true
+				return false
 			}
 		}
-		rows = append(rows, f.Row)
-		return true
+		return others == nil || others(row)
 	})
-	q.Filters.Rows = rows
-	return stop
 }
 
 // askScores weighs what recall finds by its scores; without words and vector all weigh the same.
 func (c *completer) askScores(q recall.Query) error {
-	found, err := c.s.db.recall.Recall(c.ctx, c.v.Corpus(), q)
+	found, err := c.s.db.recall.Recall(c.ctx, corpusOf(c.v, &c.p.Cue, c.now), q)
 	if err != nil {
 		return err
 	}
@@ -271,7 +258,7 @@ func (c *completer) askScores(q recall.Query) error {
 
 // askVectors weighs the nearest memories by one update.
 func (c *completer) askVectors(q recall.Query) error {
-	near, err := c.s.db.recall.Nearest(c.ctx, c.v.Corpus(), q)
+	near, err := c.s.db.recall.Nearest(c.ctx, corpusOf(c.v, &c.p.Cue, c.now), q)
 	if err != nil {
 		return err
 	}

@@ -172,7 +172,7 @@ func TestCompleteNamesNoGhosts(t *testing.T) {
 		}
 		for _, m := range members {
 			known, ok := p.oracle.memories[m.ID]
-			if !ok || known.archived || known.supersededBy != "" {
+			if !ok || known.archived() || known.supersededBy != "" {
 				t.Fatalf("seed %d: Complete named %q, which is not a current memory", seed, m.ID)
 			}
 		}

@@ -402,7 +402,8 @@ func part(sp *store.Space, tx *store.Tx, id string, out *Undone) error {
 		return err
 	}
 	if f.Archived() {
-		if _, err := restore(sp, tx, id); err != nil {
+		// Without a span of being archived: an answer as of the meantime, when the concept stood for it, has it again.
+		if _, err := restore(sp, tx, id, time.Time{}); err != nil {
 			return err
 		}
 		out.Restored = append(out.Restored, id)

@@ -76,6 +76,10 @@ func (m *Memory) setCurrent(v *store.View, f store.Found, r *store.Record) {
 	if by := f.SupersededBy(); by != "" {
 		m.SupersededBy = by
 		m.ValidUntil = f.Until().Go()
+		m.SupersededAt = fromNanos(f.SupersededAt())
+	}
+	for _, span := range f.Absent() {
+		m.ArchivedSpans = append(m.ArchivedSpans, Span{From: fromNanos(span.From), Until: fromNanos(span.Until)})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/store"
 )
@@ -134,10 +135,11 @@ func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
 	if c.id("id", id); c.err != nil {
 		return Outcome{}, c.err
 	}
+	now := s.db.o.Clock()
 	var out Outcome
 	err := s.with(ctx, "restore", false, func(sp *store.Space) error {
 		return sp.Write("restore", nil, func(tx *store.Tx) (err error) {
-			out, err = restore(sp, tx, id)
+			out, err = restore(sp, tx, id, now)
 			return err
 		})
 	})
@@ -147,7 +149,8 @@ func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
 	return out, nil
 }
 
-func restore(sp *store.Space, tx *store.Tx, id string) (Outcome, error) {
+// restore makes an archived memory active. now ends the span in which it was archived; if it is zero, it never was.
+func restore(sp *store.Space, tx *store.Tx, id string, now time.Time) (Outcome, error) {
 	f, ok, err := tx.Lookup(id)
 	if err != nil || !ok {
 		return Outcome{}, orNotFound(err, id)
@@ -167,8 +170,13 @@ func restore(sp *store.Space, tx *store.Tx, id string) (Outcome, error) {
 	if err := tx.Put(string(EventRestored), r, vector, sp.Prepare(r)); err != nil {
 		return Outcome{}, err
 	}
+	if span := (store.Span{From: f.ArchivedAt(), Until: toTime(now).Nanos}); span.From < span.Until {
+		if err := tx.Absent(id, span); err != nil {
+			return Outcome{}, err
+		}
+	}
 	if by := f.SupersededBy(); by != "" {
-		return out, tx.Supersede(id, by, f.Until())
+		return out, tx.Supersede(id, store.Supersession{By: by, Until: f.Until(), At: f.SupersededAt()})
 	}
 	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/store"
@@ -36,6 +37,36 @@ func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
 		return Memory{}, err
 	}
 	return m, nil
+}
+
+// GetAt reads a memory as the space knew it at asOf: the version of then with its embedding, archived or replaced only
+// if it was so then. A memory that was stored later, was erased or has expired, is ErrNotFound. Links and Reinforced,
+// which have no dates, are left out. A zero asOf is refused: Get reads what is known now.
+func (s *Space) GetAt(ctx context.Context, id string, asOf time.Time) (Memory, error) {
+	if err := checkAsOf(asOf); err != nil {
+		return Memory{}, err
+	}
+	var m Memory
+	err := s.found(ctx, "get", id, func(v *store.View, f store.Found) (err error) {
+		m, err = memoryAt(v, f, id, asOf)
+		if err == nil {
+			m.Embedding, err = ownVector(v, f.Row)
+		}
+		return err
+	})
+	if err != nil {
+		return Memory{}, err
+	}
+	return m, nil
+}
+
+func checkAsOf(asOf time.Time) error {
+	c := &checks{}
+	if asOf.IsZero() {
+		c.fail("as_of", "missing", "say as of when")
+	}
+	c.time("as_of", asOf)
+	return c.err
 }
 
 // History reads every version of a memory, oldest first, each with its embedding; the last is the one that Get gives.

@@ -9,7 +9,7 @@ import (
 )
 
 // Link associates two memories that exist, or sets the weight of the association of that type that they have. It is
-// read from both ends.
+// read from both ends. One of type [Contradicts] is the same from either end.
 func (s *Space) Link(ctx context.Context, from string, l Link) error {
 	c := &checks{}
 	c.id("from", from)
@@ -45,7 +45,12 @@ func (s *Space) Unlink(ctx context.Context, from, to, linkType string) (removed 
 					return orNotFound(err, id)
 				}
 			}
-			removed, err = tx.Unlink(from, to, cmp.Or(linkType, DefaultLinkType))
+			linkType := cmp.Or(linkType, DefaultLinkType)
+			a, b, err := oneWay(tx, from, to, linkType)
+			if err != nil {
+				return err
+			}
+			removed, err = tx.Unlink(a, b, linkType)
 			return err
 		})
 	})
@@ -93,7 +98,12 @@ func link(tx *store.Tx, from string, l Link) error {
 	if _, ok, err := tx.Lookup(l.To); err != nil || !ok {
 		return orNotFound(err, l.To)
 	}
-	return tx.Link(from, l.To, cmp.Or(l.Type, DefaultLinkType), float32(weightOf(l)))
+	linkType := cmp.Or(l.Type, DefaultLinkType)
+	from, to, err := oneWay(tx, from, l.To, linkType)
+	if err != nil {
+		return err
+	}
+	return tx.Link(from, to, linkType, float32(weightOf(l)))
 }
 
 func orNotFound(err error, id string) error {

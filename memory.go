@@ -57,8 +57,18 @@ type Memory struct {
 	ArchivedAt time.Time `json:"archived_at,omitzero"`
 	// SupersededBy names the memory that replaced this one; "" if none did.
 	SupersededBy string `json:"superseded_by,omitempty"`
+	// SupersededAt is when the space learned of that; ValidUntil is when it ended being true.
+	SupersededAt time.Time `json:"superseded_at,omitzero"`
+	// ArchivedSpans are the times in which it was archived before it was restored, oldest first.
+	ArchivedSpans []Span `json:"archived_spans,omitempty"`
 	// Tier is where the content is held: hot or warm.
 	Tier Tier `json:"tier,omitempty"`
+}
+
+// Span is the time from From, which is in it, to Until, which is not.
+type Span struct {
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
 }
 
 // Tier is where a memory's content is held.
@@ -111,6 +121,9 @@ type Draft struct {
 	// Supersedes names memories that this one replaces: they end being true when this one begins (ValidFrom, else
 	// OccurredAt) and are no longer recalled by default, but stay readable.
 	Supersedes []string `json:"supersedes,omitempty"`
+	// Contradicts names memories that say otherwise, of which neither replaces the other: each gets an association of type
+	// "contradicts" and weight 1. See [Space.Contradictions].
+	Contradicts []string `json:"contradicts,omitempty"`
 	// IdempotencyKey, up to 128 bytes, makes a retry safe: a second Remember with the same key in the same space
 	// changes nothing and returns the first one's outcome. The same key with other content is a conflict.
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
@@ -135,6 +148,8 @@ type Outcome struct {
 	Version int `json:"version"`
 	// Superseded are the ids that this write ended, as the draft named them.
 	Superseded []string `json:"superseded,omitempty"`
+	// Contradicts are the memories that this write contradicted, as the draft named them.
+	Contradicts []string `json:"contradicts,omitempty"`
 	// Embedding tells whether the memory now has a vector: "none" or "stored".
 	Embedding string `json:"embedding"`
 }
@@ -240,8 +255,17 @@ type Cue struct {
 	// ValidAt keeps what was true then, superseded memories included. Zero: no such filter, and superseded memories
 	// are left out.
 	ValidAt time.Time `json:"valid_at,omitzero"`
+	// AsOf answers from what the space knew then: memories stored by then, as they were, also if they were changed,
+	// archived or replaced later. What was erased or has expired since is not there. Words are weighed as in the memories
+	// of then; explicit associations, which have no dates, take no part. With ValidAt: what was believed then of what
+	// was true at ValidAt. Zero: now.
+	AsOf time.Time `json:"as_of,omitzero"`
 	// MinConfidence in [0,1] keeps memories at least this sure.
 	MinConfidence float64 `json:"min_confidence,omitempty"`
+	// Where, if not nil, keeps the memories for which it returns true. It is asked last of the filters, before ranking,
+	// and is given each memory that passed the others, without Embedding and Links, as it is or was at AsOf: every one
+	// of these is read, some microseconds each. It must give the same answer for the same memory, and may not keep it.
+	Where func(*Memory) bool `json:"-"`
 	// Explain adds the detail of each term to the hits: which words, which neighbours.
 	Explain bool `json:"explain,omitempty"`
 	// Without switches terms of the score off, for measuring what each is worth on one's own memories: names of [Terms].
@@ -272,6 +296,9 @@ type Hit struct {
 	Score float64 `json:"score"`
 	// Why are the terms that add up to Score.
 	Why []Term `json:"why"`
+	// Contradicts names the memories that are known, now, to say otherwise, in the order of their ids, whether or not
+	// they are in the answer: filters and limits never hide that there is another side. Get reads them.
+	Contradicts []string `json:"contradicts,omitempty"`
 	// Probability in [0,1], if the cue asked to compete, is e^(Score/t) over the sum of that over all competitors, with
 	// t = 0.354, and ln(1+Answer.Searched) nats for "none of these". It orders hits as Score does and falls with every
 	// further rival. It is not calibrated: nobody has measured how often the memory meant is the hit with probability p.

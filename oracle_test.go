@@ -23,12 +23,15 @@ type oracle struct {
 	links    map[[3]string]float64 // from, to, type -> weight
 	keys     map[string]engram.Outcome
 	concepts map[string]bool // those that Consolidate wrote
+	past     []snapshot      // after each step, oldest first
 }
 
 type ideal struct {
 	versions     []engram.Memory // oldest first, without embeddings of the engine's making
-	archived     bool
+	archivedAt   time.Time       // zero if active
+	spans        []engram.Span
 	supersededBy string
+	supersededAt time.Time
 	reinforced   int
 }
 
@@ -104,6 +107,7 @@ func (p *player) draft() engram.Draft {
 }
 
 func (p *player) step() {
+	defer p.remind()
 	p.w.clock.set(p.w.clock.tell().Add(time.Duration(p.rng.IntN(1000)) * time.Second))
 	switch n := p.rng.IntN(100); {
 	case n < 36:
@@ -191,7 +195,7 @@ func (p *player) update() {
 	switch {
 	case !ok:
 		p.expect("update of nobody", err, engram.ErrNotFound)
-	case m.archived || m.supersededBy != "":
+	case m.archived() || m.supersededBy != "":
 		p.expect("update of an inactive memory", err, engram.ErrConflict)
 	default:
 		p.expect("update", err, nil)
@@ -219,10 +223,10 @@ func (p *player) forget() {
 	switch {
 	case !ok:
 		expected.Missing = []string{id}
-	case mode == engram.Archive && m.archived:
+	case mode == engram.Archive && m.archived():
 	case mode == engram.Archive:
 		expected.Matched, expected.Archived = 1, 1
-		m.archived = true
+		m.archivedAt = p.w.clock.tell()
 	default:
 		expected.Matched, expected.Erased = 1, 1
 		delete(p.oracle.memories, id)
@@ -238,11 +242,14 @@ func (p *player) restore() {
 	switch {
 	case !ok:
 		p.expect("restore of nobody", err, engram.ErrNotFound)
-	case !m.archived:
+	case !m.archived():
 		p.expect("restore of an active memory", err, engram.ErrConflict)
 	default:
 		p.expect("restore", err, nil)
-		m.archived = false
+		if now := p.w.clock.tell(); m.archivedAt.Before(now) {
+			m.spans = append(m.spans, engram.Span{From: m.archivedAt, Until: now})
+		}
+		m.archivedAt = time.Time{}
 	}
 }
 
@@ -292,10 +299,10 @@ func (p *player) supersede() {
 		p.expect("supersede twice", err, engram.ErrConflict)
 	default:
 		p.expect("supersede", err, nil)
-		m.supersededBy = d.ID
-		if c := p.conceptOf(old); m.archived && c != "" {
-			if m := p.oracle.memories[c]; !m.archived && m.supersededBy == "" {
-				m.supersededBy = d.ID
+		m.supersededBy, m.supersededAt = d.ID, p.w.clock.tell()
+		if c := p.conceptOf(old); m.archived() && c != "" {
+			if m := p.oracle.memories[c]; !m.archived() && m.supersededBy == "" {
+				m.supersededBy, m.supersededAt = d.ID, p.w.clock.tell()
 			}
 		}
 		p.oracle.memories[d.ID] = &ideal{versions: []engram.Memory{{
@@ -308,7 +315,7 @@ func (p *player) supersede() {
 func (p *player) reinforce() {
 	id := p.anyID()
 	m, ok := p.oracle.memories[id]
-	if !ok || m.archived {
+	if !ok || m.archived() {
 		return
 	}
 	out, err := p.w.def().Remember(p.t.Context(), engram.Draft{ID: id, Content: m.current().Content})
@@ -327,13 +334,12 @@ func (p *player) compare(s *engram.Space) {
 		}
 		expected := slices.Clone(m.versions)
 		last := &expected[len(expected)-1]
-		last.Reinforced, last.SupersededBy = m.reinforced, m.supersededBy
+		last.Reinforced, last.SupersededBy, last.SupersededAt = m.reinforced, m.supersededBy, m.supersededAt
+		last.ArchivedAt, last.ArchivedSpans = m.archivedAt, m.spans
 		last.Links = p.linksOf(id)
 		for i := range got {
 			got[i].Tier = ""
 			if i == len(got)-1 {
-				want(p.t, "archived "+id, !got[i].ArchivedAt.IsZero(), m.archived)
-				got[i].ArchivedAt = time.Time{}
 				if m.supersededBy != "" {
 					got[i].ValidUntil = time.Time{}
 				}
@@ -342,6 +348,7 @@ func (p *player) compare(s *engram.Space) {
 		want(p.t, "history of "+id, got, expected)
 	}
 	p.compareRecall(s)
+	p.comparePast(s)
 }
 
 func (p *player) linksOf(id string) []engram.Association {
@@ -381,14 +388,14 @@ func (p *player) compareRecall(s *engram.Space) {
 	byWords := map[string]bool{}
 	for _, h := range answer.Hits {
 		m, ok := p.oracle.memories[h.ID]
-		if !ok || m.archived || m.supersededBy != "" || m.current().Content != h.Content {
+		if !ok || m.archived() || m.supersededBy != "" || m.current().Content != h.Content {
 			p.t.Fatalf("Recall(%s) gave %q: %q, the oracle says %+v", word, h.ID, h.Content, m)
 		}
 		byWords[h.ID] = slices.ContainsFunc(h.Why, func(t engram.Term) bool { return t.Name == "words" })
 	}
 	searched := 0
 	for id, m := range p.oracle.memories {
-		if m.archived || m.supersededBy != "" {
+		if m.archived() || m.supersededBy != "" {
 			continue
 		}
 		searched++
@@ -451,6 +458,9 @@ func (p *player) transfer() {
 		cue := engram.Cue{Text: p.text(), Limit: 20, Explain: true}
 		if p.rng.IntN(2) == 0 {
 			cue.Embedding = []float32{1, -1, .5, 0, 2, 1, 1, 0}
+		}
+		if p.rng.IntN(2) == 0 {
+			cue.AsOf = p.oracle.past[p.rng.IntN(len(p.oracle.past))].at
 		}
 		want(p.t, "recall from the import", answerOf(p.t, other, cue), answerOf(p.t, p.w.def(), cue))
 	}

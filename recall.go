@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/store"
@@ -22,9 +23,9 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 		return Answer{}, err
 	}
 	answer := Answer{Hits: []Hit{}}
-	now := s.db.o.Clock().UnixNano()
+	now := s.db.o.Clock()
 	err := s.read(ctx, "recall", func(v *store.View) error {
-		q, err := query(v, &cue, now)
+		q, damage, err := query(v, &cue, now)
 		if err != nil {
 			return err
 		}
@@ -32,12 +33,12 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 		if cue.Compete {
 			q.Limit = min(max(limit, leastRivals), recall.MaxLimit)
 		}
-		found, err := s.db.recall.Recall(ctx, v.Corpus(), q)
+		found, err := s.db.recall.Recall(ctx, corpusOf(v, &cue, now), q)
 		if err != nil {
 			return err
 		}
 		answer.Searched = found.Searched
-		for _, err := range found.Damage {
+		for _, err := range append(*damage, found.Damage...) {
 			answer.Damaged = append(answer.Damaged, err.Error())
 		}
 		var chances []float64
@@ -47,7 +48,7 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 			answer.None = &none
 		}
 		for i := range found.Hits[:min(limit, len(found.Hits))] {
-			hit, err := hitOf(v, &found.Hits[i])
+			hit, err := hitOf(v, &cue, &found.Hits[i], now)
 			if err != nil {
 				return err
 			}
@@ -67,8 +68,31 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 // Terms lists what Cue.Without can switch off: the terms of the score, and the steps that change one.
 func Terms() []string { return recall.Switches() }
 
-// query is a cue in the numbers of a view. A name that no memory has becomes a symbol that none has.
-func query(v *store.View, cue *Cue, now int64) (recall.Query, error) {
+// corpusOf is what a cue is answered from.
+func corpusOf(v *store.View, cue *Cue, now time.Time) *recall.Corpus {
+	if cue.AsOf.IsZero() {
+		return v.Corpus()
+	}
+	return v.CorpusAsOf(store.Past{At: cue.AsOf.UnixNano(), Now: now.UnixNano(), Superseded: !cue.ValidAt.IsZero()})
+}
+
+// fateOf is the memory of a row as a cue sees it.
+func fateOf(v *store.View, cue *Cue, row uint32) store.Found {
+	f := v.Fate(row)
+	if !cue.AsOf.IsZero() {
+		if past, ok := v.AsOf(f, cue.AsOf.UnixNano()); ok {
+			return past
+		}
+	}
+	return f
+}
+
+// maxDamage is how many errors of memories that could not be read an answer lists.
+const maxDamage = 16
+
+// query is a cue in the numbers of a view. A name that no memory has becomes a symbol that none has. What its filters
+// cannot read is added to damage while they run.
+func query(v *store.View, cue *Cue, now time.Time) (q recall.Query, damage *[]error, err error) {
 	f := recall.Filters{
 		Kinds: symbols(v, cue.Kinds), TagsAll: symbols(v, cue.Tags), TagsAny: symbols(v, cue.TagsAny),
 		TagsNone: symbols(v, cue.TagsNone), Speaker: v.Symbol(cue.Speaker), Session: v.Symbol(cue.Session),
@@ -81,19 +105,47 @@ func query(v *store.View, cue *Cue, now int64) (recall.Query, error) {
 	for _, id := range cue.IDs {
 		found, ok, err := v.Lookup(id)
 		if err != nil {
-			return recall.Query{}, err
+			return q, nil, err
+		}
+		if ok && !cue.AsOf.IsZero() {
+			found, ok = v.AsOf(found, cue.AsOf.UnixNano())
 		}
 		if ok {
 			f.Rows = append(f.Rows, found.Row)
 		}
 	}
 	if dim := len(cue.Embedding); dim > 0 && v.Dim > 0 && dim != v.Dim {
-		return recall.Query{}, &store.DimensionError{Got: dim, Want: v.Dim}
+		return q, nil, &store.DimensionError{Got: dim, Want: v.Dim}
 	}
-	return recall.Query{
-		Text: cue.Text, Embedding: cue.Embedding, Now: now, Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
+	if !cue.AsOf.IsZero() {
+		now = cue.AsOf // what had expired then, and how recent a memory was
+	}
+	q = recall.Query{
+		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
 		Explain: cue.Explain, Without: cue.Without,
-	}, nil
+	}
+	damage = new([]error)
+	if cue.Where != nil {
+		q.Filters.Keep = keep(v, damage, func(row uint32, r *store.Record) bool {
+			m := withFate(v, fateOf(v, cue, row), r)
+			return cue.Where(&m)
+		})
+	}
+	return q, damage, nil
+}
+
+// keep is a filter that reads each memory. One that cannot be read is left out and told in damage.
+func keep(v *store.View, damage *[]error, ok func(row uint32, r *store.Record) bool) func(row uint32) bool {
+	return func(row uint32) bool {
+		r, err := v.Record(row)
+		if err != nil {
+			if len(*damage) < maxDamage {
+				*damage = append(*damage, err)
+			}
+			return false
+		}
+		return ok(row, r)
+	}
 }
 
 func symbols(v *store.View, names []string) []uint32 {
@@ -105,18 +157,21 @@ func symbols(v *store.View, names []string) []uint32 {
 }
 
 // hitOf reads a hit's memory from its tier.
-func hitOf(v *store.View, h *recall.Hit) (Hit, error) {
+func hitOf(v *store.View, cue *Cue, h *recall.Hit, now time.Time) (Hit, error) {
 	r, err := v.Record(h.Row)
 	if err != nil {
 		return Hit{}, fmt.Errorf("read hit: %w", err)
 	}
-	hit := Hit{Memory: withFate(v, v.Fate(h.Row), r), Score: h.Score, Why: make([]Term, 0, len(h.Terms))}
+	hit := Hit{Memory: withFate(v, fateOf(v, cue, h.Row), r), Score: h.Score, Why: make([]Term, 0, len(h.Terms))}
 	for _, t := range h.Terms {
 		term := Term{Name: t.Name, Value: t.Value}
 		for _, p := range slices.Clone(t.Detail) {
 			term.Detail = append(term.Detail, Part(p))
 		}
 		hit.Why = append(hit.Why, term)
+	}
+	if hit.Contradicts, err = contradicted(v, v.Fate(h.Row), now); err != nil {
+		return Hit{}, fmt.Errorf("read hit: %w", err)
 	}
 	return hit, nil
 }

@@ -115,7 +115,7 @@ func (s *Space) rememberAll(tx *store.Tx, batch []pending, now time.Time) error 
 		if p.known {
 			continue
 		}
-		if err := p.refer(tx); err != nil {
+		if err := p.refer(tx, now); err != nil {
 			return inField(err, p.prefix)
 		}
 	}
@@ -166,7 +166,7 @@ func (p *pending) repeat(k store.Key) error {
 	p.known = true
 	p.outcome = Outcome{
 		ID: k.ID, Result: Result(k.Result), Version: int(k.Version), Superseded: p.draft.Supersedes,
-		Embedding: embeddingOf(p.draft.Embedding),
+		Contradicts: p.draft.Contradicts, Embedding: embeddingOf(p.draft.Embedding),
 	}
 	return nil
 }
@@ -276,19 +276,25 @@ func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time) error {
 }
 
 // refer stages what a draft says of other memories, and its idempotency key.
-func (p *pending) refer(tx *store.Tx) error {
+func (p *pending) refer(tx *store.Tx, now time.Time) error {
 	id := p.outcome.ID
 	for i, l := range p.draft.Links {
 		if err := link(tx, id, l); err != nil {
 			return inField(err, fmt.Sprintf("links[%d].", i))
 		}
 	}
+	for i, other := range p.draft.Contradicts {
+		if err := link(tx, id, Link{To: other, Type: Contradicts, Weight: new(1.0)}); err != nil {
+			return inField(err, fmt.Sprintf("contradicts[%d]: ", i))
+		}
+	}
+	p.outcome.Contradicts = p.draft.Contradicts
 	until := p.record.ValidFrom
 	if until.IsZero() {
 		until = p.record.OccurredAt
 	}
 	for i, old := range p.draft.Supersedes {
-		if err := supersede(tx, old, id, until); err != nil {
+		if err := supersede(tx, old, store.Supersession{By: id, Until: until, At: now.UnixNano()}); err != nil {
 			return inField(err, fmt.Sprintf("supersedes[%d]: ", i))
 		}
 	}
@@ -305,29 +311,29 @@ func (p *pending) refer(tx *store.Tx) error {
 	})
 }
 
-func supersede(tx *store.Tx, old, by string, until store.Time) error {
+func supersede(tx *store.Tx, old string, s store.Supersession) error {
 	f, ok, err := tx.Lookup(old)
 	switch {
 	case err != nil:
 		return err
 	case !ok:
 		return notFound(old)
-	case old == by:
+	case old == s.By:
 		return fmt.Errorf("memory %q cannot replace itself: use update: %w", old, ErrConflict)
-	case f.SupersededBy() == by:
+	case f.SupersededBy() == s.By:
 		return nil
 	case f.SupersededBy() != "":
 		return fmt.Errorf("memory %q was replaced by %q already: %w", old, f.SupersededBy(), ErrConflict)
 	}
-	if err := tx.Supersede(old, by, until); err != nil || !f.Archived() {
+	if err := tx.Supersede(old, s); err != nil || !f.Archived() {
 		return err
 	}
-	return supersedeConcept(tx, f, by, until)
+	return supersedeConcept(tx, f, s)
 }
 
 // supersedeConcept ends the concept that stands for an archived memory together with it: what was replaced must not go
 // on under another id.
-func supersedeConcept(tx *store.Tx, member store.Found, by string, until store.Time) error {
+func supersedeConcept(tx *store.Tx, member store.Found, s store.Supersession) error {
 	links, err := tx.View().Links(member)
 	if err != nil {
 		return err
@@ -341,10 +347,10 @@ func supersedeConcept(tx *store.Tx, member store.Found, by string, until store.T
 			return err
 		}
 		f, ok, err := tx.Find(concept)
-		if err != nil || !ok || f.SupersededBy() != "" || f.Archived() || concept == by {
+		if err != nil || !ok || f.SupersededBy() != "" || f.Archived() || concept == s.By {
 			return err
 		}
-		return tx.Supersede(concept, by, until)
+		return tx.Supersede(concept, s)
 	}
 	return nil
 }
@@ -382,9 +388,9 @@ func fingerprint(d *Draft) uint64 {
 		links = append(links, Link{To: l.To, Type: cmp.Or(l.Type, DefaultLinkType)})
 		fmt.Fprintf(h, "%v;", weightOf(l)) //nolint:errcheck // a hash never fails
 	}
-	fmt.Fprintf(h, "%q %q %q %q %q %q %q %d %d %d %d %v %v %q %v %v %q", //nolint:errcheck // as above
+	fmt.Fprintf(h, "%q %q %q %q %q %q %q %d %d %d %d %v %v %q %v %v %q %q", //nolint:errcheck // as above
 		d.ID, d.Content, d.Kind, d.Tags, d.Speaker, d.Session, toPairs(d.Metadata),
 		toTime(d.OccurredAt).Nanos, toTime(d.ValidFrom).Nanos, toTime(d.ValidUntil).Nanos, toTime(d.ExpiresAt).Nanos,
-		d.Pin, confidence, d.Source, d.Embedding, links, d.Supersedes)
+		d.Pin, confidence, d.Source, d.Embedding, links, d.Supersedes, d.Contradicts)
 	return h.Sum64()
 }

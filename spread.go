@@ -3,6 +3,7 @@ package engram
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -38,6 +39,8 @@ type SpreadRequest struct {
 	To            time.Time `json:"to,omitzero"`
 	ValidAt       time.Time `json:"valid_at,omitzero"`
 	MinConfidence float64   `json:"min_confidence,omitempty"`
+	// Where, if not nil, keeps the memories for which it returns true; see [Cue].
+	Where func(*Memory) bool `json:"-"`
 }
 
 // Spreading is what memories bring to mind.
@@ -86,14 +89,14 @@ func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) 
 		return Spreading{}, err
 	}
 	out := Spreading{Memories: []Activated{}}
-	now := s.db.o.Clock().UnixNano()
+	now := s.db.o.Clock()
 	err := s.read(ctx, "spread", func(v *store.View) error {
-		ask, err := spreading(v, &r, now)
+		ask, damage, err := spreading(v, &r, now)
 		if err != nil {
 			return err
 		}
 		found, err := s.db.recall.Spread(ctx, v.Corpus(), ask)
-		if err != nil {
+		if err := errors.Join(append(*damage, err)...); err != nil {
 			return err
 		}
 		if len(found.Idle) > 0 {
@@ -124,6 +127,7 @@ func (r *SpreadRequest) cue() Cue {
 	return Cue{
 		Limit: r.Limit, Kinds: r.Kinds, Tags: r.Tags, TagsAny: r.TagsAny, TagsNone: r.TagsNone, Speaker: r.Speaker,
 		Session: r.Session, From: r.From, To: r.To, ValidAt: r.ValidAt, MinConfidence: r.MinConfidence,
+		Where: r.Where,
 	}
 }
 
@@ -164,14 +168,14 @@ func (c *checks) distinct(field string, values []string) {
 }
 
 // spreading is a request in the numbers of a view.
-func spreading(v *store.View, r *SpreadRequest, now int64) (recall.Spreading, error) {
+func spreading(v *store.View, r *SpreadRequest, now time.Time) (out recall.Spreading, damage *[]error, err error) {
 	cue := r.cue()
-	q, err := query(v, &cue, now)
+	q, damage, err := query(v, &cue, now)
 	if err != nil {
-		return recall.Spreading{}, err
+		return out, nil, err
 	}
-	out := recall.Spreading{
-		Session: true, Filters: q.Filters, Now: now, Limit: cmp.Or(r.Limit, DefaultLimit),
+	out = recall.Spreading{
+		Session: true, Filters: q.Filters, Now: now.UnixNano(), Limit: cmp.Or(r.Limit, DefaultLimit),
 	}
 	if len(r.Types) > 0 {
 		out.Session = slices.Contains(r.Types, SessionType)
@@ -180,11 +184,11 @@ func spreading(v *store.View, r *SpreadRequest, now int64) (recall.Spreading, er
 	for _, id := range r.IDs {
 		found, ok, err := v.Lookup(id)
 		if err != nil || !ok {
-			return recall.Spreading{}, orNotFound(err, id)
+			return out, nil, orNotFound(err, id)
 		}
 		out.From = append(out.From, found.Row)
 	}
-	return out, nil
+	return out, damage, nil
 }
 
 // activated reads a memory from its tier, and the ids of its path.

@@ -3,9 +3,7 @@ package engram
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,66 +11,6 @@ import (
 
 	"github.com/orchard9/engram-go/internal/store"
 )
-
-// Export writes the whole space to w as JSON lines, as of the moment when it begins: every version of every memory,
-// oldest first, archived ones included, with embeddings, links (as outgoing), times and versions. [Space.Import] reads
-// it back without loss. A damaged memory ends it with its error.
-func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
-	var report ExportReport
-	out := bufio.NewWriterSize(w, 64<<10)
-	now := s.db.o.Clock()
-	err := s.read(ctx, "export", func(v *store.View) error {
-		var stop error
-		v.Scan(0, func(_ uint32, f store.Found) bool {
-			if stop = ctx.Err(); stop != nil || expired(v.ExpiresAt(f.Row), now) {
-				return stop == nil
-			}
-			stop = exportMemory(out, v, f, &report)
-			return stop == nil
-		})
-		return errors.Join(stop, out.Flush())
-	})
-	return report, err
-}
-
-func exportMemory(out io.Writer, v *store.View, f store.Found, report *ExportReport) error {
-	versions, err := history(v, f)
-	if err != nil {
-		return err
-	}
-	for _, m := range versions {
-		m.Tier = ""
-		outgoing := m.Links[:0]
-		for _, l := range m.Links {
-			if !l.Incoming {
-				outgoing = append(outgoing, l)
-			}
-		}
-		m.Links = outgoing
-		line, err := json.Marshal(m)
-		if err != nil {
-			return fmt.Errorf("encode memory %q: %w", m.ID, err)
-		}
-		if _, err := out.Write(append(line, '\n')); err != nil {
-			return fmt.Errorf("write export: %w", err)
-		}
-		report.Versions++
-	}
-	report.Memories++
-	return nil
-}
-
-// importLine is a line of an import: a draft, or, if it has a version, one version of a memory as Export wrote it.
-type importLine struct {
-	Draft
-	CreatedAt    time.Time `json:"created_at,omitzero"`
-	UpdatedAt    time.Time `json:"updated_at,omitzero"`
-	Version      int       `json:"version,omitempty"`
-	Reason       string    `json:"reason,omitempty"`
-	Reinforced   int       `json:"reinforced,omitempty"`
-	ArchivedAt   time.Time `json:"archived_at,omitzero"`
-	SupersededBy string    `json:"superseded_by,omitempty"`
-}
 
 const (
 	importBatch = 256
@@ -191,6 +129,9 @@ func (im *importer) line(number int, raw []byte, tooLong bool) error {
 		n.record.Version, n.record.Reason = uint32(n.Version), n.Reason
 		n.record.CreatedAt = toTime(n.CreatedAt)
 		n.record.UpdatedAt = toTime(n.UpdatedAt)
+		if n.SupersededBy != "" {
+			n.record.ValidUntil = toTime(n.StatedUntil)
+		}
 	}
 	n.prepared = im.sp.Prepare(&n.record)
 	im.batch = append(im.batch, n)
@@ -199,58 +140,6 @@ func (im *importer) line(number int, raw []byte, tooLong bool) error {
 		return nil
 	}
 	return im.flush()
-}
-
-// decode reads and checks a line.
-func (n *numbered) decode(raw []byte, l Limits) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&n.importLine); err != nil {
-		return fmt.Errorf("not a memory in JSON: %w", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the memory: put one JSON object on each line")
-	}
-	c := &checks{}
-	if err := n.check(c, l); err != nil {
-		return err
-	}
-	if n.Version < 0 || n.Version > 1<<31-1 {
-		c.fail("version", fmt.Sprint(n.Version), "use a version counted from 1")
-	}
-	if n.Version > 0 {
-		c.id("id", n.ID)
-		if n.CreatedAt.IsZero() || n.UpdatedAt.IsZero() || n.OccurredAt.IsZero() {
-			c.fail("version", fmt.Sprint(n.Version), "a line with a version needs occurred_at, created_at and updated_at")
-		}
-	} else if !n.CreatedAt.IsZero() || !n.UpdatedAt.IsZero() || n.Reason != "" || n.Reinforced != 0 ||
-		!n.ArchivedAt.IsZero() || n.SupersededBy != "" {
-		c.fail("version", "missing", "created_at, updated_at, reason, reinforced, archived_at and superseded_by need it")
-	}
-	c.time("created_at", n.CreatedAt)
-	c.time("updated_at", n.UpdatedAt)
-	c.time("archived_at", n.ArchivedAt)
-	c.text("reason", n.Reason, maxReasonBytes)
-	if n.SupersededBy != "" {
-		c.id("superseded_by", n.SupersededBy)
-	}
-	if n.Reinforced < 0 || n.Reinforced > 1<<31-1 {
-		c.fail("reinforced", fmt.Sprint(n.Reinforced), "use a count, 0 or more")
-	}
-	return c.err
-}
-
-// check checks the part of a line that is a draft. What was exported may have more links than a draft, and the engine's
-// own.
-func (n *numbered) check(c *checks, l Limits) error {
-	links := n.Links
-	if n.Version > 0 {
-		c.storedLinks("links", links, maxDeferred)
-		n.Links = nil
-	}
-	err := l.draft(&n.Draft)
-	n.Links = links
-	return err
 }
 
 // flush stores the lines gathered so far. A line that what is stored refuses stages nothing and is reported; the
@@ -380,9 +269,6 @@ func (im *importer) compare(tx *store.Tx, f store.Found, n *numbered) (done bool
 		if r.Version != n.record.Version {
 			continue
 		}
-		if n.SupersededBy != "" {
-			r.ValidUntil = n.record.ValidUntil // supersession set it beside the record
-		}
 		if !sameVersion(r, &n.record) {
 			return true, im.bad(n.line, fmt.Errorf("memory %q has another version %d: %w", n.ID, n.Version, ErrConflict))
 		}
@@ -403,7 +289,14 @@ func (im *importer) storeFate(tx *store.Tx, n *numbered) error {
 		}
 	}
 	if n.SupersededBy != "" {
-		if err := tx.Supersede(n.ID, n.SupersededBy, n.record.ValidUntil); err != nil {
+		s := store.Supersession{By: n.SupersededBy, Until: toTime(n.ValidUntil), At: toTime(n.SupersededAt).Nanos}
+		if err := tx.Supersede(n.ID, s); err != nil {
+			return err
+		}
+	}
+	for _, span := range n.ArchivedSpans {
+		err := tx.Absent(n.ID, store.Span{From: span.From.UnixNano(), Until: span.Until.UnixNano()})
+		if err != nil {
 			return err
 		}
 	}
@@ -425,7 +318,10 @@ func (im *importer) storeDraft(tx *store.Tx, n *numbered) error {
 	}
 	// A draft's links may lead to later lines; they are stored apart.
 	links := p.draft.Links
-	p.draft.Links = nil
+	for _, id := range p.draft.Contradicts {
+		links = append(links, Link{To: id, Type: Contradicts, Weight: new(1.0)})
+	}
+	p.draft.Links, p.draft.Contradicts = nil, nil
 	if err := im.space.rememberOne(tx, &p, im.now); err != nil {
 		if errors.Is(err, ErrConflict) || errors.Is(err, ErrCorrupt) {
 			return im.bad(n.line, err)
@@ -436,7 +332,7 @@ func (im *importer) storeDraft(tx *store.Tx, n *numbered) error {
 		im.report.Unchanged++
 		return nil
 	}
-	if err := p.refer(tx); err != nil {
+	if err := p.refer(tx, im.now); err != nil {
 		return err
 	}
 	switch {
@@ -480,7 +376,7 @@ func (im *importer) storeLinks(tx *store.Tx, n *numbered, from string) error {
 			}
 			continue
 		}
-		if err := tx.Link(from, l.To, cmp.Or(l.Type, DefaultLinkType), float32(weightOf(l))); err != nil {
+		if err := link(tx, from, l); err != nil {
 			return err
 		}
 		im.report.Links++

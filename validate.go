@@ -241,6 +241,18 @@ func (l Limits) draft(d *Draft) error {
 			c.fail(fmt.Sprintf("supersedes[%d]", i), quote(id), "it is there twice: give each id once")
 		}
 	}
+	c.ids("contradicts", d.Contradicts, l.Links)
+	for i, id := range d.Contradicts {
+		at := fmt.Sprintf("contradicts[%d]", i)
+		switch {
+		case id == d.ID:
+			c.fail(at, quote(id), "a memory cannot contradict itself")
+		case slices.Index(d.Contradicts, id) != i:
+			c.fail(at, quote(id), "it is there twice: give each id once")
+		case slices.Contains(d.Supersedes, id):
+			c.fail(at, quote(id), "it is in supersedes too: a memory that is replaced is not contradicted")
+		}
+	}
 	return c.err
 }
 
@@ -264,6 +276,7 @@ func (l Limits) cue(q *Cue) error {
 	c.time("from", q.From)
 	c.time("to", q.To)
 	c.time("valid_at", q.ValidAt)
+	c.time("as_of", q.AsOf)
 	c.order("from", q.From, "to", q.To)
 	c.unit("min_confidence", q.MinConfidence)
 	c.terms("without", q.Without)

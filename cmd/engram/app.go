@@ -76,6 +76,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
 		a.statsCommand(), a.evalCommand(), a.verifyCommand(), a.repairCommand(), a.versionCommand(),
+		a.heldCommand(), a.contradictionsCommand(),
 		exitCodesTopic(),
 	)
 	root.SetHelpCommand(helpCommand())

@@ -413,7 +413,7 @@ func TestVersion(t *testing.T) {
 
 // moments are times of this run, and sizes that depend on them.
 var moments = regexp.MustCompile(
-	`"(created_at|updated_at|archived_at)":"[^"]*"|(created|updated|archived) +[0-9: +Z-]+`)
+	`"(created_at|updated_at|archived_at|superseded_at|from|until)":"[^"]*"|(created|updated|archived|superseded) +[0-9: +Z-]+`)
 
 func TestBothBackendsSayTheSame(t *testing.T) {
 	script := [][]string{
@@ -442,6 +442,27 @@ func TestBothBackendsSayTheSame(t *testing.T) {
 		{"unarchive", "b"},
 		{"unarchive", "nobody"},
 		{"recall", "foxes", "--json"},
+		{
+			"remember", "--id", "e", "--supersedes", "b", "--contradicts", "a", "--valid-from", "2025-05-03T00:00:00Z",
+			"--occurred-at", "2025-05-04T00:00:00Z", "noise",
+		},
+		{"get", "b", "--json"},
+		{"get", "b"},
+		{"get", "a", "--as-of", "2020-01-01"},
+		{"get", "a", "--as-of", "2100-01-01T00:00:00Z"},
+		{"get", "a", "--as-of", "2100-01-01T00:00:00Z", "--json"},
+		{"get", "a", "--as-of", "2100-01-01", "--history"},
+		{"recall", "noise", "--as-of", "2020-01-01"},
+		{"recall", "noise", "--as-of", "2100-01-01T00:00:00Z", "--json"},
+		{"recall", "noise"},
+		{"held", "e", "--valid-at", "2025-05-04"},
+		{"held", "b", "--valid-at", "2025-05-04", "--json"},
+		{"held", "a", "--valid-at", "2025-05-04", "--as-of", "2020-01-01"},
+		{"held", "a"},
+		{"contradictions"},
+		{"contradictions", "a", "--json"},
+		{"contradictions", "nobody"},
+		{"contradictions", "--space", "empty"},
 		{"export"},
 		{"recall", "--space", "NO", "x"},
 		{"recall", "--embedding", "[1,2]", "x"},

@@ -15,6 +15,7 @@ import (
 
 func (a *app) getCommand() *cobra.Command {
 	var history, neighbors bool
+	asOf := timeFlag{zone: a.zone}
 	cmd := &cobra.Command{
 		Use:   "get ID...",
 		Short: "Show memories by id",
@@ -23,11 +24,14 @@ func (a *app) getCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&history, "history", false, "also every version, oldest first")
 	cmd.Flags().BoolVar(&neighbors, "neighbors", false, "also the memories before and after it in its session")
+	cmd.Flags().Var(&asOf, "as-of", "as it was known then, without links")
+	cmd.MarkFlagsMutuallyExclusive("as-of", "history")
+	cmd.MarkFlagsMutuallyExclusive("as-of", "neighbors")
 	cmd.RunE = a.command(func(ctx context.Context, ids []string) error {
 		return a.withBackend(ctx, reading, func(b backend) error {
 			var missing error
 			for _, id := range ids {
-				r, err := readRecord(ctx, b, id, history, neighbors)
+				r, err := readRecord(ctx, b, id, inclusion{asOf.time, history, neighbors})
 				switch {
 				case err == nil:
 					err = a.printRecord(r)
@@ -45,19 +49,29 @@ func (a *app) getCommand() *cobra.Command {
 	return cmd
 }
 
+// inclusion is what get reads.
+type inclusion struct {
+	asOf               time.Time // zero: now
+	history, neighbors bool
+}
+
 // readRecord reads a memory and what was asked for beside it.
-func readRecord(ctx context.Context, b backend, id string, history, neighbors bool) (wire.Memory, error) {
-	var r wire.Memory
-	var err error
+func readRecord(
+	ctx context.Context, b backend, id string, include inclusion,
+) (r wire.Memory, err error) {
+	if !include.asOf.IsZero() {
+		r.Memory, err = b.GetAt(ctx, id, include.asOf)
+		return r, err
+	}
 	if r.Memory, err = b.Get(ctx, id); err != nil {
 		return r, err
 	}
-	if history {
+	if include.history {
 		if r.History, err = b.History(ctx, id); err != nil {
 			return r, err
 		}
 	}
-	if neighbors {
+	if include.neighbors {
 		r.Neighbors, err = b.Neighbors(ctx, id)
 	}
 	return r, err
@@ -110,6 +124,7 @@ func (a *app) printTimes(m engram.Memory) {
 		{"valid until", m.ValidUntil},
 		{"expires", m.ExpiresAt},
 		{"archived", m.ArchivedAt},
+		{"superseded", m.SupersededAt},
 		{"created", m.CreatedAt},
 		{"updated", m.UpdatedAt},
 	} {

@@ -15,9 +15,9 @@ import (
 
 // cueFlags are the flags of recall.
 type cueFlags struct {
-	cue               engram.Cue
-	embedding         vectorFlag
-	from, to, validAt timeFlag
+	cue                     engram.Cue
+	embedding               vectorFlag
+	from, to, validAt, asOf timeFlag
 }
 
 // register declares the flags of recall.
@@ -31,7 +31,7 @@ func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
 
 // registerCue declares the flags that recall and complete share.
 func (f *cueFlags) registerCue(a *app, set *pflag.FlagSet) {
-	for _, t := range []*timeFlag{&f.from, &f.to, &f.validAt} {
+	for _, t := range []*timeFlag{&f.from, &f.to, &f.validAt, &f.asOf} {
 		t.zone = a.zone
 	}
 	c := &f.cue
@@ -46,6 +46,7 @@ func (f *cueFlags) registerCue(a *app, set *pflag.FlagSet) {
 	set.Var(&f.from, "from", "only what happened at this time or later")
 	set.Var(&f.to, "to", "only what happened before this time")
 	set.Var(&f.validAt, "valid-at", "only what was true then, replaced memories included")
+	set.Var(&f.asOf, "as-of", "from what was known then: later memories, changes and archivings do not count")
 	set.Float64Var(&c.MinConfidence, "min-confidence", 0, "only what is at least this sure, a `number` from 0 to 1")
 }
 
@@ -53,7 +54,7 @@ func (f *cueFlags) registerCue(a *app, set *pflag.FlagSet) {
 func (f *cueFlags) read(a *app, words []string) (engram.Cue, error) {
 	cue := f.cue
 	cue.Embedding = f.embedding.vector
-	cue.From, cue.To, cue.ValidAt = f.from.time, f.to.time, f.validAt.time
+	cue.From, cue.To, cue.ValidAt, cue.AsOf = f.from.time, f.to.time, f.validAt.time, f.asOf.time
 	if len(words) == 0 {
 		return cue, nil
 	}
@@ -113,6 +114,9 @@ func (a *app) printAnswer(answer engram.Answer) error {
 			if len(term.Detail) > 0 {
 				a.printf("   %s from %s\n", term.Name, partsLine(term.Detail))
 			}
+		}
+		for _, id := range hit.Contradicts {
+			a.printf("   contradicts %s\n", printable(id))
 		}
 		a.printf("   %s\n", indented(hit.Content, "   "))
 	}

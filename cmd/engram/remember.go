@@ -11,9 +11,10 @@ import (
 // rememberFlags are the flags of remember.
 type rememberFlags struct {
 	fieldFlags
-	id, key    string
-	links      []string
-	supersedes []string
+	id, key     string
+	links       []string
+	supersedes  []string
+	contradicts []string
 }
 
 func (a *app) rememberCommand() *cobra.Command {
@@ -32,6 +33,7 @@ func (a *app) rememberCommand() *cobra.Command {
 	f.register(set, a.zone)
 	set.StringArrayVar(&f.links, "link", nil, "an association `TO[,type=TYPE][,weight=W]`; may be given several times")
 	set.StringArrayVar(&f.supersedes, "supersedes", nil, "the `id` of a memory that this one replaces; repeatable")
+	set.StringArrayVar(&f.contradicts, "contradicts", nil, "the `id` of a memory that says otherwise; repeatable")
 	set.StringVar(&f.key, "idempotency-key", "", "a `key` that makes a retry safe")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
 		draft, err := a.draft(&f, cmd, args)
@@ -59,7 +61,8 @@ func (a *app) draft(f *rememberFlags, cmd *cobra.Command, args []string) (engram
 		ID: f.id, Kind: f.kind, Tags: f.tags, Speaker: f.speaker, Session: f.session,
 		OccurredAt: f.occurredAt.time, ValidFrom: f.validFrom.time, ValidUntil: f.validUntil.time,
 		ExpiresAt: f.expiresAt.time, Pin: f.pin, Source: f.source, Metadata: metadata,
-		Embedding: f.embedding.vector, Supersedes: f.supersedes, IdempotencyKey: f.key,
+		Embedding: f.embedding.vector, Supersedes: f.supersedes, Contradicts: f.contradicts,
+		IdempotencyKey: f.key,
 	}
 	if cmd.Flags().Changed("confidence") {
 		d.Confidence = &f.confidence
@@ -83,6 +86,9 @@ func (a *app) printOutcome(o engram.Outcome) error {
 	a.printf("%s %s (version %d)\n", o.Result, printable(o.ID), o.Version)
 	for _, id := range o.Superseded {
 		a.printf("  ended %s\n", printable(id))
+	}
+	for _, id := range o.Contradicts {
+		a.printf("  contradicts %s\n", printable(id))
 	}
 	return nil
 }

@@ -47,6 +47,8 @@ type Filters struct {
 	ValidAt int64
 	// MinConfidence keeps memories of at least this confidence.
 	MinConfidence float32
+	// Keep, if not nil, keeps the rows for which it returns true; it is asked last.
+	Keep func(row uint32) bool
 }
 
 // NoFilters keeps every memory that is not superseded.
@@ -56,10 +58,10 @@ func NoFilters() Filters { return Filters{From: NoTime, To: NoTime, ValidAt: NoT
 func (f *Filters) none() bool {
 	return f.Rows == nil && len(f.Kinds) == 0 && len(f.TagsAll) == 0 && len(f.TagsAny) == 0 && len(f.TagsNone) == 0 &&
 		f.Speaker == 0 && f.Session == 0 && f.From == NoTime && f.To == NoTime && f.ValidAt == NoTime &&
-		!(f.MinConfidence > 0)
+		!(f.MinConfidence > 0) && f.Keep == nil
 }
 
-// keep reports whether a memory passes all filters but Rows and ValidAt; the cheap ones come first.
+// keep reports whether a memory passes all filters but Rows, ValidAt and Keep; the cheap ones come first.
 func (f *Filters) keep(facts *Facts, source Source) bool {
 	switch {
 	case f.Session != 0 && facts.Session != f.Session,

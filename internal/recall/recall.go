@@ -165,7 +165,8 @@ func (r *run) populate() error {
 			return
 		}
 		word, bit := row>>6, uint64(1)<<(row&63)
-		if r.members[word]&bit == 0 && r.alive(row) && f.keep(r.c.Facts.At(row), r.c.Source) {
+		if r.members[word]&bit == 0 && r.alive(row) && f.keep(r.c.Facts.At(row), r.c.Source) &&
+			(f.Keep == nil || f.Keep(row)) {
 			r.members[word] |= bit
 			r.out.Searched++
 		}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"slices"
+
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -68,6 +70,7 @@ func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepar
 		Session: t.symbols.intern(r.Session), Tags: t.symbols.internSet(r.Tags), Confidence: float32(r.Confidence),
 		Pinned: r.Pin, HasVector: hasVector,
 	})
+	t.recorded.Set(row, r.UpdatedAt.Nanos)
 	t.words.Add(row, p)
 	t.setEnd(row, isolate.Never)
 }
@@ -111,7 +114,7 @@ func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
 		tx.view.Memories++
 	}
 	st.archivedAt = NoTime
-	st.supersededBy, st.until = "", Time{Nanos: NoTime}
+	st.supersededBy, st.until, st.supersededAt = "", Time{Nanos: NoTime}, NoTime
 	tx.setState(found.entry, st)
 	tx.t.scopes.Insert(scopeHash(r), found.entry, tx.t.wanted)
 	tx.s.insertChain(row, r)
@@ -166,7 +169,18 @@ func (o *supersedeOp) apply(tx *Tx) error {
 	}
 	tx.endCurrent(f.Row)
 	st := f.state.change(tx.position)
-	st.supersededBy, st.until = o.by, o.until
+	st.supersededBy, st.until, st.supersededAt = o.by, o.until, o.at
+	tx.setState(f.entry, st)
+	return nil
+}
+
+func (o *absentOp) apply(tx *Tx) error {
+	f, err := tx.mustFind(o.id)
+	if err != nil {
+		return err
+	}
+	st := f.state.change(tx.position)
+	st.absent = append(slices.Clone(st.absent), o.Span)
 	tx.setState(f.entry, st)
 	return nil
 }

@@ -78,25 +78,27 @@ func TestGoldenFiles(t *testing.T) {
 			UpdatedAt: none,
 		}, Vector: []float32{1, 0, 0, 0, 0, 0, 0, 0}}}
 	}
-	for _, a := range []action{ // positions 1 to 9, rows 0 to 4
+	for _, a := range []action{ // positions 1 to 10, rows 0 to 4
 		put("a", 1), put("b", 1), put("c", 1), put("d", 1), put("a", 2),
 		{kind: "erase", id: "b"},
 		{kind: "supersede", id: "c", other: "d", at: 0x0102},
 		{kind: "link", id: "a", other: "d", linkType: "t", weight: 1},
 		{kind: "key", key: store.Key{Name: "k", Fingerprint: 0x0a0b, ID: "a", Result: "r", Version: 3}},
+		{kind: "absent", id: "c", at: 0x0200},
 	} {
 		if err := write(s, []action{a}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	mustSeal(t, s)
-	state := framed("ST", 1, 2, unhex(t, strings.Join([]string{
+	state := framed("ST", 2, 2, unhex(t, strings.Join([]string{
 		"03", // ends: row, position, erased
 		"00000000 0500000000000000 00",
 		"01000000 0600000000000000 01",
 		"02000000 0700000000000000 00",
-		"01", // memories: row, archived at, superseded by, until (one hour east), reinforced
+		"01", // memories: row, archived at, superseded by, until (one hour east), reinforced, superseded at, spans archived
 		"02000000 0000000000000080 01 64 01 0201000000000000 a038 00000000",
+		"0201000000000000 01 0002000000000000 0502000000000000",
 		"01", // links: rows, type, weight
 		"04000000 03000000 01 74 0000803f",
 		"01", // keys: name, fingerprint, id, outcome, version
@@ -110,7 +112,7 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest := framed("MF", 1, 0, unhex(t, "08000000 00 0900000000000000 0300000000000000 0200000000000000"+
+	manifest := framed("MF", 1, 0, unhex(t, "08000000 00 0a00000000000000 0300000000000000 0200000000000000"+
 		fmt.Sprintf("%016x", swap64(len(state)))+"01 0100000000000000 00000000 05000000"+
 		fmt.Sprintf("%016x", swap64(len(segment)))))
 	got, err = fsys.Bytes(manifestPath)

@@ -85,6 +85,8 @@ type ideal struct {
 	ArchivedAt   int64
 	SupersededBy string
 	Until        store.Time
+	SupersededAt int64
+	Absent       []store.Span
 	Reinforced   uint32
 }
 
@@ -140,7 +142,9 @@ func (a action) stage(s *store.Space, tx *store.Tx) error {
 	case "erase":
 		return tx.Erase(a.id)
 	case "supersede":
-		return tx.Supersede(a.id, a.other, a.until())
+		return tx.Supersede(a.id, store.Supersession{By: a.other, Until: a.until(), At: a.at})
+	case "absent":
+		return tx.Absent(a.id, store.Span{From: a.at, Until: a.at + 5})
 	case "reinforce":
 		return tx.Reinforce(a.id, a.count, a.at)
 	case "link":
@@ -168,6 +172,7 @@ func (b *book) note(a action) {
 		}
 		m.Versions = append(slices.Clone(m.Versions), a.version)
 		m.ArchivedAt, m.SupersededBy, m.Until = store.NoTime, "", store.Time{Nanos: store.NoTime}
+		m.SupersededAt = store.NoTime
 		b.memories[id] = m
 		return
 	case "archive":
@@ -181,7 +186,9 @@ func (b *book) note(a action) {
 		}
 		return
 	case "supersede":
-		m.SupersededBy, m.Until = a.other, a.until()
+		m.SupersededBy, m.Until, m.SupersededAt = a.other, a.until(), a.at
+	case "absent":
+		m.Absent = append(slices.Clone(m.Absent), store.Span{From: a.at, Until: a.at + 5})
 	case "reinforce":
 		m.Reinforced = a.count
 	case "link":
@@ -255,6 +262,8 @@ func (b *book) random(rng *rand.Rand) action {
 		return action{kind: "erase", id: id}
 	case n == 2 && m.ArchivedAt == store.NoTime && m.SupersededBy == "" && id != other:
 		return action{kind: "supersede", id: id, other: other, at: b.clock}
+	case n == 3 && rng.IntN(2) == 0:
+		return action{kind: "absent", id: id, at: b.clock}
 	case n == 3:
 		return action{kind: "reinforce", id: id, count: m.Reinforced + 1, at: b.clock}
 	case n < 7:
@@ -275,6 +284,7 @@ func read(v *store.View) (memories map[string]ideal, links map[[3]string]float32
 	v.Scan(0, func(_ uint32, f store.Found) bool {
 		m := ideal{
 			ArchivedAt: f.ArchivedAt(), SupersededBy: f.SupersededBy(), Until: f.Until(), Reinforced: f.Reinforced(),
+			SupersededAt: f.SupersededAt(), Absent: f.Absent(),
 		}
 		id := ""
 		for _, row := range v.Versions(f) {
@@ -358,6 +368,11 @@ func recalled(v *store.View) (out []string) {
 	valid.ValidAt = 1e15
 	kind := recall.NoFilters()
 	kind.Kinds = []uint32{v.Symbol("fact")}
+	corpora := []*recall.Corpus{
+		v.Corpus(), v.Corpus(), v.Corpus(), v.Corpus(), v.Corpus(), v.Corpus(),
+		v.CorpusAsOf(store.Past{At: 1015, Now: 2e15}), v.CorpusAsOf(store.Past{At: 1040, Now: 2e15, Superseded: true}),
+		v.CorpusAsOf(store.Past{At: 1060, Now: 2e15}),
+	}
 	for i, q := range []recall.Query{
 		{Text: "river stone lantern"},
 		{Text: "copper anchor signal", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}},
@@ -365,12 +380,15 @@ func recalled(v *store.View) (out []string) {
 		{},
 		{Text: "harvest paper", Filters: valid},
 		{Filters: kind},
+		{Text: "river stone lantern"},
+		{Text: "copper anchor signal", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}, Filters: valid},
+		{},
 	} {
-		if i < 4 {
+		if i < 4 || i == 6 || i == 8 {
 			q.Filters = recall.NoFilters()
 		}
 		q.Now, q.Limit = 2e15, 20
-		answer, err := engine.Recall(context.Background(), v.Corpus(), q)
+		answer, err := engine.Recall(context.Background(), corpora[i], q)
 		var line strings.Builder
 		line.WriteString(fmt.Sprintf("%d: searched %d, damaged %d, %v:", i, answer.Searched, answer.Damaged, err))
 		for _, h := range answer.Hits {

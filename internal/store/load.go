@@ -76,6 +76,7 @@ func (s *Space) loadParts(st *state) error {
 		// Every row has a place for its stamp and its facts, also where those at the end are void or erased.
 		s.t.setEnd(next-1, 0)
 		s.t.facts.Grow(next)
+		s.t.recorded.Grow(next)
 	}
 	s.hot = hotPart{base: next, seg: segment.NewHot(s.staged.Dim)}
 	parts = append(parts, part{base: next, hot: s.hot.seg})
@@ -281,6 +282,8 @@ type memoryState struct {
 	supersededBy string
 	until        Time
 	reinforced   uint32
+	supersededAt int64
+	absent       []Span
 }
 
 type linkState struct {
@@ -303,7 +306,7 @@ func (s *Space) applyState(st *state) error {
 		}
 		next := now.change(s.man.position)
 		next.archivedAt, next.supersededBy, next.until = m.archivedAt, m.supersededBy, m.until
-		next.reinforced = m.reinforced
+		next.reinforced, next.supersededAt, next.absent = m.reinforced, m.supersededAt, m.absent
 		cell.p.Store(next)
 		switch {
 		case m.archivedAt != NoTime:
@@ -348,13 +351,15 @@ func (s *Space) encodeState(position uint64, rows, entries, keys uint32) []byte 
 			continue
 		}
 		st := s.t.state(entry, position)
-		if cell != nil && (st.archivedAt != NoTime || st.supersededBy != "" || st.reinforced > 0) {
+		if cell != nil && st.told() {
 			memoryCount++
 			memories.U32(st.row)
 			memories.U64(uint64(st.archivedAt))
 			memories.String(st.supersededBy)
 			appendTime(&memories, st.until)
 			memories.U32(st.reinforced)
+			memories.U64(uint64(st.supersededAt))
+			appendSpans(&memories, st.absent)
 		}
 		for _, edge := range s.t.links.Edges(entry, position) {
 			if edge.Outgoing {
@@ -436,7 +441,7 @@ func (s *Space) readState() (*state, error) {
 		return nil, damaged(fmt.Errorf("it has %d bytes, the manifest says %d", size, s.man.state.sizeBytes))
 	}
 	d := codec.NewDecoder(body)
-	st.decode(d)
+	st.decode(d, h.Version)
 	if err := d.Done(); err != nil {
 		return nil, damaged(err)
 	}
@@ -448,7 +453,7 @@ func (s *Space) readState() (*state, error) {
 	return st, nil
 }
 
-func (st *state) decode(d *codec.Decoder) {
+func (st *state) decode(d *codec.Decoder, version uint32) {
 	for range d.Count(13) {
 		row := d.U32()
 		st.ends[row] = rowEnd{position: d.U64(), erased: d.Bool()}
@@ -456,7 +461,10 @@ func (st *state) decode(d *codec.Decoder) {
 	for range d.Count(14) {
 		m := memoryState{row: d.U32(), archivedAt: int64(d.U64()), supersededBy: d.String()}
 		m.until = readTime(d)
-		m.reinforced = d.U32()
+		m.reinforced, m.supersededAt = d.U32(), NoTime
+		if version > 1 {
+			m.supersededAt, m.absent = int64(d.U64()), readSpans(d)
+		}
 		st.memories = append(st.memories, m)
 	}
 	for range d.Count(13) {

@@ -17,7 +17,7 @@ const (
 	manifestKind    = "MF"
 	manifestVersion = 1
 	stateKind       = "ST"
-	stateVersion    = 1
+	stateVersion    = 2
 	// maxFileBody bounds what is read of a manifest or state file before its length is believed.
 	maxFileBody = 1 << 30
 	maxSegments = 1 << 16

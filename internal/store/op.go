@@ -28,6 +28,8 @@ const (
 	kindLink
 	kindUnlink
 	kindKey
+	kindSupersedeDated
+	kindAbsent
 )
 
 func newOp(kind uint8) op {
@@ -39,7 +41,7 @@ func newOp(kind uint8) op {
 	case kindErase:
 		return &eraseOp{}
 	case kindSupersede:
-		return &supersedeOp{}
+		return &supersedeOp{undated: true}
 	case kindReinforce:
 		return &reinforceOp{}
 	case kindLink:
@@ -48,6 +50,10 @@ func newOp(kind uint8) op {
 		return &unlinkOp{}
 	case kindKey:
 		return &keyOp{}
+	case kindSupersedeDated:
+		return &supersedeOp{}
+	case kindAbsent:
+		return &absentOp{}
 	}
 	return nil
 }
@@ -69,10 +75,18 @@ type archiveOp struct {
 
 type eraseOp struct{ id string }
 
-// supersedeOp says that memory old was replaced by memory by and ended being true at until.
+// supersedeOp says that memory old was replaced by memory by and ended being true at until; the space learned it at at.
 type supersedeOp struct {
 	old, by string
 	until   Time
+	at      int64
+	undated bool // at is not known, NoTime: a kind of its own
+}
+
+// absentOp says that a memory, active now, was archived from one instant until another.
+type absentOp struct {
+	id string
+	Span
 }
 
 // reinforceOp says that a memory was met again for the count-th time.
@@ -101,14 +115,21 @@ type Key struct {
 	Version     uint32
 }
 
-func (*putOp) kind() uint8       { return kindPut }
-func (*archiveOp) kind() uint8   { return kindArchive }
-func (*eraseOp) kind() uint8     { return kindErase }
-func (*supersedeOp) kind() uint8 { return kindSupersede }
+func (*putOp) kind() uint8     { return kindPut }
+func (*archiveOp) kind() uint8 { return kindArchive }
+func (*eraseOp) kind() uint8   { return kindErase }
+
+func (o *supersedeOp) kind() uint8 {
+	if o.undated {
+		return kindSupersede
+	}
+	return kindSupersedeDated
+}
 func (*reinforceOp) kind() uint8 { return kindReinforce }
 func (*linkOp) kind() uint8      { return kindLink }
 func (*unlinkOp) kind() uint8    { return kindUnlink }
 func (*keyOp) kind() uint8       { return kindKey }
+func (*absentOp) kind() uint8    { return kindAbsent }
 
 func (o *putOp) append(e *codec.Encoder) {
 	e.Bytes(o.body)
@@ -151,11 +172,20 @@ func (o *supersedeOp) append(e *codec.Encoder) {
 	e.String(o.old)
 	e.String(o.by)
 	appendTime(e, o.until)
+	if !o.undated {
+		e.U64(uint64(o.at))
+	}
 }
 
 func (o *supersedeOp) read(d *codec.Decoder) {
-	o.old, o.by, o.until = d.String(), d.String(), readTime(d)
+	o.old, o.by, o.until, o.at = d.String(), d.String(), readTime(d), NoTime
+	if !o.undated {
+		o.at = int64(d.U64())
+	}
 }
+
+func (o *absentOp) append(e *codec.Encoder) { e.String(o.id); appendSpan(e, o.Span) }
+func (o *absentOp) read(d *codec.Decoder)   { o.id, o.Span = d.String(), readSpan(d) }
 
 func (o *reinforceOp) append(e *codec.Encoder) {
 	e.String(o.id)

@@ -230,6 +230,8 @@ func (r *Restoration) past(f backup.Frame) (bool, error) {
 // When the decision of an op was taken, of those that say.
 func (o *putOp) takenAt() int64       { return o.record.UpdatedAt.Nanos }
 func (o *archiveOp) takenAt() int64   { return o.at }
+func (o *supersedeOp) takenAt() int64 { return o.at }
+func (o *absentOp) takenAt() int64    { return o.Until }
 func (o *reinforceOp) takenAt() int64 { return o.at }
 
 // openLog begins the log behind the files.

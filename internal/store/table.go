@@ -18,18 +18,19 @@ import (
 // the log, only grow, and are never moved or reused: a failed write's rows stay void for good. The writer fills them
 // beyond every reader's view; Space publishes the view.
 type table struct {
-	ends    isolate.Stamps                 // by row: the position from which on it is not current; 0 is void
-	known   atomic.Pointer[isolate.Stamps] // as ends, but superseded rows go on; nil until the first is superseded
-	facts   isolate.Column[recall.Facts]   // by row
-	states  isolate.Column[stateCell]      // by entry
-	ids     isolate.Table                  // hash of id -> entry
-	scopes  isolate.Table                  // hash of content and scope -> entry
-	keys    isolate.Table                  // hash of idempotency key -> place in keyList
-	keyList isolate.Column[Key]
-	symbols symbols
-	words   *lexical.Index
-	chain   *graph.Chain
-	links   *graph.Links
+	ends     isolate.Stamps                 // by row: the position from which on it is not current; 0 is void
+	known    atomic.Pointer[isolate.Stamps] // as ends, but superseded rows go on; nil until the first is superseded
+	facts    isolate.Column[recall.Facts]   // by row
+	recorded isolate.Column[int64]          // by row: when it was stored; NoTime if that cannot be read
+	states   isolate.Column[stateCell]      // by entry
+	ids      isolate.Table                  // hash of id -> entry
+	scopes   isolate.Table                  // hash of content and scope -> entry
+	keys     isolate.Table                  // hash of idempotency key -> place in keyList
+	keyList  isolate.Column[Key]
+	symbols  symbols
+	words    *lexical.Index
+	chain    *graph.Chain
+	links    *graph.Links
 }
 
 // stateCell is what is kept of an entry: 16 bytes, read together.
@@ -52,7 +53,9 @@ type entryState struct {
 	versions     []uint32 // all versions, oldest first; nil if row is the only one
 	archivedAt   int64    // NoTime if active
 	supersededBy string
-	until        Time // the end of validity that supersession set
+	until        Time   // the end of validity that supersession set
+	supersededAt int64  // when the space learned of it; NoTime: no supersession, or one that says not when
+	absent       []Span // in which it was archived, before now
 	reinforced   uint32
 	erased       bool
 	older        atomic.Pointer[entryState]
@@ -85,14 +88,15 @@ func (t *table) state(entry uint32, p uint64) *entryState {
 	if st := t.states.At(entry).at(p); st != nil {
 		return st
 	}
-	return &entryState{row: t.first(entry), archivedAt: NoTime, until: Time{Nanos: NoTime}}
+	return &entryState{row: t.first(entry), archivedAt: NoTime, until: Time{Nanos: NoTime}, supersededAt: NoTime}
 }
 
 // change makes a new state from old, to be altered by the caller and then set.
 func (old *entryState) change(position uint64) *entryState {
 	return &entryState{
 		position: position, row: old.row, versions: old.versions, archivedAt: old.archivedAt,
-		supersededBy: old.supersededBy, until: old.until, reinforced: old.reinforced, erased: old.erased,
+		supersededBy: old.supersededBy, until: old.until, supersededAt: old.supersededAt, absent: old.absent,
+		reinforced: old.reinforced, erased: old.erased,
 	}
 }
 

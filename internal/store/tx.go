@@ -122,6 +122,12 @@ func (f Found) SupersededBy() string { return f.state.supersededBy }
 // Until is the end of validity that supersession set.
 func (f Found) Until() Time { return f.state.until }
 
+// SupersededAt is when the space learned that it was replaced; NoTime if it was not, or if that was not recorded.
+func (f Found) SupersededAt() int64 { return f.state.supersededAt }
+
+// Absent are the spans in which it was archived before it was restored, oldest first. Nobody may write to it.
+func (f Found) Absent() []Span { return f.state.absent }
+
 // Reinforced counts how often it was met again.
 func (f Found) Reinforced() uint32 { return f.state.reinforced }
 
@@ -195,14 +201,25 @@ func (tx *Tx) Erase(id string) error {
 	return nil
 }
 
-// Supersede says that by replaced old, which ended being true at until.
-func (tx *Tx) Supersede(old, by string, until Time) error {
-	if err := tx.do(&supersedeOp{old: old, by: by, until: until}); err != nil {
+// Supersession is how a memory was replaced.
+type Supersession struct {
+	By    string
+	Until Time  // when the old memory ended being true
+	At    int64 // when the space learned of it; NoTime if that is not known
+}
+
+// Supersede says that a memory was replaced.
+func (tx *Tx) Supersede(old string, s Supersession) error {
+	err := tx.do(&supersedeOp{old: old, by: s.By, until: s.Until, at: s.At, undated: s.At == NoTime})
+	if err != nil {
 		return err
 	}
-	tx.event("superseded", old, 0, by)
+	tx.event("superseded", old, 0, s.By)
 	return nil
 }
+
+// Absent says that a memory, which is active, was archived in a span that is over.
+func (tx *Tx) Absent(id string, span Span) error { return tx.do(&absentOp{id: id, Span: span}) }
 
 // Reinforce sets how often a memory was met again, the last time at at.
 func (tx *Tx) Reinforce(id string, count uint32, at int64) error {
@@ -220,6 +237,16 @@ func (tx *Tx) Link(from, to, linkType string, weight float32) error {
 	}
 	tx.event("linked", from, 0, to)
 	return nil
+}
+
+// Linked reports whether there is an association from one memory to another.
+func (tx *Tx) Linked(from, to, linkType string) (bool, error) {
+	a, okA, err := tx.Lookup(from)
+	if err != nil || !okA {
+		return false, err
+	}
+	b, okB, err := tx.Lookup(to)
+	return err == nil && okB && tx.linked(a.entry, b.entry, linkType), err
 }
 
 // Unlink removes an association; false if there was none, and then nothing is written.

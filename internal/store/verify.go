@@ -106,7 +106,7 @@ func (s *Space) verifyFiles(r *Report) error {
 			return nil
 		}
 		d := codec.NewDecoder(body)
-		(&state{ends: map[uint32]rowEnd{}}).decode(d)
+		(&state{ends: map[uint32]rowEnd{}}).decode(d, h.Version)
 		if err := d.Done(); err != nil {
 			r.add(err)
 		}

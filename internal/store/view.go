@@ -189,7 +189,10 @@ type Link struct {
 
 // Links lists a memory's explicit associations, in the order of the other memory's id, then type, then direction. Those
 // with a damaged memory, whose id cannot be told, are left out; Stats names the damage.
-func (v *View) Links(f Found) ([]Link, error) {
+func (v *View) Links(f Found) ([]Link, error) { return v.LinksOf(f, "") }
+
+// LinksOf is Links for associations of one type; "" is every type.
+func (v *View) LinksOf(f Found, linkType string) ([]Link, error) {
 	edges := v.s.t.links.Edges(f.entry, v.Position)
 	if len(edges) == 0 {
 		return nil, nil
@@ -200,6 +203,9 @@ func (v *View) Links(f Found) ([]Link, error) {
 	}
 	links := make([]named, 0, len(edges))
 	for _, e := range edges {
+		if linkType != "" && e.Type != linkType {
+			continue
+		}
 		st := v.s.t.state(e.To, v.Position)
 		id, err := v.ID(st.row)
 		if errors.Is(err, codec.ErrCorrupt) {

@@ -86,6 +86,9 @@ func (a *API) get(w http.ResponseWriter, q *call) error {
 	}
 	ctx, id := q.r.Context(), q.r.PathValue("id")
 	var out wire.Memory
+	if _, past := q.query["as_of"]; past {
+		return a.getAt(w, q, vectors)
+	}
 	if out.Memory, err = q.space.Get(ctx, id); err != nil {
 		return err
 	}

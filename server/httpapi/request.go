@@ -96,6 +96,18 @@ func (q *call) number(name string) (int, error) {
 	return n, nil
 }
 
+// time reads a parameter that is a time, the zero time if it is not given.
+func (q *call) time(name string) (t time.Time, err error) {
+	v, given := q.query[name]
+	if !given {
+		return t, nil
+	}
+	if t, err = time.Parse(time.RFC3339Nano, v); err != nil {
+		return t, refuse(name, strconv.Quote(v), `must be a time as in RFC 3339, such as "2026-01-31T09:30:00Z"`)
+	}
+	return t, nil
+}
+
 // words reads a parameter that lists some of the allowed words.
 func (q *call) words(name string, allowed ...string) ([]string, error) {
 	v, given := q.query[name]

@@ -35,7 +35,7 @@ const (
 
 // routes is every route of the door.
 func routes() []route {
-	return slices.Concat(memoryRoutes(), mindRoutes(), spaceRoutes())
+	return slices.Concat(memoryRoutes(), timeRoutes(), mindRoutes(), spaceRoutes())
 }
 
 func memoryRoutes() []route {
@@ -44,7 +44,7 @@ func memoryRoutes() []route {
 		{method: post, path: pathMemories, body: bodyJSON, max: maxBody, handle: (*API).remember},
 		{method: post, path: pathMemories + ":batch", body: bodyJSON, max: maxBatch, handle: (*API).rememberBatch},
 		{method: get, path: pathMemories, params: []string{"cursor", "limit", "vectors"}, handle: (*API).list},
-		{method: get, path: pathMemory, params: []string{"include", "vectors"}, handle: (*API).get},
+		{method: get, path: pathMemory, params: []string{"include", "vectors", "as_of"}, handle: (*API).get},
 		{method: http.MethodPatch, path: pathMemory, body: bodyJSON, max: maxBody, handle: (*API).update},
 		{method: http.MethodDelete, path: pathMemory, params: []string{"mode", "reason"}, handle: (*API).remove},
 		{method: post, path: pathMemory + "/restore", handle: (*API).restore},
@@ -52,6 +52,15 @@ func memoryRoutes() []route {
 		{method: post, path: pathSpace + "/forget", body: bodyJSON, max: maxBody, handle: (*API).forget},
 		{method: post, path: pathLinks, body: bodyJSON, max: maxBody, handle: (*API).link},
 		{method: http.MethodDelete, path: pathLinks, params: []string{"from", "to", "type"}, handle: (*API).unlink},
+	}
+}
+
+// timeRoutes tell what was true, and what cannot be true together.
+func timeRoutes() []route {
+	const get = http.MethodGet
+	return []route{
+		{method: get, path: pathMemory + "/held", params: []string{"valid_at", "as_of"}, handle: (*API).heldAt},
+		{method: get, path: pathSpace + "/contradictions", params: []string{"id"}, handle: (*API).contradictions},
 	}
 }
 

@@ -86,7 +86,7 @@ func TestEveryArgumentArrives(t *testing.T) {
 		"occurred_at":"2026-01-01T00:00:00Z","valid_from":"2026-01-02T00:00:00Z",
 		"valid_until":"2026-01-03T00:00:00Z",
 		"expires_at":"2026-01-04T00:00:00Z",
-		"pin":true,"source":"s","links":[{"to":"a","type":"t","weight":0}],"supersedes":["b"],"embedding":[1],
+		"pin":true,"source":"s","links":[{"to":"a","type":"t","weight":0}],"supersedes":["b"],"contradicts":["c"],"embedding":[1],
 		"idempotency_key":"k"}`)
 	if n.space != "mine" {
 		t.Errorf("without a space the call went to %q, want the door's", n.space)
@@ -94,9 +94,9 @@ func TestEveryArgumentArrives(t *testing.T) {
 	// What the tool of this slice does not take; everything else must have arrived.
 	wantSet(t, n.draft, "ID", "Speaker", "Session", "Metadata")
 	call(t, session, "recall", `{"query":"q","limit":3,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
-		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","min_confidence":0.5,"explain":true,"embedding":[1],
+		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"explain":true,"embedding":[1],
 		"space":"other"}`)
-	wantSet(t, n.cue, "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Compete", "Without")
+	wantSet(t, n.cue, "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Compete", "Where", "Without")
 	if n.space != "other" {
 		t.Errorf("the call went to %q, want other", n.space)
 	}

@@ -46,8 +46,12 @@ func recallText(r recalled) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d of %d memories considered.%s %s\n", len(r.Hits), r.Searched, damage, r.Provenance)
 	for i, h := range r.Hits {
-		line := fmt.Sprintf("%d. id %s, %s, confidence %.2g, score %.3g: %s\n",
-			i+1, quote(h.ID), h.OccurredAt.Format(time.RFC3339), h.Confidence, h.Score, excerpt(h.Content))
+		otherSide := ""
+		if len(h.Contradicts) > 0 {
+			otherSide = ", contradicted by " + quotes(h.Contradicts)
+		}
+		line := fmt.Sprintf("%d. id %s, %s, confidence %.2g, score %.3g%s: %s\n",
+			i+1, quote(h.ID), h.OccurredAt.Format(time.RFC3339), h.Confidence, h.Score, otherSide, excerpt(h.Content))
 		if b.Len()+len(line) > maxText {
 			fmt.Fprintf(&b, "%d more are in the structured result.\n", len(r.Hits)-i)
 			break

@@ -38,6 +38,7 @@ type rememberArgs struct {
 	Source         string        `json:"source"`
 	Links          []engram.Link `json:"links"`
 	Supersedes     []string      `json:"supersedes"`
+	Contradicts    []string      `json:"contradicts"`
 	Embedding      []float32     `json:"embedding"`
 	IdempotencyKey string        `json:"idempotency_key"`
 }
@@ -51,6 +52,7 @@ type recallArgs struct {
 	Tags          []string  `json:"tags"`
 	From          time.Time `json:"from"`
 	To            time.Time `json:"to"`
+	AsOf          time.Time `json:"as_of"`
 	ValidAt       time.Time `json:"valid_at"`
 	MinConfidence float64   `json:"min_confidence"`
 	Explain       bool      `json:"explain"`
@@ -166,7 +168,7 @@ func (s *Server) remember(ctx context.Context, a rememberArgs) (any, string, err
 	outcome, err := s.backend.Remember(ctx, s.in(a.Space), engram.Draft{
 		Content: a.Content, Kind: a.Kind, Tags: a.Tags, Confidence: a.Confidence,
 		OccurredAt: a.OccurredAt, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, ExpiresAt: a.ExpiresAt,
-		Pin: a.Pin, Source: a.Source, Links: a.Links, Supersedes: a.Supersedes, Embedding: a.Embedding,
+		Pin: a.Pin, Source: a.Source, Links: a.Links, Supersedes: a.Supersedes, Contradicts: a.Contradicts, Embedding: a.Embedding,
 		IdempotencyKey: a.IdempotencyKey,
 	})
 	if err != nil {
@@ -179,7 +181,7 @@ func (s *Server) recall(ctx context.Context, a recallArgs) (any, string, error) 
 	space := s.in(a.Space)
 	found, err := s.backend.Recall(ctx, space, engram.Cue{
 		Text: a.Query, Embedding: a.Embedding, Limit: a.Limit, Kinds: a.Kinds, Tags: a.Tags,
-		From: a.From, To: a.To, ValidAt: a.ValidAt, MinConfidence: a.MinConfidence, Explain: a.Explain,
+		From: a.From, To: a.To, AsOf: a.AsOf, ValidAt: a.ValidAt, MinConfidence: a.MinConfidence, Explain: a.Explain,
 	})
 	if err != nil {
 		return nil, "", err

@@ -132,6 +132,16 @@ type Unlinked struct {
 	Removed bool `json:"removed"`
 }
 
+// Held answers whether a memory's statement held: "yes", "no" or "unknown".
+type Held struct {
+	Held engram.Held `json:"held"`
+}
+
+// Contradictions answers their listing.
+type Contradictions struct {
+	Contradictions []engram.Contradiction `json:"contradictions"`
+}
+
 // Spaces answers the listing of spaces.
 type Spaces struct {
 	Spaces []string `json:"spaces"`
@@ -164,6 +174,8 @@ type Hit struct {
 	Why map[string]float64 `json:"why"`
 	// Explain are the parts of the terms, by the terms' names, if the cue asked to explain.
 	Explain map[string][]engram.Part `json:"explain,omitempty"`
+	// Contradicts names the memories that are known to say otherwise.
+	Contradicts []string `json:"contradicts,omitempty"`
 	// Probability is that of being the one meant, if the cue asked to compete.
 	Probability *float64 `json:"probability,omitempty"`
 }
@@ -174,6 +186,7 @@ func FromAnswer(a engram.Answer) Answer {
 	for i, h := range a.Hits {
 		hits[i] = Hit{
 			Memory: h.Memory, Score: h.Score, Why: make(map[string]float64, len(h.Why)), Probability: h.Probability,
+			Contradicts: h.Contradicts,
 		}
 		for _, t := range h.Why {
 			hits[i].Why[t.Name] = t.Value
@@ -193,7 +206,7 @@ func FromAnswer(a engram.Answer) Answer {
 func (a Answer) Engine() engram.Answer {
 	hits := make([]engram.Hit, len(a.Hits))
 	for i, h := range a.Hits {
-		hits[i] = engram.Hit{Memory: h.Memory, Score: h.Score, Probability: h.Probability}
+		hits[i] = engram.Hit{Memory: h.Memory, Score: h.Score, Probability: h.Probability, Contradicts: h.Contradicts}
 		for name, value := range h.Why {
 			hits[i].Why = append(hits[i].Why, engram.Term{Name: name, Value: value, Detail: h.Explain[name]})
 		}

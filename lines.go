@@ -1,0 +1,167 @@
+package engram
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// The lines of Export and Import.
+
+// Export writes the whole space to w as JSON lines, as of the moment when it begins: every version of every memory,
+// oldest first, archived ones included, with embeddings, links (as outgoing), times and versions. [Space.Import] reads
+// it back without loss. A damaged memory ends it with its error.
+func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
+	var report ExportReport
+	out := bufio.NewWriterSize(w, 64<<10)
+	now := s.db.o.Clock()
+	err := s.read(ctx, "export", func(v *store.View) error {
+		var stop error
+		v.Scan(0, func(_ uint32, f store.Found) bool {
+			if stop = ctx.Err(); stop != nil || expired(v.ExpiresAt(f.Row), now) {
+				return stop == nil
+			}
+			stop = exportMemory(out, v, f, &report)
+			return stop == nil
+		})
+		return errors.Join(stop, out.Flush())
+	})
+	return report, err
+}
+
+func exportMemory(out io.Writer, v *store.View, f store.Found, report *ExportReport) error {
+	versions, err := history(v, f)
+	if err != nil {
+		return err
+	}
+	for _, m := range versions {
+		m.Tier = ""
+		outgoing := m.Links[:0]
+		for _, l := range m.Links {
+			if !l.Incoming {
+				outgoing = append(outgoing, l)
+			}
+		}
+		m.Links = outgoing
+		export := exportLine{Memory: m}
+		if m.SupersededBy != "" {
+			r, err := v.Record(f.Row)
+			if err != nil {
+				return err
+			}
+			export.StatedUntil = r.ValidUntil.Go()
+		}
+		line, err := json.Marshal(export)
+		if err != nil {
+			return fmt.Errorf("encode memory %q: %w", m.ID, err)
+		}
+		if _, err := out.Write(append(line, '\n')); err != nil {
+			return fmt.Errorf("write export: %w", err)
+		}
+		report.Versions++
+	}
+	report.Memories++
+	return nil
+}
+
+// importLine is a line of an import: a draft, or, if it has a version, one version of a memory as Export wrote it.
+type importLine struct {
+	Draft
+	CreatedAt    time.Time `json:"created_at,omitzero"`
+	UpdatedAt    time.Time `json:"updated_at,omitzero"`
+	Version      int       `json:"version,omitempty"`
+	Reason       string    `json:"reason,omitempty"`
+	Reinforced   int       `json:"reinforced,omitempty"`
+	ArchivedAt   time.Time `json:"archived_at,omitzero"`
+	SupersededBy string    `json:"superseded_by,omitempty"`
+	SupersededAt time.Time `json:"superseded_at,omitzero"`
+	// StatedUntil is the end of validity that the version itself states, where ValidUntil is that of a supersession.
+	StatedUntil   time.Time `json:"stated_valid_until,omitzero"`
+	ArchivedSpans []Span    `json:"archived_spans,omitempty"`
+}
+
+// exportLine is one version as Export writes it.
+type exportLine struct {
+	Memory
+	StatedUntil time.Time `json:"stated_valid_until,omitzero"`
+}
+
+// decode reads and checks a line.
+func (n *numbered) decode(raw []byte, l Limits) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&n.importLine); err != nil {
+		return fmt.Errorf("not a memory in JSON: %w", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the memory: put one JSON object on each line")
+	}
+	c := &checks{}
+	if err := n.check(c, l); err != nil {
+		return err
+	}
+	if n.Version < 0 || n.Version > 1<<31-1 {
+		c.fail("version", fmt.Sprint(n.Version), "use a version counted from 1")
+	}
+	if n.Version > 0 {
+		c.id("id", n.ID)
+		if n.CreatedAt.IsZero() || n.UpdatedAt.IsZero() || n.OccurredAt.IsZero() {
+			c.fail("version", fmt.Sprint(n.Version), "a line with a version needs occurred_at, created_at and updated_at")
+		}
+	} else if !n.CreatedAt.IsZero() || !n.UpdatedAt.IsZero() || n.Reason != "" || n.Reinforced != 0 ||
+		!n.ArchivedAt.IsZero() || n.SupersededBy != "" || !n.SupersededAt.IsZero() || len(n.ArchivedSpans) > 0 ||
+		!n.StatedUntil.IsZero() {
+		c.fail("version", "missing", "created_at, updated_at, reason, reinforced, archived_at, archived_spans, "+
+			"superseded_by, superseded_at and stated_valid_until need it")
+	}
+	n.checkFate(c)
+	c.time("created_at", n.CreatedAt)
+	c.time("updated_at", n.UpdatedAt)
+	c.time("archived_at", n.ArchivedAt)
+	c.text("reason", n.Reason, maxReasonBytes)
+	if n.SupersededBy != "" {
+		c.id("superseded_by", n.SupersededBy)
+	}
+	if n.Reinforced < 0 || n.Reinforced > 1<<31-1 {
+		c.fail("reinforced", fmt.Sprint(n.Reinforced), "use a count, 0 or more")
+	}
+	return c.err
+}
+
+// check checks the part of a line that is a draft. What was exported may have more links than a draft, and the engine's
+// own.
+func (n *numbered) check(c *checks, l Limits) error {
+	links := n.Links
+	if n.Version > 0 {
+		c.storedLinks("links", links, maxDeferred)
+		n.Links = nil
+	}
+	err := l.draft(&n.Draft)
+	n.Links = links
+	return err
+}
+
+// checkFate checks what a line says of archiving and supersession.
+func (n *numbered) checkFate(c *checks) {
+	c.time("superseded_at", n.SupersededAt)
+	c.time("stated_valid_until", n.StatedUntil)
+	if n.SupersededBy == "" && (!n.SupersededAt.IsZero() || !n.StatedUntil.IsZero()) {
+		c.fail("superseded_by", "missing", "superseded_at and stated_valid_until need it")
+	}
+	for i, span := range n.ArchivedSpans {
+		field := fmt.Sprintf("archived_spans[%d]", i)
+		if span.From.IsZero() || span.Until.IsZero() {
+			c.fail(field, "open", "give from and until")
+		}
+		c.time(field+".from", span.From)
+		c.time(field+".until", span.Until)
+		c.order(field+".from", span.From, field+".until", span.Until)
+	}
+}
