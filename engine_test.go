@@ -374,7 +374,7 @@ func TestSessionNeighboursAreAssociated(t *testing.T) {
 		remember(t, s, engram.Draft{ID: fmt.Sprintf("t%d", i), Content: text, Session: "trip", OccurredAt: day(2)})
 	}
 	remember(t, s, engram.Draft{ID: "x", Content: "Unrelated remark.", Session: "other", OccurredAt: day(2)})
-	want(t, "spread", recall(t, s, engram.Cue{Text: "ferry"}), []string{"t0", "t1"})
+	want(t, "spread", recall(t, s, engram.Cue{Text: "ferry"}), []string{"t0", "t1", "t2"})
 	n, err := s.Neighbors(t.Context(), "t1")
 	want(t, "neighbours", n, []engram.Association{
 		{To: "t0", Type: "previous", Weight: 1}, {To: "t2", Type: "next", Weight: 1},
@@ -386,7 +386,7 @@ func TestSessionNeighboursAreAssociated(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		want(t, "link spreads", recall(t, s, engram.Cue{Text: "ferry"}), []string{"t0", "t1", "x"})
+		want(t, "link spreads", recall(t, s, engram.Cue{Text: "ferry"}), []string{"t0", "t1", "x", "t2"})
 		m, err := s.Get(t.Context(), "x")
 		if err != nil {
 			t.Fatal(err)
@@ -404,7 +404,7 @@ func TestSessionNeighboursAreAssociated(t *testing.T) {
 	if err != nil || !removed {
 		t.Fatalf("Unlink = %v, %v", removed, err)
 	}
-	want(t, "unlinked", recall(t, s, engram.Cue{Text: "ferry"}), []string{"t0", "t1"})
+	want(t, "unlinked", recall(t, s, engram.Cue{Text: "ferry"}), []string{"t0", "t1", "t2"})
 }
 
 func TestBatchIsAtomicAndRefersToItself(t *testing.T) {

@@ -307,7 +307,7 @@ type Hit struct {
 
 // Term is one part of a score.
 type Term struct {
-	// Name is "words", "meaning", "association" or "recency".
+	// Name is "words", "meaning", "association", "priming" or "recency".
 	Name string `json:"term"`
 	// Value is its share of the score.
 	Value float64 `json:"value"`

@@ -1,5 +1,5 @@
 // Package graph holds how memories hang together: the order of the memories of a session, the explicit associations
-// between memories, and how activation spreads over both: in one step, or over as many as it is worth.
+// between memories, and how activation spreads over both: in one step, or in as many as it is worth.
 //
 //	chain := graph.NewChain()
 //	chain.Insert(session, row, before)          // the writer
@@ -9,22 +9,19 @@
 //	undo := links.Set(a, b, "relates_to", .8, position)
 //	for _, edge := range links.Edges(b, view.Position) { ... }
 //
+//	var a graph.Activation
+//	a.Spread(&network, []graph.Seed{{Row: row, Mass: 1}}, graph.DefaultWalk())
+//
 // A row is one version of a memory, an entry the memory over all its versions. Sessions order rows, links join
 // entries.
 //
-// # Spreading
+// # One step
 //
-// With s(i) the score of memory i by itself, p and n its neighbours in its session, and w(i,j) in [0,1] the weight of
-// an explicit association, one synchronous step adds to i
+// With s(i) the score of memory i by itself, p and n its neighbours in its session, one synchronous step adds to i
 //
-//	lambda * ( s(p) + s(n) + sum of the 4 largest of  w(i,j) * s(j) / fan(j) )      j among the sources
-//	fan(j) = sqrt(max(1, degree(j)/4))
+//	lambda * ( s(p) + s(n) )
 //
-// The step is synchronous: what a memory receives it does not pass on. Sources of explicit associations are the
-// [MaxSources] strongest memories; a memory with more than [MaxFan] associations passes nothing on. So a memory with
-// 10,000 associations neither floods (what it gives is divided by their number, what it receives is at most four
-// shares) nor stalls (its associations are looked at only until they prove too many); the work of a step is at most
-// MaxSources * MaxFan associations however large the graph. None of it depends on the order of storing.
+// The step is synchronous: what a memory receives it does not pass on. It is what activation is compared with.
 //
 // # Activation
 //
@@ -67,8 +64,7 @@
 // # Sources
 //
 // J. R. Anderson, "A spreading activation theory of memory", Journal of Verbal Learning and Verbal Behavior 22, 1983,
-// for the fan: what a memory passes on is shared among its associations. The root instead of the number itself is
-// chosen, as are 4, MaxFan and MaxSources; lambda .3 over session neighbours was measured (see package recall).
+// for the fan: what a memory passes on is shared among its associations.
 //
 // R. Andersen, F. Chung, K. Lang, "Local graph partitioning using PageRank vectors", FOCS 2006, for the local push, here
 // without laziness and in rounds. B. J. Gutiérrez et al., "HippoRAG", 2024, for personalised PageRank with alpha .5 over

@@ -43,8 +43,20 @@
 // first: where it is high, meaning says what words said, and is not counted twice. Ranks are not fused: a
 // reciprocal rank gives the best of a random channel as much as the best of a good one.
 //
-// association is one step of spreading (package graph) of words + meaning: Lambda times what the neighbours in the
-// session have, and shares over explicit associations.
+// association is activation that spreads from the best by words and meaning over explicit associations and to
+// neighbours in sessions (package graph). With pi the probability that a walk ends at a memory, what it has by being
+// itself among the best left out,
+//
+//	association = Association * best * ln(1 + pi/Pi0) / ln(1 + 1/Pi0)       best: the largest words + meaning
+//
+// It is in proportion to the best, so that the order does not depend on how much a word is worth in a space, and nothing
+// that only association speaks for outranks the best by itself.
+//
+// priming is the same from memories that were of use lately (Query.Ring). Its walks carry a mass of Ring at most, less
+// the longer ago the uses were, and what a memory has by being used itself counts. It orders what is found otherwise:
+// being used lately alone makes nothing relevant. Being recalled is no use.
+//
+//	priming = Priming * best * ln(1 + pi/PrimedPi0) / ln(1 + 1/PrimedPi0)
 //
 // Without text and embedding memories are ranked by time, newest first, ties by id, with the single term
 //
@@ -87,5 +99,6 @@
 //
 // K. Ball, "An elementary introduction to modern convex geometry", 1997, lecture 2, for the measure of spherical caps.
 // The calibration is our own; [Weights] says what was measured. Reciprocal rank fusion as the road not taken: G. V.
-// Cormack, C. L. A. Clarke, S. Büttcher, SIGIR 2009.
+// Cormack, C. L. A. Clarke, S. Büttcher, SIGIR 2009. The form ln(1+pi/pi0) is the log-odds of ACT-R's S - ln(fan), by one
+// step of a walk, for walks of any length; J. R. Anderson, "The adaptive character of thought", 1990.
 package recall

@@ -1,7 +1,6 @@
 package recall
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -36,6 +35,9 @@ func (r *run) explain(best []keyed[float64]) {
 		}
 		if value := r.association(b.row); value > 0 {
 			hit.Terms = append(hit.Terms, r.associationTerm(b.row, value))
+		}
+		if value := r.primed(b.row); value > 0 {
+			hit.Terms = append(hit.Terms, r.primingTerm(b.row, value))
 		}
 		r.out.Hits[i] = hit
 	}
@@ -77,17 +79,14 @@ func (r *run) associationTerm(row uint32, value float64) Term {
 	if !r.q.Explain {
 		return term
 	}
-	for _, share := range r.network.Neighbors(row, nil) {
-		term.Detail = append(term.Detail, r.part(share))
+	if r.steps() {
+		for _, share := range r.network.Neighbors(row, nil) {
+			term.Detail = append(term.Detail, r.part(share))
+		}
 	}
-	neighbors := len(term.Detail)
-	for _, share := range r.inflow.Shares(row) {
-		term.Detail = append(term.Detail, r.part(share))
+	if walked := r.activated(row); walked > 0 {
+		term.Detail = append(term.Detail, r.givers(&r.walks.found, row, walked, 0, "")...)
 	}
-	// Equal shares are in the order of their rows, which an import changes.
-	slices.SortFunc(term.Detail[neighbors:], func(a, b Part) int {
-		return cmp.Or(cmp.Compare(b.Value, a.Value), cmp.Compare(a.Name, b.Name))
-	})
 	return term
 }
 

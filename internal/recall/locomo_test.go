@@ -207,27 +207,22 @@ func (s *space) ranked(q recall.Query) []uint32 {
 }
 
 // TestKnownLadder reproduces what an independent implementation of BM25 with one step of spreading measured on these
-// conversations. Document = turn, pool = its conversation, query = the question, gold = its evidence.
+// conversations, and holds what association is worth beyond it. Document = turn, pool = its conversation, query = the
+// question, gold = its evidence.
 func TestKnownLadder(t *testing.T) {
 	collections := loadLocomo(t)
+	step := recall.DefaultWeights()
+	step.Association, step.Lambda = 0, .3
 	for _, rung := range []struct {
-		what string
-		off  []string
-		want quality
+		what    string
+		off     []string
+		weights *recall.Weights
+		want    quality
 	}{
-		{"words", []string{recall.TermAssociation}, quality{.569, .649, .697, .507, .490, 383}},
-		{"words and neighbours", nil, quality{.592, .678, .759, .524, .505, 383}},
+		{"words", []string{recall.TermAssociation}, nil, quality{.569, .649, .697, .507, .490, 383}},
+		{"words and neighbours", nil, &step, quality{.592, .678, .759, .524, .505, 383}},
 	} {
-		var m quality
-		for _, c := range collections {
-			s := c.remember(t, nil)
-			for _, question := range c.questions {
-				q := ask(question.Question)
-				q.Limit, q.Without = 100, rung.off
-				m.add(s.ranked(q), question.gold)
-			}
-		}
-		got := m.mean()
+		got := gauge(t, collections, rung.off, rung.weights)
 		t.Logf("%s: %v", rung.what, got)
 		near := func(x, y float64) bool { return math.Abs(x-y) <= .002 }
 		if got.n != rung.want.n || !near(got.recall5, rung.want.recall5) || !near(got.recall10, rung.want.recall10) ||
@@ -236,4 +231,28 @@ func TestKnownLadder(t *testing.T) {
 			t.Errorf("%s: %v, want %v within .002", rung.what, got, rung.want)
 		}
 	}
+	for i := range collections {
+		before := gauge(t, collections[i:i+1], nil, &step)
+		after := gauge(t, collections[i:i+1], nil, nil)
+		t.Logf("conversation %d: %v, with one step %v", i, after, before)
+		if after.recall10 < before.recall10+.02 || after.ndcg10 < before.ndcg10 {
+			t.Errorf("conversation %d: %v, want more than with one step, %v", i, after, before)
+		}
+	}
+	t.Logf("as set: %v", gauge(t, collections, nil, nil))
+}
+
+// gauge asks all questions of categories 1 to 4.
+func gauge(t *testing.T, collections []collection, off []string, weights *recall.Weights) quality {
+	t.Helper()
+	var m quality
+	for _, c := range collections {
+		s := c.remember(t, nil)
+		for _, question := range c.questions {
+			q := ask(question.Question)
+			q.Limit, q.Without, q.Weights = 100, off, weights
+			m.add(s.ranked(q), question.gold)
+		}
+	}
+	return m.mean()
 }

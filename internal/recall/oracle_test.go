@@ -3,6 +3,7 @@ package recall_test
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -53,18 +54,104 @@ func (s *space) oracle(q recall.Query) map[string]float64 {
 	for row, w := range words {
 		score[s.rows[row].id] += w
 	}
-	lambda := recall.DefaultWeights().Lambda
+	w := oracleWalk{s: s, member: member, arcs: map[uint32]map[uint32]float64{}, count: map[uint32]float64{}}
 	for _, session := range s.bySession(base) {
-		for i, row := range session {
-			for _, j := range []int{i - 1, i + 1} {
-				if j >= 0 && j < len(session) && member(row) && words[session[j]] > 0 {
-					score[s.rows[row].id] += lambda * words[session[j]]
-				}
+		for i := 1; i < len(session); i++ {
+			w.join(session[i-1], session[i], 1)
+		}
+	}
+	for row, m := range s.rows {
+		for _, e := range s.links.Edges(s.entries[m.id], s.position) {
+			w.count[uint32(row)]++
+			if e.Outgoing {
+				w.join(uint32(row), e.To, math.Round(float64(e.Weight)*(1<<24))/(1<<24))
 			}
 		}
 	}
-	s.oracleLinks(words, member, lambda, score)
+	strongest := 0.0
+	for _, word := range words {
+		strongest = max(strongest, word)
+	}
+	d := recall.DefaultWeights()
+	for row, pi := range w.walk(words, strongest) {
+		if pi > 1e-15 {
+			score[s.rows[row].id] += d.Association * strongest * math.Log1p(pi/d.Pi0) / math.Log1p(1/d.Pi0)
+		}
+	}
 	return score
+}
+
+// oracleWalk is the graph of the members, and a push over it with maps.
+type oracleWalk struct {
+	s      *space
+	member func(uint32) bool
+	arcs   map[uint32]map[uint32]float64
+	count  map[uint32]float64 // associations, those with no members too
+}
+
+func (w *oracleWalk) join(a, b uint32, weight float64) {
+	if !w.member(a) || !w.member(b) || weight == 0 {
+		return
+	}
+	for _, row := range []uint32{a, b} {
+		if w.arcs[row] == nil {
+			w.arcs[row] = map[uint32]float64{}
+		}
+	}
+	w.arcs[a][b] += weight
+	if a != b {
+		w.arcs[b][a] += weight
+	}
+}
+
+// walk gives each row's activation, without what seeds have by themselves.
+func (w *oracleWalk) walk(words map[uint32]float64, strongest float64) map[uint32]float64 {
+	const alpha, epsilon = .5, 1e-4
+	d := recall.DefaultWeights()
+	values := slices.Sorted(maps.Values(words))
+	cut, all := 0.0, 0.0
+	if len(values) > d.Seeds {
+		cut = values[len(values)-d.Seeds] // there are never as many ties as leave no room
+	}
+	waits, ended := map[uint32]float64{}, map[uint32]float64{}
+	for row, word := range words {
+		if word >= cut {
+			waits[row] = math.Exp((word/strongest - 1) / d.Temperature)
+			all += waits[row]
+		}
+	}
+	for row := range waits {
+		waits[row] /= all
+		ended[row] -= alpha * waits[row]
+		if len(w.arcs[row]) == 0 {
+			ended[row] -= (1 - alpha) * waits[row]
+		}
+	}
+	for pushed := true; pushed; {
+		pushed = false
+		next := maps.Clone(waits)
+		for row, mass := range waits {
+			if mass < epsilon*(w.count[row]+2) {
+				continue
+			}
+			pushed = true
+			next[row] -= mass
+			degree := 0.0
+			for _, weight := range w.arcs[row] {
+				degree += weight
+			}
+			if degree == 0 {
+				ended[row] += mass
+				continue
+			}
+			ended[row] += alpha * mass
+			for to, weight := range w.arcs[row] {
+				next[to] += (1 - alpha) * mass * weight / degree
+			}
+		}
+		waits = next
+	}
+	return ended
 }
 
 // bySession lists the rows that exist in the order of each session.
@@ -79,39 +166,6 @@ func (s *space) bySession(exists func(uint32) bool) map[string][]uint32 {
 		sort.Slice(rows, func(i, j int) bool { return s.before(rows[i], rows[j]) })
 	}
 	return sessions
-}
-
-func (s *space) oracleLinks(
-	words map[uint32]float64, member func(uint32) bool, lambda float64, score map[string]float64,
-) {
-	given := map[uint32]map[uint32]float64{}
-	for from, w := range words {
-		edges := s.links.Edges(from, s.position)
-		for _, e := range edges {
-			if !member(e.To) || e.To == from {
-				continue
-			}
-			if given[e.To] == nil {
-				given[e.To] = map[uint32]float64{}
-			}
-			value := lambda * w / math.Sqrt(max(1, float64(len(edges))/4)) * float64(e.Weight)
-			given[e.To][from] = max(given[e.To][from], value)
-		}
-	}
-	for to, shares := range given {
-		var values []float64
-		for _, v := range shares {
-			values = append(values, v)
-		}
-		slices.Sort(values)
-		sum := 0.0
-		for _, v := range values[max(0, len(values)-4):] {
-			sum += v
-		}
-		if sum > 0 {
-			score[s.rows[to].id] += sum
-		}
-	}
 }
 
 func TestAgainstOracle(t *testing.T) {

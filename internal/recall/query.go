@@ -19,6 +19,8 @@ type Query struct {
 	Limit   int // hits wanted: 1 to MaxLimit
 	Filters Filters
 	Explain bool // give the terms' details
+	// Ring are the memories that were of use last, the newest [RingSize] of them; they prime others. A row counts once.
+	Ring []Used
 	// Weights nil means DefaultWeights.
 	Weights *Weights
 	// Without switches terms off, for measuring what each is worth: names of Switches.
@@ -27,7 +29,7 @@ type Query struct {
 
 // Switches lists what Query.Without can switch off, each by its name: terms, and steps that change a term. Whatever is
 // added to the score has a name here and asks run.off for it, so that measurements of what each is worth find it.
-func Switches() []string { return []string{TermWords, TermMeaning, TermAssociation} }
+func Switches() []string { return []string{TermWords, TermMeaning, TermAssociation, TermPriming} }
 
 // Filters say which memories take part. A memory that does not is not ranked, not counted, and activates no other.
 // Start from [NoFilters]: the zero value has times in it.
@@ -125,6 +127,7 @@ const (
 	TermWords       = "words"       // the words of the text; details name them
 	TermMeaning     = "meaning"     // the embedding; the detail names the similarity
 	TermAssociation = "association" // activation from other memories; details name these by id
+	TermPriming     = "priming"     // activation from what was used lately; details name these by id
 	TermRecency     = "recency"     // how recent it is, if nothing was asked for
 )
 

@@ -63,8 +63,7 @@ type memory struct {
 	scan    ann.Result
 	order   selection
 	shares  []graph.Share
-	// activation holds what spreading over several steps found.
-	activation graph.Activation
+	walks   walks
 }
 
 func newMemory() *memory { return &memory{} }
@@ -105,7 +104,9 @@ type run struct {
 	background background
 	rejected   float64 // the largest evidence of meaning that was not enough; 0 if there was none
 	network    graph.Network
-	inflow     graph.Inflow
+	strongest  float64 // the largest score of a row by itself
+	walked     bool    // what was found activates others
+	primes     bool    // what was used lately primes
 }
 
 func (r *run) answer() (Answer, error) {
@@ -318,17 +319,15 @@ func (r *run) addMeaning() {
 	}
 }
 
-// byAssociation lets activation spread over explicit associations; what session neighbours give is looked up for
-// the rows that need it.
+// byAssociation lets activation spread; what one step gives is looked up for the rows that need it.
 func (r *run) byAssociation() error {
 	r.network = r.reader()
-	if r.spreads() && !r.c.Links.Empty() {
-		r.inflow = r.network.Explicit(r.network.Sources(r.rows))
-	}
+	r.walk()
 	return nil
 }
 
-func (r *run) spreads() bool { return r.weights.Lambda > 0 && !r.off(TermAssociation) }
+// steps reports whether neighbours in a session give to each other in one step.
+func (r *run) steps() bool { return r.weights.Lambda > 0 && !r.off(TermAssociation) }
 
 // off reports whether the query switches something off by its name, which stands in Switches.
 func (r *run) off(name string) bool {
@@ -346,11 +345,12 @@ func (r *run) reader() graph.Network {
 
 // association is what other memories give to a row.
 func (r *run) association(row uint32) float64 {
-	if !r.spreads() {
-		return 0
+	value := r.activated(row)
+	if r.steps() {
+		r.shares = r.network.Neighbors(row, r.shares[:0])
+		value += graph.Sum(r.shares)
 	}
-	r.shares = r.network.Neighbors(row, r.shares[:0])
-	return graph.Sum(r.shares) + graph.Sum(r.inflow.Shares(row))
+	return value
 }
 
 // choose adds a row to the candidates once.
@@ -363,18 +363,18 @@ func (r *run) choose(row uint32) {
 
 // candidates chooses every row that can be among the best Limit.
 //
-// A row that receives nothing over explicit associations has at most 1+2*lambda times the largest of its own score and
-// its two neighbours'. The Limit-th best score by itself is a lower bound of the Limit-th best in the end. So rows
-// with less than that bound / (1+2*lambda) matter only beside a neighbour with more: the choice is exact, and as
-// small as it can be made without looking at neighbours.
+// A row that was not walked to has at most 1+2*lambda times the largest of its own score and its two neighbours'. The
+// Limit-th best score by itself is a lower bound of the Limit-th best in the end. So rows with less than that bound /
+// (1+2*lambda) matter only if they were walked to or beside a neighbour with more: the choice is exact, and as small as
+// it can be made without looking at neighbours.
 func (r *run) candidates() {
 	r.marks = zeros(r.marks, int(r.c.Rows)/64+1)
 	bound := 0.0
 	if len(r.rows) > r.q.Limit {
 		bound = largest(r.rows, r.q.Limit, r.score)
 	}
-	spreads := r.spreads()
-	if spreads {
+	steps := r.steps()
+	if steps {
 		bound = bound / (1 + 2*r.weights.Lambda) * (1 - 1e-9) // rounding must not cost a row
 	}
 	for _, row := range r.rows {
@@ -382,7 +382,7 @@ func (r *run) candidates() {
 			continue
 		}
 		r.choose(row)
-		if !spreads {
+		if !steps {
 			continue
 		}
 		if p, ok := r.c.Chain.Prev(row, r.alive); ok && r.member(p) {
@@ -392,9 +392,7 @@ func (r *run) candidates() {
 			r.choose(n)
 		}
 	}
-	for _, row := range r.inflow.Rows() {
-		r.choose(row)
-	}
+	r.chooseWalked()
 }
 
 // rank makes the hits from what was scored.
@@ -405,7 +403,7 @@ func (r *run) rank() error {
 		if i%checkRows == 0 && r.ctx.Err() != nil {
 			return fmt.Errorf("recall: %w", r.ctx.Err())
 		}
-		r.final[row] = r.score(row) + r.association(row)
+		r.final[row] = r.score(row) + r.association(row) + r.primed(row)
 	}
 	best, err := top(r.ctx, r.chosen, r.q.Limit, func(row uint32) float64 { return r.final[row] }, r.c.Source.ID)
 	if err != nil {

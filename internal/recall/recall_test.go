@@ -154,39 +154,92 @@ func TestFilteredMemoriesActivateNoOther(t *testing.T) {
 	equal(t, "association off", s.ids(q), []string{"a"})
 }
 
-// TestSpreadByHand checks a score by arithmetic: neighbours give .3 of their score, an association .3 of its weight.
+// TestSpreadByHand checks scores by arithmetic: of two neighbours one was found, so walks from it end at it with
+// probability 2/3 and at the other with 1/3; half end where they began, which is not counted.
 func TestSpreadByHand(t *testing.T) {
 	s := newSpace(t, lexical.Options{})
-	for i, text := range []string{"harbour", "gone", "lighthouse", "harbour harbour", "gulls"} {
+	for i, text := range []string{"harbour", "gone", "lighthouse"} {
 		s.add(memory{id: name(i), text: text, session: "walk", at: int64(i)})
 	}
-	s.add(memory{id: "far", text: "sand"})
-	s.link("far", "m0", .5)
 	s.forget("m1") // m0 and m2 become neighbours
 	q := ask("harbour")
 	q.Explain = true
-	scores := map[string]float64{}
-	a := s.recall(q)
-	for _, h := range a.Hits {
-		scores[s.rows[h.Row].id] = h.Score
-	}
-	w0, w3 := scores["m0"], scores["m3"]
-	for id, want := range map[string]float64{
-		"m0": w0, "m2": .3 * (w0 + w3), "m3": w3, "m4": .3 * w3, "far": .3 * .5 * w0,
-	} {
-		if got := scores[id]; math.Abs(got-want) > 1e-12 || want == 0 {
-			t.Errorf("score of %s = %v, want %v", id, got, want)
+	hits := s.recall(q).Hits
+	equal(t, "hits", s.idsOf(s.recall(q)), []string{"m0", "m2"})
+	own, w := hits[0].Terms[0].Value, recall.DefaultWeights()
+	for i, pi := range []float64{2./3 - 1./2, 1. / 3} {
+		want := w.Association * own * math.Log1p(pi/w.Pi0) / math.Log1p(1/w.Pi0)
+		got := hits[i].Terms[len(hits[i].Terms)-1]
+		// What is less than 1e-4 for each association is not passed on.
+		if got.Name != recall.TermAssociation || math.Abs(got.Value-want) > .01*want {
+			t.Errorf("%s: association %v, want %v", s.rows[hits[i].Row].id, got, want)
 		}
 	}
-	if len(scores) != 5 {
-		t.Errorf("hits %v, want 5", scores)
+	if d := hits[1].Terms[0].Detail; len(d) != 1 || d[0].Name != "m0" {
+		t.Errorf("m2 was activated by %v, want m0", d)
 	}
-	for _, h := range a.Hits {
-		if s.rows[h.Row].id == "m2" {
-			names := []string{h.Terms[0].Detail[0].Name, h.Terms[0].Detail[1].Name}
-			equal(t, "who activated m2", names, []string{"m0", "m3"})
+	if hits[1].Score > own {
+		t.Errorf("what only association speaks for has %v, more than the best by itself, %v", hits[1].Score, own)
+	}
+}
+
+// TestNoEdgesNoActivation (P6): what was found has nothing of its own find from association; what was used has.
+func TestNoEdgesNoActivation(t *testing.T) {
+	s := newSpace(t, lexical.Options{})
+	a := s.add(memory{id: "a", text: "harbour"})
+	s.add(memory{id: "b", text: "gulls"})
+	b := s.entries["b"]
+	value := func(q recall.Query, term string) float64 {
+		t.Helper()
+		for _, x := range s.recall(q).Hits[0].Terms {
+			if x.Name == term {
+				return x.Value
+			}
 		}
+		return 0
 	}
+	q := ask("harbour")
+	q.Explain = true
+	if x, y := value(q, recall.TermAssociation), value(q, recall.TermPriming); x != 0 || y != 0 {
+		t.Errorf("alone and not used: association %v, priming %v, want 0", x, y)
+	}
+	last := math.Inf(1)
+	for _, minutes := range []int64{0, 1, 10, 100, 10_000} {
+		q.Ring = []recall.Used{{Row: a, Age: minutes * int64(60e9)}, {Row: b, Age: int64(6e15)}}
+		x := value(q, recall.TermPriming)
+		if !(x > 0) || !(x < last) || value(q, recall.TermAssociation) != 0 {
+			t.Errorf("used %d minutes ago: priming %v, want above 0 and below %v", minutes, x, last)
+		}
+		last = x
+	}
+	equal(t, "what was used and has nothing to do with it", s.ids(q), []string{"a"})
+	q.Without = []string{recall.TermPriming}
+	if x := value(q, recall.TermPriming); x != 0 {
+		t.Errorf("priming off: %v", x)
+	}
+	w := recall.DefaultWeights()
+	w.Ring = 0
+	q.Without, q.Weights = nil, &w
+	if x := value(q, recall.TermPriming); x != 0 {
+		t.Errorf("with a ring of no mass: %v", x)
+	}
+}
+
+// TestHubFloodsNothing: a hub that 3,000 memories hang on is found by its neighbours, and brings none of the others up.
+func TestHubFloodsNothing(t *testing.T) {
+	s := newSpace(t, lexical.Options{})
+	s.add(memory{id: "hub", text: "everything"})
+	s.add(memory{id: "asked", text: "harbour"})
+	s.add(memory{id: "near", text: "lighthouse"})
+	s.link("asked", "hub", 1)
+	s.link("asked", "near", 1)
+	for i := range 3000 {
+		s.add(memory{id: name(i), text: "sand"})
+		s.link("hub", name(i), 1)
+	}
+	q := ask("harbour")
+	q.Limit = 100
+	equal(t, "hits", s.ids(q), []string{"asked", "near"})
 }
 
 func TestExplainNamesWordsAndSimilarity(t *testing.T) {
@@ -276,6 +329,8 @@ func TestRefusals(t *testing.T) {
 	s := newSpace(t, lexical.Options{})
 	s.add(memory{id: "a", text: "harbour", vector: make8(1)})
 	var e recall.Engine
+	wrong := recall.DefaultWeights()
+	wrong.Lambda = 2
 	for what, c := range map[string]struct {
 		q     recall.Query
 		match func(error) bool
@@ -294,7 +349,7 @@ func TestRefusals(t *testing.T) {
 			var v *vec.InvalidError
 			return errors.As(err, &v)
 		}},
-		"weights": {recall.Query{Text: "a", Limit: 1, Weights: &recall.Weights{Lambda: 2}}, func(err error) bool {
+		"weights": {recall.Query{Text: "a", Limit: 1, Weights: &wrong}, func(err error) bool {
 			return strings.Contains(err.Error(), "lambda is 2")
 		}},
 	} {

@@ -95,7 +95,7 @@ func (r *run) spread(s *Spreading) (Spread, error) {
 	}
 	walk := graph.DefaultWalk()
 	walk.Trace = true
-	a := &r.activation
+	a := &r.walks.found
 	a.Spread(&n, seeds, walk)
 	out.Residual = a.Residual()
 	out.Associations, _, out.Truncated = a.Work()
@@ -127,7 +127,7 @@ func (r *run) path(n *graph.Network, row uint32) []Step {
 		}
 		return id
 	}
-	rows := r.activation.Path(row, func(x, y uint32) bool { return id(x) < id(y) })
+	rows := r.walks.found.Path(row, func(x, y uint32) bool { return id(x) < id(y) })
 	steps := make([]Step, len(rows))
 	for i, row := range rows {
 		steps[i].Row = row

@@ -21,8 +21,9 @@ func TestSwitches(t *testing.T) {
 	}
 	q := ask("harbour")
 	q.Embedding = near
+	q.Ring = []recall.Used{{Row: s.entries["b"]}}
 	all := terms(s.recall(q))
-	for _, name := range []string{recall.TermWords, recall.TermMeaning, recall.TermAssociation} {
+	for _, name := range []string{recall.TermWords, recall.TermMeaning, recall.TermAssociation, recall.TermPriming} {
 		if !slices.Contains(all, name) || !slices.Contains(recall.Switches(), name) {
 			t.Fatalf("terms are %v, switches %v; %q is missing", all, recall.Switches(), name)
 		}
