@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +23,8 @@ const DefaultMembers = 64
 // fields, which are Kinds, Speaker, Session, Tags, the times of the cue, and Metadata.
 type Partial struct {
 	// Cue holds the words, the vector and the fields that are known; Limit is the number of memories that are asked,
-	// the nearest first: 1 to 1000, 0 means 64. Explain and Compete belong to recall and are refused.
+	// the nearest first: 1 to 1000, 0 means 64. Explain, Compete, MaxTokens
+	// and MaxTime belong to recall and are refused.
 	Cue
 	// Mask says which coordinates of Embedding are known; it has one element for each. nil: all are.
 	Mask []bool `json:"mask,omitempty"`
@@ -135,6 +137,12 @@ func (l Limits) partial(p *Partial) error {
 	}
 	if p.Compete {
 		c.fail("compete", "true", "it belongs to recall: leave it out")
+	}
+	if p.MaxTokens != 0 {
+		c.fail("max_tokens", strconv.Itoa(p.MaxTokens), "it belongs to recall: leave it out")
+	}
+	if p.MaxTime != 0 {
+		c.fail("max_time_ms", strconv.Itoa(p.MaxTime), "it belongs to recall: leave it out")
 	}
 	if len(p.Without) > 0 && p.Text == "" {
 		c.fail("without", quote(p.Without[0]), "it changes the scores of a text: give one, or leave it out")

@@ -327,6 +327,8 @@ func TestCompleteRefuses(t *testing.T) {
 		"query":     {},
 		"explain":   {Cue: engram.Cue{Text: "x", Explain: true}},
 		"compete":   {Cue: engram.Cue{Text: "x", Compete: true}},
+		"max_token": {Cue: engram.Cue{Text: "x", MaxTokens: 100}},
+		"max_time":  {Cue: engram.Cue{Text: "x", MaxTime: 100}},
 		"mask":      {Cue: engram.Cue{Embedding: v}, Mask: []bool{true}},
 		"embedding": {Cue: engram.Cue{Embedding: v}, Mask: []bool{true, true, true, false, true, true, true, true}},
 		"fields[0]": {Cue: engram.Cue{Text: "x"}, Fields: []string{"Kind"}},

@@ -104,6 +104,8 @@ func TestRefusedCues(t *testing.T) {
 		"to":             {From: day(2), To: day(1)},
 		"min_confidence": {MinConfidence: 2},
 		"tags[0]":        {Tags: []string{""}},
+		"max_tokens":     {Text: "x", MaxTokens: 63},
+		"max_time_ms":    {Text: "x", MaxTime: -1},
 		"without[0]":     {Text: "x", Without: []string{"luck"}},
 		"without[1]":     {Text: "x", Without: []string{"words", "words"}},
 		"embedding":      {Embedding: make([]float32, 8)},

@@ -268,6 +268,12 @@ type Cue struct {
 	Where func(*Memory) bool `json:"-"`
 	// Explain adds the detail of each term to the hits: which words, which neighbours.
 	Explain bool `json:"explain,omitempty"`
+	// MaxTokens, 64 to 1,000,000, ends the hits before their contents need more tokens; 0 sets no bound. Tokens are
+	// counted as [ApproxTokens] does, since the reader's own count is not known here.
+	MaxTokens int `json:"max_tokens,omitempty"`
+	// MaxTime, 1 to 3,600,000 milliseconds of real time, ends a recall that takes longer with context.DeadlineExceeded;
+	// 0 sets no bound. There is no partial answer: what it would hold depended on how busy the machine is.
+	MaxTime int `json:"max_time_ms,omitempty"`
 	// Without switches terms of the score off, for measuring what each is worth on one's own memories: names of [Terms].
 	Without []string `json:"without,omitempty"`
 	// Compete adds to each hit the probability that it is the one meant, in a competition of the 100 best (or Limit, if
@@ -280,6 +286,11 @@ type Answer struct {
 	Hits []Hit `json:"hits"`
 	// Searched is the number of memories that passed the filters and were considered.
 	Searched int `json:"searched"`
+	// Truncated says that MaxTokens left out hits, the less relevant ones: all, if not even the best fits.
+	Truncated bool `json:"truncated,omitempty"`
+	// Rejected is there if nothing passes and a vector was given: the evidence, in nats, of the memory nearest to it, which
+	// was too little to count. It may be below 0.
+	Rejected *float64 `json:"rejected,omitempty"`
 	// Damaged says what could not be read and so was not considered: groups of vectors, by file and offset. Empty if
 	// everything was looked at.
 	Damaged []string `json:"damaged,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/store"
@@ -22,6 +23,8 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	if err := s.db.o.Limits.cue(&cue); err != nil {
 		return Answer{}, err
 	}
+	ctx, cancel := budget(ctx, cue.MaxTime)
+	defer cancel()
 	answer := Answer{Hits: []Hit{}}
 	now := s.db.o.Clock()
 	err := s.read(ctx, "recall", func(v *store.View) error {
@@ -47,10 +50,19 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 			chances, none = compete(found.Hits, found.Searched, limit)
 			answer.None = &none
 		}
+		if len(found.Hits) == 0 && found.Rejected != 0 {
+			answer.Rejected = &found.Rejected
+		}
+		tokens := 0
 		for i := range found.Hits[:min(limit, len(found.Hits))] {
 			hit, err := hitOf(v, &cue, &found.Hits[i], now)
 			if err != nil {
 				return err
+			}
+			tokens += ApproxTokens(hit.Content)
+			if cue.MaxTokens > 0 && tokens > cue.MaxTokens {
+				answer.Truncated = true
+				return nil
 			}
 			if cue.Compete {
 				hit.Probability = &chances[i]
@@ -63,6 +75,28 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 		return Answer{}, err
 	}
 	return answer, nil
+}
+
+// budget bounds a context by milliseconds of real time; 0 does not.
+func budget(ctx context.Context, millis int) (context.Context, context.CancelFunc) {
+	if millis == 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Duration(millis)*time.Millisecond)
+}
+
+// ApproxTokens is about how many tokens a language model reads a text as: one for each four bytes of ASCII, rounded up,
+// and one for each other character. No tokenizer is asked; real ones differ by a third or so in either direction.
+func ApproxTokens(text string) int {
+	ascii, others := 0, 0
+	for _, r := range text {
+		if r < utf8.RuneSelf {
+			ascii++
+		} else {
+			others++
+		}
+	}
+	return (ascii+3)/4 + others
 }
 
 // Terms lists what Cue.Without can switch off: the terms of the score, and the steps that change one.

@@ -121,6 +121,13 @@ var (
 	maxTime = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
+// between checks a whole number that may be left out as 0.
+func (c *checks) between(field string, n, least, most int) {
+	if n != 0 && (n < least || n > most) {
+		c.fail(field, strconv.Itoa(n), fmt.Sprintf("use %d to %d, or leave it out", least, most))
+	}
+}
+
 func (c *checks) terms(field string, names []string) {
 	for i, name := range names {
 		at := fmt.Sprintf("%s[%d]", field, i)
@@ -280,6 +287,8 @@ func (l Limits) cue(q *Cue) error {
 	c.order("from", q.From, "to", q.To)
 	c.unit("min_confidence", q.MinConfidence)
 	c.terms("without", q.Without)
+	c.between("max_tokens", q.MaxTokens, 64, 1_000_000)
+	c.between("max_time_ms", q.MaxTime, 1, 3_600_000)
 	if q.Compete && q.Text == "" && len(q.Embedding) == 0 {
 		c.fail("compete", "true", "it needs a text or an embedding: what is ranked by time does not compete")
 	}

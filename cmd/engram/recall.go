@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -18,6 +19,7 @@ type cueFlags struct {
 	cue                     engram.Cue
 	embedding               vectorFlag
 	from, to, validAt, asOf timeFlag
+	maxTime                 time.Duration
 }
 
 // register declares the flags of recall.
@@ -25,6 +27,8 @@ func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
 	f.registerCue(a, set)
 	set.IntVar(&f.cue.Limit, "limit", 0, "how many `hits` at most (the engine's default: 10)")
 	set.BoolVar(&f.cue.Explain, "explain", false, "say which words and which neighbours each term comes from")
+	set.IntVar(&f.cue.MaxTokens, "max-tokens", 0, "end the hits before their contents are about this `many` tokens")
+	set.DurationVar(&f.maxTime, "max-time", 0, "give up, with exit code 9, after this `time` such as 50ms")
 	set.StringArrayVar(&f.cue.Without, "without", nil, "leave this `term` out of the score; repeatable, for measuring")
 	set.BoolVar(&f.cue.Compete, "compete", false, "say how probable each hit is among its rivals and \"none of these\"")
 }
@@ -55,6 +59,10 @@ func (f *cueFlags) read(a *app, words []string) (engram.Cue, error) {
 	cue := f.cue
 	cue.Embedding = f.embedding.vector
 	cue.From, cue.To, cue.ValidAt, cue.AsOf = f.from.time, f.to.time, f.validAt.time, f.asOf.time
+	cue.MaxTime = int(f.maxTime.Milliseconds())
+	if f.maxTime%time.Millisecond != 0 {
+		return cue, usagef("--max-time is %v: give whole milliseconds", f.maxTime)
+	}
 	if len(words) == 0 {
 		return cue, nil
 	}
@@ -100,8 +108,14 @@ func (a *app) printAnswer(answer engram.Answer) error {
 	switch {
 	case answer.Searched == 0:
 		a.printf("Nothing relevant is known: no memory passes the filters.\n")
+	case len(answer.Hits) == 0 && answer.Truncated:
+		a.printf("Not even the best hit fits in the tokens allowed; %s searched.\n",
+			counted(answer.Searched, "memory was", "memories were"))
 	case len(answer.Hits) == 0:
 		a.printf("Nothing relevant is known; %s searched.\n", counted(answer.Searched, "memory was", "memories were"))
+	}
+	if answer.Rejected != nil {
+		a.printf("The nearest by its vector has evidence of %s, which chance gives too.\n", shortNumber(*answer.Rejected))
 	}
 	for _, what := range answer.Damaged {
 		a.printf("Not considered, because it is damaged: %s\n", printable(what))
@@ -119,6 +133,9 @@ func (a *app) printAnswer(answer engram.Answer) error {
 			a.printf("   contradicts %s\n", printable(id))
 		}
 		a.printf("   %s\n", indented(hit.Content, "   "))
+	}
+	if answer.Truncated && len(answer.Hits) > 0 {
+		a.printf("Further hits do not fit in the tokens allowed.\n")
 	}
 	if answer.None != nil {
 		a.printf("None of these: probability %s\n", shortNumber(*answer.None))

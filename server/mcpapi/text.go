@@ -40,6 +40,9 @@ func recallText(r recalled) string {
 	if len(r.Damaged) > 0 {
 		damage = fmt.Sprintf(" Not everything could be read: %d groups of vectors are damaged.", len(r.Damaged))
 	}
+	if len(r.Hits) == 0 && r.Truncated {
+		return fmt.Sprintf("Not even the best hit fits in max_tokens (%d memories considered).%s", r.Searched, damage)
+	}
 	if len(r.Hits) == 0 {
 		return fmt.Sprintf("Nothing relevant is known (%d memories considered).%s", r.Searched, damage)
 	}
@@ -57,6 +60,9 @@ func recallText(r recalled) string {
 			break
 		}
 		b.WriteString(line)
+	}
+	if r.Truncated {
+		b.WriteString("Further hits do not fit in max_tokens.\n")
 	}
 	return b.String()
 }

@@ -48,6 +48,7 @@ type recallArgs struct {
 	Space         string    `json:"space"`
 	Query         string    `json:"query"`
 	Limit         int       `json:"limit"`
+	MaxTokens     int       `json:"max_tokens"`
 	Kinds         []string  `json:"kinds"`
 	Tags          []string  `json:"tags"`
 	From          time.Time `json:"from"`
@@ -180,7 +181,7 @@ func (s *Server) remember(ctx context.Context, a rememberArgs) (any, string, err
 func (s *Server) recall(ctx context.Context, a recallArgs) (any, string, error) {
 	space := s.in(a.Space)
 	found, err := s.backend.Recall(ctx, space, engram.Cue{
-		Text: a.Query, Embedding: a.Embedding, Limit: a.Limit, Kinds: a.Kinds, Tags: a.Tags,
+		Text: a.Query, Embedding: a.Embedding, Limit: a.Limit, MaxTokens: a.MaxTokens, Kinds: a.Kinds, Tags: a.Tags,
 		From: a.From, To: a.To, AsOf: a.AsOf, ValidAt: a.ValidAt, MinConfidence: a.MinConfidence, Explain: a.Explain,
 	})
 	if err != nil {

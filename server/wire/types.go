@@ -160,6 +160,10 @@ type Memory struct {
 type Answer struct {
 	Hits     []Hit `json:"hits"`
 	Searched int   `json:"searched"`
+	// Truncated says that the cue's max_tokens left out hits.
+	Truncated bool `json:"truncated,omitempty"`
+	// Rejected is the evidence of the memory nearest to the cue's vector, if nothing passes.
+	Rejected *float64 `json:"rejected,omitempty"`
 	// Damaged says what could not be read and so was not considered.
 	Damaged []string `json:"damaged,omitempty"`
 	// None is the probability that what was meant is not known, if the cue asked to compete.
@@ -199,7 +203,9 @@ func FromAnswer(a engram.Answer) Answer {
 			hits[i].Explain[t.Name] = t.Detail
 		}
 	}
-	return Answer{Hits: hits, Searched: a.Searched, Damaged: a.Damaged, None: a.None}
+	return Answer{
+		Hits: hits, Searched: a.Searched, Truncated: a.Truncated, Rejected: a.Rejected, Damaged: a.Damaged, None: a.None,
+	}
 }
 
 // Engine returns the answer as the root package gives it, for clients; the terms are in the order of their names.
@@ -212,7 +218,9 @@ func (a Answer) Engine() engram.Answer {
 		}
 		slices.SortFunc(hits[i].Why, func(x, y engram.Term) int { return strings.Compare(x.Name, y.Name) })
 	}
-	return engram.Answer{Hits: hits, Searched: a.Searched, Damaged: a.Damaged, None: a.None}
+	return engram.Answer{
+		Hits: hits, Searched: a.Searched, Truncated: a.Truncated, Rejected: a.Rejected, Damaged: a.Damaged, None: a.None,
+	}
 }
 
 // vector returns the vector that was given in one of two forms, nil if in none. prefix leads to the field in errors.
