@@ -312,7 +312,8 @@ type Hit struct {
 	Contradicts []string `json:"contradicts,omitempty"`
 	// Probability in [0,1], if the cue asked to compete, is e^(Score/t) over the sum of that over all competitors, with
 	// t = 0.354, and ln(1+Answer.Searched) nats for "none of these". It orders hits as Score does and falls with every
-	// further rival. It is not calibrated: nobody has measured how often the memory meant is the hit with probability p.
+	// further rival. It is not calibrated but too sure: over 383 questions about dialogues (LoCoMo), asked by words, the
+	// best hit's probability is .79 in the mean, and it is among the evidence for .39 of them.
 	Probability *float64 `json:"probability,omitempty"`
 }
 
