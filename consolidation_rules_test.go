@@ -192,6 +192,38 @@ func TestLaterRestatementsJoin(t *testing.T) {
 	}
 }
 
+// TestMembersAreStillKnown: a concept hides its members from recall of today only.
+func TestMembersAreStillKnown(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	ids := restate(t, s, 3, nil)
+	w.clock.set(day(20))
+	id := consolidateIn(t, s, engram.ConsolidateOptions{}).Concepts[0].ID
+	w.clock.set(day(30))
+	for range 2 {
+		s = w.def()
+		cue := engram.Cue{Text: "green bicycle"}
+		want(t, "recall today", recall(t, s, cue), []string{id})
+		cue.AsOf = day(10)
+		then := recall(t, s, cue)
+		slices.Sort(then)
+		want(t, "recall as of before", then, ids)
+		cue.AsOf = day(25)
+		want(t, "recall as of after", recall(t, s, cue), []string{id})
+		for _, member := range ids {
+			m, err := s.Get(t.Context(), member)
+			history, historyErr := s.History(t.Context(), member)
+			if err != nil || historyErr != nil || m.ArchivedAt.IsZero() || len(history) != 1 {
+				t.Errorf("member %s = %+v, %v; history %v, %v", member, m, err, history, historyErr)
+			}
+		}
+		if err := s.Seal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.reopen()
+	}
+}
+
 func TestConceptsAreSuperseded(t *testing.T) {
 	s := newWorld(t, engram.Options{}).def()
 	restate(t, s, 3, nil)
