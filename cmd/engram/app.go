@@ -76,7 +76,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
 		a.statsCommand(), a.evalCommand(), a.verifyCommand(), a.repairCommand(), a.versionCommand(),
-		a.heldCommand(), a.contradictionsCommand(),
+		a.queryCommand(), a.heldCommand(), a.contradictionsCommand(),
 		exitCodesTopic(),
 	)
 	root.SetHelpCommand(helpCommand())

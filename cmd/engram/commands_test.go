@@ -175,6 +175,25 @@ func TestServeConsolidates(t *testing.T) {
 	}
 }
 
+func TestQuery(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "--speaker", "Ada", "--source", "book", "the ferry is late")
+		c.ok("remember", "--id", "b", "--speaker", "Bo", "the ferry is early")
+		wantIn(t, "query", c.ok("query", `RECALL "ferry" WHERE source = "book" OR speaker = "Cy"`), "1. ", "the ferry is late")
+		out := c.okIn(`RECALL WHERE NOT source EXISTS`, "query", "--json", "-")
+		wantIn(t, "query", out, `"query":"RECALL WHERE NOT source EXISTS","recall":{"hits":[{"id":"b"`, `"searched":1`)
+		bad := c.run("", "query", `RECALL "ferry" WHERE sorce = "book"`)
+		if bad.code != 2 || bad.out != "" {
+			t.Errorf("a bad query = exit %d: %s", bad.code, bad.out)
+		}
+		wantIn(t, "stderr", bad.err, "  RECALL \"ferry\" WHERE sorce = \"book\"\n                       ^^^^^\n", "column 22",
+			"did you mean source?")
+		if late := c.run("", "query", `RECALL "ferry" WITHIN 1ns`); late.code != 9 {
+			t.Errorf("a query without time = exit %d: %s", late.code, late.err)
+		}
+	})
+}
+
 func TestReinforced(t *testing.T) {
 	eachMode(t, func(t *testing.T, c *cli) {
 		wantIn(t, "first", c.ok("remember", "--id", "a", "the same"), "created a (version 1)")
@@ -459,6 +478,16 @@ func TestBothBackendsSayTheSame(t *testing.T) {
 		{"held", "b", "--valid-at", "2025-05-04", "--json"},
 		{"held", "a", "--valid-at", "2025-05-04", "--as-of", "2020-01-01"},
 		{"held", "a"},
+		{"query", `RECALL "noise" WHERE speaker = ""`},
+		{"query", "EXPLAIN RECALL 'foxes'", "LIMIT 1", "--json"},
+		{"query", `RECALL "noise foxes" WHERE NOT id = "a"`, "--json"},
+		{"query", `RECALL "x" WHERE speeker = "Ada"`},
+		{"query", `FORGET "x"`, "--json"},
+		{"query", `SPREAD "a"`},
+		{"query", `SPREAD "nobody"`},
+		{"query", `COMPLETE "noise" FIELDS kind`},
+		{"query", `PREDICT "a"`},
+		{"query", `EXPLAIN CONSOLIDATE`},
 		{"contradictions"},
 		{"contradictions", "a", "--json"},
 		{"contradictions", "nobody"},

@@ -58,6 +58,7 @@ type API struct {
 	passes  *wire.Decoder[wire.Consolidate]
 	undos   *wire.Decoder[wire.UndoConsolidation]
 	before  *wire.Decoder[engram.Precedent]
+	queries *wire.Decoder[wire.Query]
 }
 
 var _ http.Handler = (*API)(nil)
@@ -82,6 +83,7 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		passes:  wire.NewDecoder[wire.Consolidate](),
 		undos:   wire.NewDecoder[wire.UndoConsolidation](),
 		before:  wire.NewDecoder[engram.Precedent](),
+		queries: wire.NewDecoder[wire.Query](),
 	}
 	a.streams, a.end = context.WithCancel(context.Background())
 	byPath := map[string][]route{}

@@ -55,11 +55,12 @@ func memoryRoutes() []route {
 	}
 }
 
-// timeRoutes tell what was true, and what cannot be true together.
+// timeRoutes tell what was true, what cannot be true together, and what a query asks.
 func timeRoutes() []route {
 	const get = http.MethodGet
 	return []route{
 		{method: get, path: pathMemory + "/held", params: []string{"valid_at", "as_of"}, handle: (*API).heldAt},
+		{method: http.MethodPost, path: pathSpace + "/query", body: bodyJSON, max: maxBody, handle: (*API).query},
 		{method: get, path: pathSpace + "/contradictions", params: []string{"id"}, handle: (*API).contradictions},
 	}
 }

@@ -2,12 +2,38 @@ package httpapi_test
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server/problem"
 	"github.com/orchard9/engram-go/server/wire"
 )
+
+func TestQuery(t *testing.T) {
+	d := open(t)
+	const route = "/v1/spaces/default/query"
+	d.want(201, "POST", memories, `{"id":"a","content":"plums are green","source":"book"}`, nil)
+	d.want(201, "POST", memories, `{"id":"b","content":"plums are blue"}`, nil)
+	var result wire.Result
+	d.want(200, "POST", route, `{"query":"recall 'plums' where source exists"}`, &result)
+	if result.Query != `RECALL "plums" WHERE source EXISTS` || len(result.Recall.Hits) != 1 || result.Recall.Hits[0].ID != "a" {
+		t.Errorf("query = %+v", result)
+	}
+	d.want(200, "POST", route, `{"query":"EXPLAIN CONSOLIDATE"}`, &result)
+	if result.Consolidate == nil || !result.Consolidate.DryRun {
+		t.Errorf("query = %+v", result)
+	}
+	var p problem.Problem
+	d.want(400, "POST", route, `{"query":"RECALL WHERE sorce EXISTS"}`, &p)
+	if p.Field != "query" || p.Value != "sorce" || !strings.Contains(p.Detail, "column 14") ||
+		!strings.Contains(p.Detail, "did you mean source?") {
+		t.Errorf("a bad query = %+v", p)
+	}
+	d.want(504, "POST", route, `{"query":"RECALL \"plums\" WITHIN 1ns"}`, nil)
+	d.want(404, "POST", route, `{"query":"SPREAD \"nobody\""}`, nil)
+}
 
 func TestTime(t *testing.T) {
 	d := open(t)
