@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -94,6 +95,9 @@ func weightOf(l Link) float64 {
 func link(tx *store.Tx, from string, l Link) error {
 	if from == l.To {
 		return &InvalidError{Field: "to", Value: quote(l.To), Allowed: "a memory cannot be associated with itself"}
+	}
+	if err := isolate.Fault("engram/link"); err != nil {
+		return err
 	}
 	if _, ok, err := tx.Lookup(l.To); err != nil || !ok {
 		return orNotFound(err, l.To)

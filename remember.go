@@ -9,6 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -128,6 +129,9 @@ func (s *Space) rememberOne(tx *store.Tx, p *pending, now time.Time) error {
 		if k, ok := tx.Key(key); ok {
 			return p.repeat(k)
 		}
+	}
+	if err := isolate.Fault("engram/remember"); err != nil {
+		return err
 	}
 	f, known, gone, err := p.findKnown(tx, now)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -187,6 +188,9 @@ func (im *importer) strict(batch []numbered, before ImportReport, deferred int) 
 
 // store stages one line. Every refusal comes before the first thing is staged.
 func (im *importer) store(tx *store.Tx, n *numbered) error {
+	if err := isolate.Fault("engram/import"); err != nil {
+		return err
+	}
 	if n.Version == 0 {
 		return im.storeDraft(tx, n)
 	}

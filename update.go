@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -53,6 +54,9 @@ func active(tx *store.Tx, id string, now time.Time) (store.Found, *store.Record,
 }
 
 func update(sp *store.Space, tx *store.Tx, id string, change *Change, now time.Time) (Outcome, error) {
+	if err := isolate.Fault("engram/update"); err != nil {
+		return Outcome{}, err
+	}
 	f, old, err := active(tx, id, now)
 	if err != nil {
 		return Outcome{}, err

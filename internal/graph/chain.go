@@ -97,6 +97,7 @@ func (c *Chain) appendTo(s *session, row uint32) {
 	s.torn = true
 	c.links.At(row).prev.Store(s.tail + 1)
 	c.links.At(s.tail).next.Store(row + 1)
+	isolate.Point("graph/chain.append")
 	s.tail = row
 	s.count++
 	switch {
@@ -133,11 +134,13 @@ func (c *Chain) join(s *session, ahead, row, follower uint32) {
 	own.next.Store(follower + 1)
 	if follower == s.head {
 		behind.prev.Store(row + 1)
+		isolate.Point("graph/chain.head")
 		s.head = row
 		return
 	}
 	own.prev.Store(ahead + 1)
 	behind.prev.Store(row + 1)
+	isolate.Point("graph/chain.join")
 	c.links.At(ahead).next.Store(row + 1)
 }
 

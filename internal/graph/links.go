@@ -242,6 +242,7 @@ func (l *Links) add(step *change, entry uint32, k key, weight float32, position 
 	r.to, r.kind, r.outgoing, r.weight, r.since = k.to, k.kind, k.outgoing, weight, position
 	r.ended.Store(isolate.Never)
 	step.done = append(step.done, altered{entry: entry, key: k, position: position, added: true})
+	isolate.Point("graph/link")
 	list.n.Store(n + 1)
 }
 
@@ -306,6 +307,7 @@ func (c *change) end(entry uint32, r *record, position uint64) {
 		entry: entry, key: key{r.to, r.kind, r.outgoing}, position: position, added: false,
 	})
 	r.ended.Store(position)
+	isolate.Point("graph/unlink")
 }
 
 // alter runs fn and returns what takes it back. If fn panics, what it did is taken back at once.

@@ -200,9 +200,11 @@ func (x *Index) Add(row uint32, p *Prepared) {
 	}
 	x.next.Store(uint64(row) + 1)
 	p.settle(x)
+	isolate.Point("lexical/settled")
 	x.lengths.Set(row, p.length)
 	for batch := range slices.Chunk(p.counts, appendBatch) {
 		x.appendAll(row, batch)
+		isolate.Point("lexical/postings")
 	}
 	x.addedSize.Add(int64(len(p.counts)))
 }

@@ -57,6 +57,7 @@ func (h *Hot) Add(id Identity, idHash uint64, body []byte, vector []float32) uin
 		h.addVector(slot, vector)
 	}
 	h.rows.Set(slot, r)
+	isolate.Point("segment/row")
 	h.sizeBytes.Add(int64(len(body)))
 	return slot
 }
@@ -96,6 +97,7 @@ func (h *Hot) addVector(slot uint32, vector []float32) {
 		h.pages.Store(&pages)
 		h.sizeBytes.Add(int64(GroupSize * floats * 4))
 	}
+	isolate.Point("segment/vector")
 	page := pages[h.vectors/GroupSize]
 	copy(page.floats[at*floats:], vector)
 	page.slots[at] = slot

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/vec"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
@@ -36,19 +37,31 @@ func Seal(f File, h *Hot) (sizeBytes int64, err error) {
 	if err := removeIfThere(f.FS, aside); err != nil {
 		return 0, fmt.Errorf("clear leftover of an earlier sealing: %w", err)
 	}
+	if err := isolate.Fault("segment/create"); err != nil {
+		return 0, err
+	}
 	file, err := f.FS.Create(aside)
 	if err != nil {
 		return 0, fmt.Errorf("create segment: %w", err)
 	}
 	sizeBytes, err = writeSegment(f, file, h)
 	if err == nil {
+		err = isolate.Fault("segment/sync")
+	}
+	if err == nil {
 		err = file.Sync()
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		return 0, fmt.Errorf("write segment: %w", errors.Join(err, f.FS.Remove(aside)))
 	}
+	if err := isolate.Fault("segment/rename"); err != nil {
+		return 0, err
+	}
 	if err := f.FS.Rename(aside, f.Path()); err != nil {
 		return 0, fmt.Errorf("name segment: %w", errors.Join(err, f.FS.Remove(aside)))
+	}
+	if err := isolate.Fault("segment/directory"); err != nil {
+		return 0, err
 	}
 	if err := f.FS.SyncDir(f.Dir); err != nil {
 		return 0, fmt.Errorf("sync segment directory: %w", errors.Join(err, f.FS.Remove(f.Path())))

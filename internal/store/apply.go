@@ -39,7 +39,9 @@ func (o *putOp) apply(tx *Tx) error {
 	if exists {
 		entry = found.entry
 	}
+	isolate.Point("store/put.row")
 	t.stageRow(row, entry, r, len(o.vector) > 0, prepared)
+	isolate.Point("store/put.indexed")
 	tx.view.Rows = row + 1
 	tx.view.Docs++
 	tx.view.KnownDocs++
@@ -71,14 +73,18 @@ func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepar
 		Pinned: r.Pin, HasVector: hasVector,
 	})
 	t.recorded.Set(row, r.UpdatedAt.Nanos)
+	isolate.Point("store/put.facts")
 	t.words.Add(row, p)
+	isolate.Point("store/put.words")
 	t.setEnd(row, isolate.Never)
 }
 
 // stageEntry fills everything that is kept per entry and makes it findable.
 func (t *table) stageEntry(entry, row uint32, hash uint64, r *Record) {
 	t.setFirst(entry, row)
+	isolate.Point("store/entry.first")
 	t.ids.Insert(hash, entry, t.wanted)
+	isolate.Point("store/entry.id")
 	t.scopes.Insert(scopeHash(r), entry, t.wanted)
 }
 
@@ -98,6 +104,7 @@ func (t *table) wanted(entry uint32) bool { return t.ends.End(t.first(entry)) !=
 func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
 	old := found.state
 	tx.endRow(old.row)
+	isolate.Point("store/version.ended")
 	st := old.change(tx.position)
 	st.row = row
 	previous := old.versions
@@ -117,6 +124,7 @@ func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
 	st.supersededBy, st.until, st.supersededAt = "", Time{Nanos: NoTime}, NoTime
 	tx.setState(found.entry, st)
 	tx.t.scopes.Insert(scopeHash(r), found.entry, tx.t.wanted)
+	isolate.Point("store/version.found")
 	tx.s.insertChain(row, r)
 }
 
@@ -129,9 +137,11 @@ func (o *archiveOp) apply(tx *Tx) error {
 		return nil
 	}
 	tx.endRow(f.Row)
+	isolate.Point("store/archive.ended")
 	st := f.state.change(tx.position)
 	st.archivedAt = o.at
 	tx.setState(f.entry, st)
+	isolate.Point("store/archive.state")
 	tx.view.Archived++
 	tx.view.Memories--
 	return nil
@@ -143,9 +153,11 @@ func (o *eraseOp) apply(tx *Tx) error {
 		return err
 	}
 	tx.endRow(f.Row)
+	isolate.Point("store/erase.ended")
 	undo, removed := tx.t.links.Clear(f.entry, tx.position)
 	tx.undo = append(tx.undo, undo)
 	tx.view.LinkCount -= removed
+	isolate.Point("store/erase.links")
 	st := f.state.change(tx.position)
 	st.erased = true
 	tx.setState(f.entry, st)
@@ -167,10 +179,12 @@ func (o *supersedeOp) apply(tx *Tx) error {
 		tx.t.knownEnds(tx.s.hot.base + tx.s.hot.seg.Rows())
 		tx.undo = append(tx.undo, func() { tx.t.known.Store(nil) })
 	}
+	isolate.Point("store/supersede.known")
 	tx.endCurrent(f.Row)
 	st := f.state.change(tx.position)
 	st.supersededBy, st.until, st.supersededAt = o.by, o.until, o.at
 	tx.setState(f.entry, st)
+	isolate.Point("store/supersede.state")
 	return nil
 }
 
@@ -182,6 +196,7 @@ func (o *absentOp) apply(tx *Tx) error {
 	st := f.state.change(tx.position)
 	st.absent = append(slices.Clone(st.absent), o.Span)
 	tx.setState(f.entry, st)
+	isolate.Point("store/absent")
 	return nil
 }
 
@@ -193,6 +208,7 @@ func (o *reinforceOp) apply(tx *Tx) error {
 	st := f.state.change(tx.position)
 	st.reinforced = o.count
 	tx.setState(f.entry, st)
+	isolate.Point("store/reinforce")
 	return nil
 }
 
@@ -205,6 +221,7 @@ func (o *linkOp) apply(tx *Tx) error {
 		tx.view.LinkCount++
 	}
 	tx.undo = append(tx.undo, tx.t.links.Set(from.entry, to.entry, o.linkType, o.weight, tx.position))
+	isolate.Point("store/link")
 	return nil
 }
 
@@ -222,6 +239,7 @@ func (o *unlinkOp) apply(tx *Tx) error {
 		return err
 	}
 	tx.removeLink(from.entry, to.entry, o.linkType)
+	isolate.Point("store/unlink")
 	return nil
 }
 
@@ -229,5 +247,6 @@ func (o *keyOp) apply(tx *Tx) error {
 	tx.s.stageKey(o.Key)
 	place := tx.s.nextKey - 1
 	tx.undo = append(tx.undo, func() { tx.t.keyList.Set(place, Key{}) })
+	isolate.Point("store/key")
 	return nil
 }

@@ -58,6 +58,9 @@ func (s *Space) loadSegments() error {
 	if err := s.removeLeftovers(); err != nil {
 		return err
 	}
+	if err := isolate.Fault("store/open.state"); err != nil {
+		return err
+	}
 	st, err := s.readState()
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/orchard9/engram-go/internal/ann"
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
@@ -107,6 +108,9 @@ func writeFile(fsys vfs.FS, name string, h codec.Header, body []byte) (sizeBytes
 	if err := fsys.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return 0, fmt.Errorf("clear leftover: %w", err)
 	}
+	if err := isolate.Fault("store/file.create"); err != nil {
+		return 0, err
+	}
 	f, err := fsys.Create(aside)
 	if err != nil {
 		return 0, fmt.Errorf("create file: %w", err)
@@ -117,8 +121,14 @@ func writeFile(fsys vfs.FS, name string, h codec.Header, body []byte) (sizeBytes
 	if err = errors.Join(err, f.Close()); err != nil {
 		return 0, fmt.Errorf("write file: %w", errors.Join(err, fsys.Remove(aside)))
 	}
+	if err := isolate.Fault("store/file.rename"); err != nil {
+		return 0, err
+	}
 	if err := fsys.Rename(aside, name); err != nil {
 		return 0, fmt.Errorf("name file: %w", errors.Join(err, fsys.Remove(aside)))
+	}
+	if err := isolate.Fault("store/file.directory"); err != nil {
+		return 0, err
 	}
 	if err := fsys.SyncDir(filepath.Dir(name)); err != nil {
 		return 0, fmt.Errorf("sync directory: %w", err)

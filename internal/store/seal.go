@@ -117,11 +117,17 @@ func (s *Space) seal(cp checkpoint) error {
 	if err := s.log.Commit(wal.LSN(cp.position)); err != nil {
 		return err
 	}
+	if err := isolate.Fault("store/seal.rows"); err != nil {
+		return err
+	}
 	old := s.man.state.number
 	next := *s.man
 	warm, err := s.sealRows(cp, &next)
 	if err != nil {
 		return err
+	}
+	if err := isolate.Fault("store/seal.state"); err != nil {
+		return errors.Join(err, closeWarm(warm))
 	}
 	if next.state, err = s.writeState(cp); err == nil {
 		next.position, next.settings.Dim, next.nextFile = cp.position, cp.dim, s.man.nextFile
@@ -132,6 +138,7 @@ func (s *Space) seal(cp checkpoint) error {
 		// another one is durable.
 		return errors.Join(err, closeWarm(warm))
 	}
+	isolate.Point("store/seal.swap")
 	s.swap(cp, warm, &next)
 	return s.letGo(old, cp.position)
 }
@@ -145,6 +152,9 @@ func (s *Space) letGo(oldState, position uint64) error {
 	defer s.filesMu.Unlock()
 	if s.pins > 0 {
 		return nil
+	}
+	if err := isolate.Fault("store/seal.sweep"); err != nil {
+		return err
 	}
 	s.sweep()
 	return s.log.Trim(wal.LSN(position + 1))

@@ -188,6 +188,9 @@ func newSpace(o Options) (*Space, error) {
 func (s *Space) replay() error {
 	view := s.staged
 	s.view.Store(&view)
+	if err := isolate.Fault("store/open.log"); err != nil {
+		return err
+	}
 	if err := s.requireLog(); err != nil {
 		return err
 	}
@@ -230,6 +233,9 @@ func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
 	ops, err := readFrame(payload)
 	if err != nil {
 		return fmt.Errorf("log record %d: %w", lsn, err)
+	}
+	if err := isolate.Fault("store/open.frame"); err != nil {
+		return err
 	}
 	tx := s.begin(uint64(lsn))
 	tx.replay = true
@@ -329,6 +335,9 @@ func (s *Space) stage(op string, fn func(*Tx) error) (view View, events bool, er
 	}()
 	err = isolate.Do(op, s.name, nil, func() error {
 		if err := fn(tx); err != nil || tx.ops == 0 {
+			return err
+		}
+		if err := isolate.Fault("store/append"); err != nil {
 			return err
 		}
 		lsn, err := s.log.Append(tx.frame.Buf)

@@ -79,7 +79,13 @@ const keptFrame = 1 << 16
 
 // do stages an op and adds it to the frame.
 func (tx *Tx) do(o op) error {
+	if err := isolate.Fault("store/op"); err != nil {
+		return err
+	}
 	if err := o.apply(tx); err != nil {
+		return err
+	}
+	if err := isolate.Fault("store/encode"); err != nil {
 		return err
 	}
 	if tx.ops == 0 {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/orchard9/engram-go/internal/isolate"
 )
 
 // batch is a group of records that are made durable together.
@@ -179,12 +181,19 @@ func (l *Log) write(records []byte) error {
 			}
 			continue
 		}
+		if err := isolate.Fault("wal/write"); err != nil {
+			return err
+		}
 		if err := writeAll(l.active, records[:n], l.off); err != nil {
 			return fmt.Errorf("write log: %w", err)
+		}
+		if err := isolate.Fault("wal/sync"); err != nil {
+			return err
 		}
 		if err := l.active.SyncData(); err != nil {
 			return fmt.Errorf("sync log: %w", err)
 		}
+		isolate.Point("wal/synced")
 		l.off += int64(n)
 		l.clean = clean
 		l.durable.Store(uint64(last))
@@ -242,6 +251,9 @@ func recordLen(b []byte) int64 { return recordSize(int(binary.LittleEndian.Uint3
 // file's first LSN says so. The old file is sealed when the new one exists, so that a missing last file is noticed.
 // The caller has the turn.
 func (l *Log) rotate(need int64) error {
+	if err := isolate.Fault("wal/rotate"); err != nil {
+		return err
+	}
 	f := &logFile{number: l.number + 1, first: l.Durable() + 1}
 	want := max(l.nextSize(), roundUp(fileHeader+need+recordHeader, pageBytes))
 	s, recycled := l.takeSpare(want)
@@ -254,6 +266,9 @@ func (l *Log) rotate(need int64) error {
 	file, err := l.o.adopt(s.path, *f)
 	if err != nil {
 		return err
+	}
+	if err := isolate.Fault("wal/rotated"); err != nil {
+		return errors.Join(err, file.Close())
 	}
 	if err := l.seal(); err != nil {
 		return errors.Join(err, file.Close())

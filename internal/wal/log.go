@@ -87,6 +87,9 @@ func (l *Log) Append(payload []byte) (LSN, error) {
 	if len(payload) > l.o.MaxRecordBytes {
 		return 0, fmt.Errorf("append %d bytes, at most %d are allowed: %w", len(payload), l.o.MaxRecordBytes, ErrTooLarge)
 	}
+	if err := isolate.Fault("wal/append"); err != nil {
+		return 0, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -181,14 +184,22 @@ func (l *Log) prepare() {
 	s, done := l.newSpareLocked(l.nextSize()), make(chan struct{})
 	l.preparing = done
 	l.background.Go(func() {
-		err := isolate.Do("prepare log file", "", nil, func() error { return l.o.makeSpare(s.path, s.size) })
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if err == nil {
-			l.spares = append(l.spares, s)
-		}
-		l.preparing = nil
-		close(done)
+		err := errors.New("prepare log file: the goroutine ended before it was done")
+		defer func() { // also where the goroutine ends: a rotation waits for this
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if err == nil {
+				l.spares = append(l.spares, s)
+			}
+			l.preparing = nil
+			close(done)
+		}()
+		err = isolate.Do("prepare log file", "", nil, func() error {
+			if err := isolate.Fault("wal/spare"); err != nil {
+				return err
+			}
+			return l.o.makeSpare(s.path, s.size)
+		})
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
@@ -33,6 +34,9 @@ func Open(o Options, after LSN, apply func(lsn LSN, payload []byte) error) (*Log
 	}
 	if err := o.FS.MkdirAll(o.Dir); err != nil {
 		return nil, Recovery{}, fmt.Errorf("make log directory: %w", err)
+	}
+	if err := isolate.Fault("wal/open"); err != nil {
+		return nil, Recovery{}, err
 	}
 	numbers, spares, err := o.list()
 	if err != nil {

@@ -1,6 +1,10 @@
 package wal
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/orchard9/engram-go/internal/isolate"
+)
 
 // Trim drops files all of whose records are durable and have LSNs below before; the file being written stays, and so
 // do the newest files as long as they hold less than Options.KeepBytes. Up to Options.Spares of those dropped are
@@ -72,7 +76,15 @@ func (l *Log) trim(f *logFile, s spare) error {
 	}
 	l.files = l.files[1:]
 	l.mu.Unlock()
-
+	gone := false
+	defer func() { // also where the file system panics: a file that stays must not be behind a gap
+		if !gone {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.files = append([]*logFile{f}, l.files...)
+		}
+	}()
+	isolate.Point("wal/trim")
 	path := l.o.logPath(f.number)
 	var err error
 	if s.path != "" {
@@ -81,11 +93,9 @@ func (l *Log) trim(f *logFile, s spare) error {
 		err = l.o.FS.Remove(path)
 	}
 	if err != nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.files = append([]*logFile{f}, l.files...)
 		return err
 	}
+	gone = true
 	if err := l.syncDir(); err != nil || s.path == "" {
 		return err
 	}

@@ -1,0 +1,10 @@
+//go:build !faults
+
+package isolate
+
+// Point marks a step of a write path, as room/step, at which the tests with the build tag faults let an operation
+// panic or its goroutine end. In this build it is nothing: an empty function that the compiler takes away.
+func Point(string) {}
+
+// Fault is Point for a step that can fail, where the tests also inject an error.
+func Fault(string) error { return nil }
