@@ -29,6 +29,11 @@ diff=$(go fix -diff ./... 2>&1 || true)
 step "tests: the README's command"
 go test ./...
 
+step "faults: every step of every write path fails, in every way"
+go vet -tags faults . ./internal/isolate ./internal/store
+go test -tags faults -run '^(TestFaultMatrix|TestEveryStepHasAPoint|TestEveryMechanismMatters|TestCallsFailAlone)$' -v . ./internal/store |
+	grep -vE '^ +faults_test.go|^=== '
+
 if command -v gcc >/dev/null 2>&1; then
 	step "tests with the race detector, where goroutines meet"
 	CGO_ENABLED=1 go test -race -short . ./internal/isolate ./internal/wal ./internal/lexical ./internal/graph ./internal/store ./server/...

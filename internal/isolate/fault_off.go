@@ -6,5 +6,8 @@ package isolate
 // panic or its goroutine end. In this build it is nothing: an empty function that the compiler takes away.
 func Point(string) {}
 
+// Off is false: tests with the tag faults switch a mechanism off, to show that something fails without it.
+func Off(string) bool { return false }
+
 // Fault is Point for a step that can fail, where the tests also inject an error.
 func Fault(string) error { return nil }

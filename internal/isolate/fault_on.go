@@ -2,7 +2,10 @@
 
 package isolate
 
-import "sync/atomic"
+import (
+	"os"
+	"sync/atomic"
+)
 
 // hook is what Point and Fault call; nil calls nothing. It exists in builds with the tag faults only.
 var hook atomic.Pointer[func(name string) error]
@@ -13,6 +16,12 @@ func OnPoint(fn func(name string) error) (undo func()) {
 	old := hook.Swap(&fn)
 	return func() { hook.Store(old) }
 }
+
+// EnvOff names the environment variable that switches one mechanism off.
+const EnvOff = "ENGRAM_FAULTS_OFF"
+
+// Off reports whether a mechanism is switched off, by the environment of the process.
+func Off(mechanism string) bool { return os.Getenv(EnvOff) == mechanism }
 
 // Point marks a step of a write path, as room/step.
 func Point(name string) {

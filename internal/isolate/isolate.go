@@ -62,6 +62,9 @@ func Do(op, space string, onExit func(error), fn func() error) (err error) {
 		if finished {
 			return
 		}
+		if Off("recover") {
+			return
+		}
 		value := recover()
 		failure := &PanicError{Op: op, Space: space, Value: value, Stack: debug.Stack()}
 		err = failure

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -117,7 +118,7 @@ func TestFaultMatrix(t *testing.T) {
 			kinds = append(kinds, "error")
 		}
 		for _, kind := range kinds {
-			for _, nth := range hitsTried {
+			for _, nth := range hitsTried(t) {
 				m := &matrix{t: t, trap: &trap{name: name, kind: kind, nth: nth}}
 				outcome := m.run()
 				if nth > 1 && outcome == outcomeNotReached {
@@ -139,8 +140,24 @@ func TestFaultMatrix(t *testing.T) {
 	fmt.Printf("fault matrix: %d points x {panic, goexit, error} = %d faults: %v; losses 0\n", len(names), cases, outcomes)
 }
 
-// hitsTried are the hits of a point that are made to fail: the first, and some in the middle of larger operations.
-var hitsTried = []int64{1, 2, 5}
+// hitsTried are the hits of a point that are made to fail: the first, and some in the middle of larger operations. With
+// ENGRAM_FAULT_HITS=n the first n all are.
+func hitsTried(t *testing.T) []int64 {
+	t.Helper()
+	text := os.Getenv("ENGRAM_FAULT_HITS")
+	if text == "" {
+		return []int64{1, 2, 5}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		t.Fatalf("ENGRAM_FAULT_HITS is %q, want a number above 0", text)
+	}
+	var hits []int64
+	for i := range n {
+		hits = append(hits, i+1)
+	}
+	return hits
+}
 
 const (
 	outcomeNotReached = "not reached"
@@ -195,6 +212,7 @@ func (m *matrix) everything() []action {
 		{kind: "supersede", id: "bb", other: "new", at: 9},
 		{kind: "reinforce", id: "ccc", count: 4, at: 9},
 		{kind: "key", key: store.Key{Name: "k", ID: "new"}},
+		{kind: "absent", id: "ccc", at: 2},
 		{kind: "archive", id: "ee", at: 9},
 		{kind: "erase", id: "fff"},
 	}

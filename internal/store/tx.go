@@ -43,10 +43,13 @@ type Event struct {
 // abort takes back everything staged. It consists of plain stores only, so it cannot fail half way. What was changed
 // goes first: a change to a row of this very write is taken back to that row being current.
 func (tx *Tx) abort() {
-	for i := len(tx.undo) - 1; i >= 0; i-- {
+	for i := len(tx.undo) - 1; i >= 0 && !isolate.Off("undo"); i-- {
 		tx.undo[i]()
 	}
 	hot := tx.s.hot
+	if isolate.Off("void rows") {
+		return
+	}
 	hot.seg.Void(tx.firstHot)
 	for slot := tx.firstHot; slot < hot.seg.Rows(); slot++ {
 		if tx.t.ends.End(hot.base+slot) != 0 {
@@ -87,6 +90,10 @@ func (tx *Tx) do(o op) error {
 	}
 	if err := isolate.Fault("store/encode"); err != nil {
 		return err
+	}
+	if isolate.Off("publish last") {
+		view := tx.view
+		tx.s.view.Store(&view)
 	}
 	if tx.ops == 0 {
 		tx.frame.Buf = tx.s.frame // the log copies it, and one writer at a time is here

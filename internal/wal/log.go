@@ -192,7 +192,9 @@ func (l *Log) prepare() {
 				l.spares = append(l.spares, s)
 			}
 			l.preparing = nil
-			close(done)
+			if !isolate.Off("wake waiters") {
+				close(done)
+			}
 		}()
 		err = isolate.Do("prepare log file", "", nil, func() error {
 			if err := isolate.Fault("wal/spare"); err != nil {

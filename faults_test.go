@@ -1,0 +1,85 @@
+//go:build faults
+
+package engram_test
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/isolate"
+)
+
+// TestCallsFailAlone lets each call of the API fail where it decides, in each way: the call fails, nothing of it is
+// there, and the same call then works.
+func TestCallsFailAlone(t *testing.T) {
+	calls := map[string]func(s *engram.Space) error{
+		"engram/remember": func(s *engram.Space) error {
+			_, err := s.RememberBatch(t.Context(), []engram.Draft{{ID: "x", Content: "one"}, {ID: "y", Content: "two"}})
+			return err
+		},
+		"engram/update": func(s *engram.Space) error {
+			_, err := s.Update(t.Context(), "a", engram.Change{Content: new("changed")})
+			return err
+		},
+		"engram/link": func(s *engram.Space) error {
+			return s.Link(t.Context(), "a", engram.Link{To: "b"})
+		},
+		"engram/import": func(s *engram.Space) error {
+			_, err := s.Import(t.Context(), strings.NewReader(`{"id":"z","content":"three"}`), engram.ImportOptions{})
+			return err
+		},
+	}
+	injected := errors.New("injected")
+	for point, call := range calls {
+		for _, kind := range []string{"panic", "goexit", "error"} {
+			w := newWorld(t, engram.Options{})
+			remember(t, w.def(), engram.Draft{ID: "a", Content: "the harbour"})
+			remember(t, w.def(), engram.Draft{ID: "b", Content: "the boat"})
+			before := state(t, w.def())
+			undo := isolate.OnPoint(func(name string) error {
+				switch {
+				case name != point:
+					return nil
+				case kind == "panic":
+					panic(injected)
+				case kind == "goexit":
+					runtime.Goexit()
+				}
+				return injected
+			})
+			var err error
+			returned := false
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				err = call(w.def())
+				returned = true
+			}()
+			<-done
+			undo()
+			var panicked *engram.PanicError
+			switch {
+			case returned == (kind == "goexit"), returned && !errors.Is(err, injected):
+				t.Errorf("%s, %s: returned %v, %v", point, kind, returned, err)
+			case kind == "panic" && (!errors.As(err, &panicked) || panicked.Space != engram.DefaultSpace):
+				t.Errorf("%s, %s = %v, want a *PanicError that names the space", point, kind, err)
+			}
+			if diff := cmp.Diff(before, state(t, w.def())); diff != "" {
+				t.Errorf("%s, %s left something (-before +after):\n%s", point, kind, diff)
+			}
+			if err := call(w.def()); err != nil {
+				t.Errorf("%s after %s: the same call = %v", point, kind, err)
+			}
+			after := state(t, w.def())
+			w.reopen()
+			if diff := cmp.Diff(after, state(t, w.def())); diff != "" {
+				t.Errorf("%s, %s, reopened (-before +after):\n%s", point, kind, diff)
+			}
+		}
+	}
+}
