@@ -33,10 +33,14 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 			return err
 		}
 		limit := q.Limit
-		if cue.Compete {
-			q.Limit = min(max(limit, leastRivals), recall.MaxLimit)
+		if cue.Distinct {
+			q.Limit = min(limit*distinctOf, recall.MaxLimit)
 		}
-		found, err := s.db.recall.Recall(ctx, corpusOf(v, &cue, now), q)
+		if cue.Compete {
+			q.Limit = min(max(q.Limit, leastRivals), recall.MaxLimit)
+		}
+		corpus := corpusOf(v, &cue, now)
+		found, err := s.db.recall.Recall(ctx, corpus, q)
 		if err != nil {
 			return err
 		}
@@ -47,15 +51,19 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 		var chances []float64
 		if cue.Compete {
 			var none float64
-			chances, none = compete(found.Hits, found.Searched, limit)
+			chances, none = compete(found.Hits, found.Searched, len(found.Hits))
 			answer.None = &none
 		}
 		if len(found.Hits) == 0 && found.Rejected != 0 {
 			answer.Rejected = &found.Rejected
 		}
 		tokens := 0
-		for i := range found.Hits[:min(limit, len(found.Hits))] {
-			hit, err := hitOf(v, &cue, &found.Hits[i], now)
+		chosen, err := choose(v, &cue, corpus, found.Hits, limit)
+		if err != nil {
+			return err
+		}
+		for _, c := range chosen {
+			hit, err := hitOf(v, &cue, &found.Hits[c.place], now)
 			if err != nil {
 				return err
 			}
@@ -65,8 +73,9 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 				return nil
 			}
 			if cue.Compete {
-				hit.Probability = &chances[i]
+				hit.Probability = &chances[c.place]
 			}
+			hit.Similar = c.similar
 			answer.Hits = append(answer.Hits, hit)
 		}
 		return nil

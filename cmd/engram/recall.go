@@ -30,6 +30,7 @@ func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
 	set.IntVar(&f.cue.MaxTokens, "max-tokens", 0, "end the hits before their contents are about this `many` tokens")
 	set.DurationVar(&f.maxTime, "max-time", 0, "give up, with exit code 9, after this `time` such as 50ms")
 	set.StringArrayVar(&f.cue.Without, "without", nil, "leave this `term` out of the score; repeatable, for measuring")
+	set.BoolVar(&f.cue.Distinct, "distinct", false, "let hits that say the same be one that names the others")
 	set.BoolVar(&f.cue.Compete, "compete", false, "say how probable each hit is among its rivals and \"none of these\"")
 }
 
@@ -128,6 +129,9 @@ func (a *app) printAnswer(answer engram.Answer) error {
 			if len(term.Detail) > 0 {
 				a.printf("   %s from %s\n", term.Name, partsLine(term.Detail))
 			}
+		}
+		for _, id := range hit.Similar {
+			a.printf("   the same is said by %s\n", printable(id))
 		}
 		for _, id := range hit.Contradicts {
 			a.printf("   contradicts %s\n", printable(id))

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server/wire"
 )
 
 func TestSpread(t *testing.T) {
@@ -20,5 +21,16 @@ func TestSpread(t *testing.T) {
 	d.want(404, "POST", route, `{"ids":["nobody"]}`, nil)
 	for _, body := range []string{`{}`, `{"ids":["a"],"query":"x"}`, `{"ids":["a","a"]}`} {
 		d.want(400, "POST", route, body, nil)
+	}
+}
+
+func TestDistinct(t *testing.T) {
+	d := open(t)
+	d.want(201, "POST", memories, `{"id":"a","content":"plums are ripe","session":"x"}`, nil)
+	d.want(201, "POST", memories, `{"id":"b","content":"plums are ripe","session":"y"}`, nil)
+	var answer wire.Answer
+	d.want(200, "POST", "/v1/spaces/default/recall", `{"query":"plums","distinct":true}`, &answer)
+	if len(answer.Hits) != 1 || len(answer.Hits[0].Similar) != 1 || answer.Hits[0].Similar[0] != "b" {
+		t.Errorf("distinct hits = %+v", answer)
 	}
 }

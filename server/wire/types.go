@@ -178,6 +178,8 @@ type Hit struct {
 	Why map[string]float64 `json:"why"`
 	// Explain are the parts of the terms, by the terms' names, if the cue asked to explain.
 	Explain map[string][]engram.Part `json:"explain,omitempty"`
+	// Similar are further hits that say the same, if the cue asked for distinct ones.
+	Similar []string `json:"similar,omitempty"`
 	// Contradicts names the memories that are known to say otherwise.
 	Contradicts []string `json:"contradicts,omitempty"`
 	// Probability is that of being the one meant, if the cue asked to compete.
@@ -190,7 +192,7 @@ func FromAnswer(a engram.Answer) Answer {
 	for i, h := range a.Hits {
 		hits[i] = Hit{
 			Memory: h.Memory, Score: h.Score, Why: make(map[string]float64, len(h.Why)), Probability: h.Probability,
-			Contradicts: h.Contradicts,
+			Contradicts: h.Contradicts, Similar: h.Similar,
 		}
 		for _, t := range h.Why {
 			hits[i].Why[t.Name] = t.Value
@@ -212,7 +214,9 @@ func FromAnswer(a engram.Answer) Answer {
 func (a Answer) Engine() engram.Answer {
 	hits := make([]engram.Hit, len(a.Hits))
 	for i, h := range a.Hits {
-		hits[i] = engram.Hit{Memory: h.Memory, Score: h.Score, Probability: h.Probability, Contradicts: h.Contradicts}
+		hits[i] = engram.Hit{
+			Memory: h.Memory, Score: h.Score, Probability: h.Probability, Contradicts: h.Contradicts, Similar: h.Similar,
+		}
 		for name, value := range h.Why {
 			hits[i].Why = append(hits[i].Why, engram.Term{Name: name, Value: value, Detail: h.Explain[name]})
 		}

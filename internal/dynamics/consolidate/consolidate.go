@@ -303,12 +303,21 @@ func (g *grouper) medoid(members []int) int {
 
 // Restates tells for each of items whether it is the same statement as items[0], by the rules of [Groups]; the first is.
 func Restates(items []Item, o Options) []bool {
-	g := &grouper{o: o}
-	places := g.prepare(items)
+	same := Same(items, o)
 	out := make([]bool, len(items))
-	first := slices.Index(places, 0)
-	for i, at := range places {
-		out[at] = i == first || g.compare(&g.items[i], &g.items[first]).same
+	for i := range items {
+		out[i] = i == 0 || same(i, 0)
 	}
 	return out
+}
+
+// Same returns what tells of two different items, by their indices, whether they are restatements of each other, by the
+// rules of [Groups].
+func Same(items []Item, o Options) func(a, b int) bool {
+	g := &grouper{o: o}
+	place := make([]int, len(items))
+	for i, at := range g.prepare(items) {
+		place[at] = i
+	}
+	return func(a, b int) bool { return g.compare(&g.items[place[a]], &g.items[place[b]]).same }
 }

@@ -1,0 +1,70 @@
+package engram_test
+
+import (
+	"fmt"
+	"testing"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+// TestDistinct: what says the same takes one place and is named there; what differs in a number, a speaker or a word
+// that matters keeps its own.
+func TestDistinct(t *testing.T) {
+	s := newWorld(t, engram.Options{}).def()
+	for i, d := range []engram.Draft{
+		{Content: "the green bicycle stands in the shed", Session: "a"},
+		{Content: "in the shed stands the green bicycle", Session: "b"},
+		{Content: "the green bicycle stands in the shed", Session: "c"},
+		{Content: "the green bicycle stands in the shed", Speaker: "Ada"},
+		{Content: "the green bicycle stands not in the shed"},
+		{Content: "the 2 green bicycles stand in the shed"},
+		{Content: "a bicycle", Session: "d"},
+		{Content: "a bicycle", Session: "e"},
+		{Content: "the bicycle was sold in spring to somebody from the harbour"},
+	} {
+		d.ID = fmt.Sprint("m", i)
+		remember(t, s, d)
+	}
+	hits := func(c engram.Cue) map[string][]string {
+		t.Helper()
+		answer, err := s.Recall(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string][]string{}
+		for _, h := range answer.Hits {
+			got[h.ID] = h.Similar
+		}
+		return got
+	}
+	q := engram.Cue{Text: "green bicycle shed", Limit: 20}
+	if got := hits(q); len(got) != 9 || got["m0"] != nil {
+		t.Errorf("without being asked: %v, want 9 hits", got)
+	}
+	q.Distinct = true
+	want(t, "distinct", hits(q), map[string][]string{
+		"m0": {"m1", "m2"}, "m3": nil, "m4": nil, "m5": nil, "m6": {"m7"}, "m8": nil,
+	})
+	q.Limit = 3
+	if got := hits(q); len(got) != 3 {
+		t.Errorf("%d distinct hits of 3 wanted: %v", len(got), got)
+	}
+	q.Compete = true
+	answer, err := s.Recall(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := *answer.None
+	for i, h := range answer.Hits {
+		sum += *h.Probability
+		if i > 0 && *h.Probability > *answer.Hits[i-1].Probability {
+			t.Errorf("probabilities rise: %v", answer.Hits)
+		}
+	}
+	if sum >= 1 {
+		t.Errorf("three of nine have all of the probability: %v", sum)
+	}
+	if _, err := s.Complete(t.Context(), engram.Partial{Cue: q}); err == nil {
+		t.Error("Complete(distinct) = nil error, want a refusal")
+	}
+}
