@@ -82,3 +82,23 @@ func (r remoteSpaces) Get(ctx context.Context, space, id string) (engram.Memory,
 func (r remoteSpaces) History(ctx context.Context, space, id string) ([]engram.Memory, error) {
 	return r.in(space).History(ctx, id)
 }
+
+func (r remoteSpaces) Update(ctx context.Context, space, id string, c engram.Change) (engram.Outcome, error) {
+	return r.in(space).Update(ctx, id, c)
+}
+
+func (r remoteSpaces) Link(ctx context.Context, space, from string, l engram.Link) error {
+	return r.in(space).Link(ctx, from, l)
+}
+
+func (r remoteSpaces) Unlink(ctx context.Context, space, from, to, linkType string) (bool, error) {
+	return r.in(space).Unlink(ctx, from, to, linkType)
+}
+
+func (r remoteSpaces) Stats(ctx context.Context, space string) (engram.SpaceStats, error) {
+	return r.in(space).Stats(ctx)
+}
+
+func (r remoteSpaces) Contradictions(ctx context.Context, space, id string) ([]engram.Contradiction, error) {
+	return r.in(space).Contradictions(ctx, id)
+}

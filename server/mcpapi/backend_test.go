@@ -37,6 +37,24 @@ func (f faulty) History(context.Context, string, string) ([]engram.Memory, error
 	return nil, f.fail()
 }
 
+func (f faulty) Update(context.Context, string, string, engram.Change) (engram.Outcome, error) {
+	return engram.Outcome{}, f.fail()
+}
+
+func (f faulty) Link(context.Context, string, string, engram.Link) error { return f.fail() }
+
+func (f faulty) Unlink(context.Context, string, string, string, string) (bool, error) {
+	return false, f.fail()
+}
+
+func (f faulty) Stats(context.Context, string) (engram.SpaceStats, error) {
+	return engram.SpaceStats{}, f.fail()
+}
+
+func (f faulty) Contradictions(context.Context, string, string) ([]engram.Contradiction, error) {
+	return nil, f.fail()
+}
+
 func TestFailuresWithholdTheirText(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"panic":    func() error { panic("secret") },
@@ -63,9 +81,12 @@ func TestFailuresWithholdTheirText(t *testing.T) {
 // noted is a backend that notes what it is asked.
 type noted struct {
 	faulty
-	draft engram.Draft
-	cue   engram.Cue
-	space string
+	draft  engram.Draft
+	cue    engram.Cue
+	change engram.Change
+	link   engram.Link
+	ends   [3]string
+	space  string
 }
 
 func (n *noted) Remember(_ context.Context, space string, d engram.Draft) (engram.Outcome, error) {
@@ -76,6 +97,21 @@ func (n *noted) Remember(_ context.Context, space string, d engram.Draft) (engra
 func (n *noted) Recall(_ context.Context, space string, c engram.Cue) (engram.Answer, error) {
 	n.space, n.cue = space, c
 	return engram.Answer{}, nil
+}
+
+func (n *noted) Update(_ context.Context, _, id string, c engram.Change) (engram.Outcome, error) {
+	n.change = c
+	return engram.Outcome{ID: id, Result: engram.Updated, Version: 2, Embedding: "none"}, nil
+}
+
+func (n *noted) Link(_ context.Context, _, from string, l engram.Link) error {
+	n.link, n.ends = l, [3]string{from, l.To}
+	return nil
+}
+
+func (n *noted) Unlink(_ context.Context, _, from, to, linkType string) (bool, error) {
+	n.ends = [3]string{from, to, linkType}
+	return true, nil
 }
 
 // TestEveryArgumentArrives sets every argument that the schemas have and looks for it in what the backend gets.
@@ -99,6 +135,16 @@ func TestEveryArgumentArrives(t *testing.T) {
 	wantSet(t, n.cue, "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Distinct", "Compete", "Where", "Without", "MaxTime")
 	if n.space != "other" {
 		t.Errorf("the call went to %q, want other", n.space)
+	}
+	call(t, session, "update", `{"id":"x","content":"c","confidence":0,"tags":[],"pin":false,
+		"valid_until":"2026-01-01T00:00:00Z","reason":"r"}`)
+	wantSet(t, n.change, "Kind", "Speaker", "Session", "OccurredAt", "ValidFrom", "ExpiresAt", "Source", "Metadata", "Embedding",
+		"IfVersion")
+	call(t, session, "link", `{"from":"a","to":"b","type":"t","weight":0}`)
+	wantSet(t, n.link)
+	call(t, session, "link", `{"from":"c","to":"d","type":"t","remove":true}`)
+	if n.ends != [3]string{"c", "d", "t"} {
+		t.Errorf("unlinked %v", n.ends)
 	}
 }
 

@@ -51,3 +51,43 @@ func (e engine) History(ctx context.Context, space, id string) ([]engram.Memory,
 	}
 	return s.History(ctx, id)
 }
+
+func (e engine) Update(ctx context.Context, space, id string, c engram.Change) (engram.Outcome, error) {
+	s, err := e.db.Space(space)
+	if err != nil {
+		return engram.Outcome{}, err
+	}
+	return s.Update(ctx, id, c)
+}
+
+func (e engine) Link(ctx context.Context, space, from string, l engram.Link) error {
+	s, err := e.db.Space(space)
+	if err != nil {
+		return err
+	}
+	return s.Link(ctx, from, l)
+}
+
+func (e engine) Unlink(ctx context.Context, space, from, to, linkType string) (bool, error) {
+	s, err := e.db.Space(space)
+	if err != nil {
+		return false, err
+	}
+	return s.Unlink(ctx, from, to, linkType)
+}
+
+func (e engine) Stats(ctx context.Context, space string) (engram.SpaceStats, error) {
+	s, err := e.db.Space(space)
+	if err != nil {
+		return engram.SpaceStats{}, err
+	}
+	return s.Stats(ctx)
+}
+
+func (e engine) Contradictions(ctx context.Context, space, id string) ([]engram.Contradiction, error) {
+	s, err := e.db.Space(space)
+	if err != nil {
+		return nil, err
+	}
+	return s.Contradictions(ctx, id)
+}

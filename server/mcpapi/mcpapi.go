@@ -1,6 +1,6 @@
-// Package mcpapi is the door for agents: the tools remember, recall, forget and get over the Model Context Protocol,
-// on stdio and as an HTTP handler. It is the only package that imports the protocol's library. docs/mcp.md describes it
-// for its users; tools.json holds the schemas, written by hand.
+// Package mcpapi is the door for agents: the tools remember, recall, forget, get, update, link and status over the Model
+// Context Protocol, on stdio and as an HTTP handler. It is the only package that imports the protocol's library.
+// docs/mcp.md describes it for its users; tools.json holds the schemas, written by hand.
 //
 // # Invariants
 //
@@ -38,6 +38,11 @@ type Backend interface {
 	Forget(ctx context.Context, space string, r engram.ForgetRequest) (engram.ForgetReport, error)
 	Get(ctx context.Context, space, id string) (engram.Memory, error)
 	History(ctx context.Context, space, id string) ([]engram.Memory, error)
+	Update(ctx context.Context, space, id string, c engram.Change) (engram.Outcome, error)
+	Link(ctx context.Context, space, from string, l engram.Link) error
+	Unlink(ctx context.Context, space, from, to, linkType string) (bool, error)
+	Stats(ctx context.Context, space string) (engram.SpaceStats, error)
+	Contradictions(ctx context.Context, space, id string) ([]engram.Contradiction, error)
 }
 
 // Options of the door; the zero value is the default.

@@ -152,6 +152,27 @@ func playTools(t *testing.T, session *mcp.ClientSession) {
 	if m["pin"] != true || m["source"] != "talk" || m["links"] == nil || m["history"] == nil || m["embedding"] != nil {
 		t.Errorf("get = %v", m)
 	}
+	got, _ = do("remember", `{"content":"Ada prefers water","contradicts":["`+id+`"]}`)
+	water, _ := got["id"].(string)
+	got, text = do("update", `{"id":"`+water+`","content":"Ada prefers cold water","reason":"she said so"}`)
+	if got["version"] != 2.0 || !strings.Contains(text, "version 2") {
+		t.Errorf("update = %v, %q", got, text)
+	}
+	got, _ = do("remember", `{"content":"Ada prefers juice"}`)
+	juice, _ := got["id"].(string)
+	if got, _ = do("link", `{"from":"`+water+`","to":"`+juice+`","type":"contradicts"}`); got["weight"] != 0.8 {
+		t.Errorf("link = %v", got)
+	}
+	// One of the two is settled: the tea was replaced.
+	if got, text = do("status", `{}`); got["contradictions"] != 1.0 || got["healthy"] != true || !strings.Contains(text, "1 open") {
+		t.Errorf("status = %v, %q", got, text)
+	}
+	if got, _ = do("link", `{"from":"`+juice+`","to":"`+water+`","type":"contradicts","remove":true}`); got["removed"] != true {
+		t.Errorf("unlink = %v", got)
+	}
+	if got, _ = do("link", `{"from":"`+juice+`","to":"`+water+`","remove":true}`); got["removed"] != false {
+		t.Errorf("unlink of nothing = %v", got)
+	}
 	got, _ = do("forget", `{"ids":["`+id+`"],"mode":"erase","dry_run":true}`)
 	if got["matched"] != 1.0 || got["erased"] != 0.0 {
 		t.Errorf("forget, dry = %v", got)
@@ -210,6 +231,11 @@ func TestErrorsAreResults(t *testing.T) {
 		{"forget", `{}`, "invalid_argument: ids"},
 		{"forget", `{"ids":["x"],"mode":"burn"}`, "invalid_argument: mode"},
 		{"get", `{}`, "invalid_argument: ids"},
+		{"update", `{"id":"nobody","pin":true}`, "not_found: "},
+		{"update", `{"id":"nobody","kind":"fact"}`, `unknown_field: update has no argument "kind"`},
+		{"link", `{"from":"nobody","to":"x"}`, "not_found: "},
+		{"link", `{"from":"a","to":"b","weight":1,"remove":true}`, "invalid_argument: weight"},
+		{"status", `{"verbose":true}`, `unknown_field: status has no argument "verbose"`},
 		{"get", `{"ids":["a"],"include":["all"]}`, "invalid_argument: include"},
 		{"get", `{"ids":[` + strings.Repeat(`"a",`, 100) + `"a"]}`, "invalid_argument: ids is 101 ids"},
 	} {
@@ -270,6 +296,7 @@ func TestSchemasAreSound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	reading := []string{"get", "recall", "status"}
 	var names []string
 	for _, tool := range list.Tools {
 		names = append(names, tool.Name)
@@ -280,7 +307,7 @@ func TestSchemasAreSound(t *testing.T) {
 		}
 		a := tool.Annotations
 		if a == nil || a.DestructiveHint == nil || a.OpenWorldHint == nil || *a.OpenWorldHint ||
-			*a.DestructiveHint != (tool.Name == "forget") || a.ReadOnlyHint != (tool.Name == "recall" || tool.Name == "get") {
+			*a.DestructiveHint != (tool.Name == "forget") || a.ReadOnlyHint != slices.Contains(reading, tool.Name) {
 			t.Errorf("%s: hints %+v", tool.Name, a)
 		}
 		// The schema and the decoder must know the same arguments: the decoder lists its own when it refuses one.
@@ -295,7 +322,7 @@ func TestSchemasAreSound(t *testing.T) {
 			t.Errorf("%s: arguments (-schema +decoder):\n%s", tool.Name, diff)
 		}
 	}
-	if slices.Sort(names); !slices.Equal(names, []string{"forget", "get", "recall", "remember"}) {
+	if slices.Sort(names); !slices.Equal(names, []string{"forget", "get", "link", "recall", "remember", "status", "update"}) {
 		t.Errorf("tools %v", names)
 	}
 	encoded, err := json.Marshal(session.InitializeResult().Capabilities)

@@ -101,6 +101,16 @@ func getText(r gotten) string {
 	return b.String()
 }
 
+// statusText says how a space is.
+func statusText(space string, s status) string {
+	text := fmt.Sprintf("Space %s holds %d memories (%d archived), %d associations and %d open contradictions.",
+		quote(space), s.Memories, s.Archived, s.Links, s.Contradictions)
+	if s.Healthy {
+		return text + " It is healthy."
+	}
+	return text + " It is not healthy: " + strings.Join(s.Problems, "; ")
+}
+
 // quote is s as a JSON string: stored text cannot end its quotation, nor begin a line.
 func quote(s string) string {
 	text, err := json.Marshal(s)

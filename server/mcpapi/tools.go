@@ -116,6 +116,9 @@ func (s *Server) handlers() map[string]mcp.ToolHandler {
 		"recall":   tool(s, "recall", s.recall),
 		"forget":   tool(s, "forget", s.forget),
 		"get":      tool(s, "get", s.get),
+		"update":   tool(s, "update", s.update),
+		"link":     tool(s, "link", s.link),
+		"status":   tool(s, "status", s.status),
 	}
 }
 
