@@ -40,6 +40,7 @@ type DB struct {
 
 	restoring sync.Mutex // held by Restore; before mu
 	scrubber  *scrubber  // nil if it is off
+	compactor *compactor
 
 	mu      sync.Mutex // guards the fields below
 	open    map[string]*handle
@@ -121,6 +122,7 @@ func (o Options) Open(dir string) (*DB, error) {
 	h.release()
 	db.janitor.Go(db.closeIdle)
 	db.startScrubber()
+	db.startCompactor()
 	if o.Consolidation.Every > 0 {
 		db.janitor.Go(db.consolidateRounds)
 	}
@@ -213,6 +215,10 @@ func (db *DB) Ready() error {
 		}
 		if err := h.space.Health(); err != nil {
 			errs = append(errs, fmt.Errorf("space %s: %w", name, err))
+		}
+		if work, err := db.compactor.told(name); err != nil {
+			errs = append(errs, fmt.Errorf("space %s: compact in the background, next try %s: %w", name,
+				work.NextTry.Format(time.RFC3339), err))
 		}
 		h.refs.Add(-1)
 	}

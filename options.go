@@ -44,6 +44,9 @@ type Options struct {
 	// Consolidation lets restatements be consolidated in the background; by default they are not.
 	Consolidation BackgroundConsolidation
 
+	// Compaction says when spaces are compacted in the background; by default they are.
+	Compaction BackgroundCompaction
+
 	// fs is where everything is stored; nil is the operating system. For the tests of this package.
 	fs vfs.FS
 }
@@ -123,6 +126,7 @@ func (o Options) withDefaults() Options {
 	o.MaxOpenSpaces = cmp.Or(o.MaxOpenSpaces, 128)
 	o.IdleTimeout = cmp.Or(o.IdleTimeout, 5*time.Minute)
 	o.HotBytes = cmp.Or(o.HotBytes, 16<<20)
+	o.Compaction = o.Compaction.withDefaults()
 	o.LogKeepBytes = cmp.Or(o.LogKeepBytes, 16<<20)
 	return o
 }
@@ -148,6 +152,9 @@ func (o Options) validate() error {
 		return &InvalidError{Field: "Options.HotBytes", Value: fmt.Sprint(o.HotBytes), Allowed: "use 4096 or more"}
 	}
 	if err := o.Consolidation.validate(); err != nil {
+		return err
+	}
+	if err := o.Compaction.validate(); err != nil {
 		return err
 	}
 	return o.Limits.validate()

@@ -120,3 +120,15 @@ func (p *player) compareRecallAsOf(s *engram.Space, known map[string]pastIdeal, 
 		}
 	}
 }
+
+// forgetInPast takes the id of an erased memory out of what superseded others.
+func (o *oracle) forgetInPast(id string) {
+	for _, s := range o.past {
+		for other, m := range s.memories {
+			if m.supersededBy == id {
+				m.supersededBy = "(erased)"
+				s.memories[other] = m
+			}
+		}
+	}
+}

@@ -132,6 +132,10 @@ func (p *player) step() {
 		p.supersede()
 	case n < 96:
 		p.reinforce()
+	case n < 97:
+		if _, err := p.w.def().Compact(p.t.Context(), engram.CompactOptions{}); err != nil {
+			p.t.Fatalf("Compact = %v", err)
+		}
 	case n < 98:
 		if err := p.w.def().Seal(p.t.Context()); err != nil {
 			p.t.Fatalf("Seal = %v", err)
@@ -230,6 +234,13 @@ func (p *player) forget() {
 	default:
 		expected.Matched, expected.Erased = 1, 1
 		delete(p.oracle.memories, id)
+		maps.DeleteFunc(p.oracle.keys, func(_ string, out engram.Outcome) bool { return out.ID == id })
+		for _, m := range p.oracle.memories {
+			if m.supersededBy == id {
+				m.supersededBy = "(erased)" // its id is forgotten with it
+			}
+		}
+		p.oracle.forgetInPast(id)
 		maps.DeleteFunc(p.oracle.links, func(k [3]string, _ float64) bool { return k[0] == id || k[1] == id })
 	}
 	want(p.t, "forget", report, expected)

@@ -58,6 +58,11 @@ type SpaceStats struct {
 	SegmentBytes int64  `json:"segment_bytes"`
 	IndexBytes   int64  `json:"index_bytes"`
 	HotBytes     int64  `json:"hot_bytes"`
+	// ErasedVersions and ErasedBytes are what erased memories still take in segments; a compaction gives it back.
+	ErasedVersions int   `json:"erased_versions"`
+	ErasedBytes    int64 `json:"erased_bytes"`
+	// Compaction is the one that runs by itself.
+	Compaction WorkStats `json:"compaction"`
 	// ReadOnly is the reason why the space refuses writes, "" if it does not.
 	ReadOnly string `json:"read_only,omitempty"`
 	// Torn is the number of bytes of an unfinished write that the last opening dropped from the log's end.

@@ -55,6 +55,9 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 			Segments: st.Segments, LogBytes: st.LogBytes, SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes,
 			HotBytes: st.HotBytes, Torn: st.Torn, Quarantined: st.Damaged,
 		}
+		dead, _ := sp.Fragmentation()
+		out.ErasedVersions, out.ErasedBytes = dead.Rows, dead.Bytes
+		out.Compaction, _ = s.db.compactor.told(s.name)
 		if st.ReadOnly != nil {
 			out.ReadOnly = st.ReadOnly.Error()
 		}

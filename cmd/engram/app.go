@@ -75,8 +75,8 @@ func (a *app) rootCommand() *cobra.Command {
 		a.updateCommand(), a.spreadCommand(),
 		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
-		a.statsCommand(), a.evalCommand(), a.verifyCommand(), a.repairCommand(), a.versionCommand(),
-		a.queryCommand(), a.heldCommand(), a.contradictionsCommand(),
+		a.statsCommand(), a.evalCommand(), a.verifyCommand(), a.compactCommand(), a.repairCommand(),
+		a.versionCommand(), a.queryCommand(), a.heldCommand(), a.contradictionsCommand(),
 		exitCodesTopic(),
 	)
 	root.SetHelpCommand(helpCommand())

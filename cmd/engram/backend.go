@@ -34,6 +34,7 @@ type backend interface {
 	Export(ctx context.Context, w io.Writer) (engram.ExportReport, error)
 	Import(ctx context.Context, r io.Reader, o engram.ImportOptions) (engram.ImportReport, error)
 	Stats(ctx context.Context) (engram.SpaceStats, error)
+	Compact(ctx context.Context, o engram.CompactOptions) (engram.CompactReport, error)
 	VerifyPaced(ctx context.Context, o engram.VerifyOptions) (engram.VerifyReport, error)
 }
 

@@ -145,6 +145,15 @@ func (r *remote) VerifyPaced(ctx context.Context, o engram.VerifyOptions) (repor
 	return report, r.call(ctx, http.MethodPost, target, nil, &report)
 }
 
+// Compact compacts the space. Progress is not called: the server does the work.
+func (r *remote) Compact(ctx context.Context, o engram.CompactOptions) (report engram.CompactReport, err error) {
+	target := r.url("compact")
+	if o.BytesPerSecond > 0 {
+		target += "?bytes_per_second=" + strconv.FormatInt(o.BytesPerSecond, 10)
+	}
+	return report, r.call(ctx, http.MethodPost, target, nil, &report)
+}
+
 // Export copies the space's lines to w and counts them. An answer that was cut off is an error.
 func (r *remote) Export(ctx context.Context, w io.Writer) (report engram.ExportReport, err error) {
 	resp, err := r.do(ctx, http.MethodGet, r.url("export"), "", nil)

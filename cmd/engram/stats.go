@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,6 +44,18 @@ func (a *app) printStats(s engram.SpaceStats) {
 	a.printf("links       %d\n", s.Links)
 	a.printf("position    %d in the log\n", s.Position)
 	a.printf("on disk     log %s, segments %s\n", sizeText(s.LogBytes), sizeText(s.SegmentBytes))
+	if s.ErasedVersions > 0 {
+		a.printf("erased      %s, %s in segments: `engram compact` gives it back\n",
+			counted(s.ErasedVersions, "version", "versions"), sizeText(s.ErasedBytes))
+	}
+	switch w := s.Compaction; {
+	case w.Running:
+		a.printf("compaction  running\n")
+	case w.Error != "":
+		a.printf("compaction  FAILED, next try %s: %s\n", w.NextTry.Format(time.RFC3339), printable(w.Error))
+	case w.Runs > 0:
+		a.printf("compaction  %s\n", counted(w.Runs, "run", "runs"))
+	}
 	a.printf("in memory   indexes %s, hot contents %s\n", sizeText(s.IndexBytes), sizeText(s.HotBytes))
 	if s.Torn > 0 {
 		a.printf("torn        %d bytes of an unfinished write were dropped at the last opening\n", s.Torn)

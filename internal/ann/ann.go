@@ -207,6 +207,7 @@ func (s *scan) group(part Part, g int) error {
 		return err
 	}
 	s.take(part.Base, group)
+	runtime.KeepAlive(part.Source) // the floats are those of a mapping that may go with it
 	return nil
 }
 

@@ -41,7 +41,7 @@ func parts(dim int, samples []sample) []unit {
 	stride := (dim*4 + 63) / 64 * 64
 	var owners []int
 	for i, s := range samples {
-		if s.vector != nil {
+		if s.vector != nil && !s.void {
 			owners = append(owners, i)
 		}
 	}

@@ -27,7 +27,8 @@ const (
 	// MaxDim bounds the dimension.
 	MaxDim = 4096
 
-	flagVoid = 1
+	flagVoid     = 1
+	lineFlagsOff = 40
 )
 
 // Checksums of the parts of a file start from the file's seed mixed with a place that no two parts share.
@@ -42,6 +43,7 @@ const (
 // summary is the fixed part behind the header: where everything is.
 type summary struct {
 	rows, vectors, dim uint32
+	base               uint32 // the space's row that slot 0 is
 	vecMetaOff         uint64
 	vectorsOff         uint64
 	bodiesOff          uint64
@@ -64,7 +66,7 @@ func layout(rows, vectors uint32, dim int, bodyBytes uint64) summary {
 
 func (s summary) append(b []byte, seed uint32) []byte {
 	start := len(b)
-	for _, v := range []uint32{s.rows, s.vectors, s.dim, 0} {
+	for _, v := range []uint32{s.rows, s.vectors, s.dim, s.base} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
 	for _, v := range []uint64{s.vecMetaOff, s.vectorsOff, s.bodiesOff, s.sizeBytes} {
@@ -83,14 +85,16 @@ func readSummary(b []byte, seed uint32, fileSize int64) (summary, error) {
 	u32 := binary.LittleEndian.Uint32
 	u64 := binary.LittleEndian.Uint64
 	s := summary{
-		rows: u32(b), vectors: u32(b[4:]), dim: u32(b[8:]),
+		rows: u32(b), vectors: u32(b[4:]), dim: u32(b[8:]), base: u32(b[12:]),
 		vecMetaOff: u64(b[16:]), vectorsOff: u64(b[24:]), bodiesOff: u64(b[32:]), sizeBytes: u64(b[40:]),
 	}
 	if s.rows > MaxRows || s.vectors > s.rows || s.dim > MaxDim || s.sizeBytes < s.bodiesOff ||
 		(s.vectors == 0) != (s.dim == 0) {
 		return summary{}, fmt.Errorf("summary of %d rows, %d vectors, dimension %d is impossible", s.rows, s.vectors, s.dim)
 	}
-	if expected := layout(s.rows, s.vectors, int(s.dim), s.sizeBytes-s.bodiesOff); s != expected {
+	expected := layout(s.rows, s.vectors, int(s.dim), s.sizeBytes-s.bodiesOff)
+	expected.base = s.base
+	if s != expected {
 		return summary{}, fmt.Errorf("summary %+v contradicts itself", s)
 	}
 	if s.sizeBytes != uint64(fileSize) {

@@ -152,6 +152,18 @@ func (h *Hot) Vector(slot uint32) ([]float32, error) {
 	return page.floats[at : at+dim : at+dim], nil
 }
 
+// vector calls fn with the row's vector and its padding.
+func (h *Hot) vector(slot uint32, fn func(padded []float32, invNorm float32) error) error {
+	v := h.rows.At(slot).row.Vector
+	if v == NoVector {
+		return nil
+	}
+	floats := stride(h.Dim()) / 4
+	page := (*h.pages.Load())[v/GroupSize]
+	at := int(v % GroupSize)
+	return fn(page.floats[at*floats:(at+1)*floats:(at+1)*floats], page.invNorm[at])
+}
+
 // Groups is the number of vector groups there are now.
 func (h *Hot) Groups() int {
 	if p := h.pages.Load(); p != nil {

@@ -5,7 +5,8 @@
 // without a vector costs no vector space.
 //
 // There are two forms with the same reading methods. [Hot] is in memory and grows; its rows are also in the log.
-// [Warm] is a sealed file, mapped read-only. [Seal] turns the first into the second.
+// [Warm] is a sealed file, mapped read-only. [Seal] turns the first into the second; [Build] makes one of several, and
+// leaves out what is to be forgotten. Rows keep their places: one that is left out becomes void, and costs its line.
 //
 // # Invariants
 //
@@ -25,8 +26,13 @@
 package segment
 
 import (
+	"errors"
 	"fmt"
 )
+
+// ErrVoid is matched by the error of reading a row of a sealed segment that holds nothing: a failed write's place, or an
+// erased memory's.
+var ErrVoid = errors.New("the row holds nothing")
 
 // Identity names a row across segments: the log position of the record that made it, and its index in that record.
 type Identity struct {

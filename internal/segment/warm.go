@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"runtime"
 	"sync/atomic"
 
 	"github.com/orchard9/engram-go/internal/codec"
@@ -98,11 +99,23 @@ func (w *Warm) load() error {
 // Close unmaps the file. Nobody may read the segment any more.
 func (w *Warm) Close() error { return w.mapping.Close() }
 
+// Retire is Close for a segment that readers may still be in: the file is unmapped some time after the last of them has
+// let go of w, when the garbage collector finds that out. Whoever uses floats that Group lent keeps w alive meanwhile
+// (runtime.KeepAlive). Retire is called once, and Close not any more.
+func (w *Warm) Retire() {
+	runtime.AddCleanup(w, func(m vfs.Mapping) {
+		_ = m.Close() // nobody is left to be told; the address range is all that is lost
+	}, w.mapping)
+}
+
 // Path names the file.
 func (w *Warm) Path() string { return w.path }
 
 // Rows is the number of rows, void ones included.
 func (w *Warm) Rows() uint32 { return w.sum.rows }
+
+// Base is the space's row that slot 0 is, as the file says.
+func (w *Warm) Base() uint32 { return w.sum.base }
 
 // SizeBytes is the file's size.
 func (w *Warm) SizeBytes() int64 { return int64(w.sum.sizeBytes) }
@@ -130,6 +143,7 @@ func (w *Warm) line(slot uint32) (line, error) {
 // guarded runs fn so that a page that cannot be read is that read's error.
 func (w *Warm) guarded(fn func() error) error {
 	err := vfs.Guard(fn)
+	runtime.KeepAlive(w)                        // the mapping of a retired segment goes with its last reader
 	if fault, ok := err.(*vfs.FaultError); ok { //nolint:errorlint // Guard returns it unwrapped
 		off, in := fault.Offset(w.data)
 		if !in {
@@ -150,6 +164,23 @@ func (w *Warm) Row(slot uint32) (Row, error) {
 	return l.Row, err
 }
 
+// RowBytes is what a row takes besides its line, body and vector together; false if it is void. A damaged one counts 0.
+func (w *Warm) RowBytes(slot uint32) (sizeBytes int64, held bool) {
+	var l line
+	err := w.guarded(func() (err error) {
+		l, err = w.line(slot)
+		return err
+	})
+	if err != nil {
+		return 0, true // it is held, whatever it is
+	}
+	sizeBytes = int64(l.len)
+	if l.Vector != NoVector {
+		sizeBytes += vecMetaSize + int64(stride(w.Dim()))
+	}
+	return sizeBytes, !l.Void
+}
+
 // Read calls fn with the row's verified body, which is valid during the call only and not to be written to. Damage,
 // or a page that cannot be read, is a *codec.CorruptError, and fn is not called or its result is not used.
 func (w *Warm) Read(slot uint32, fn func(body []byte) error) error {
@@ -157,6 +188,9 @@ func (w *Warm) Read(slot uint32, fn func(body []byte) error) error {
 		l, err := w.line(slot)
 		if err != nil {
 			return err
+		}
+		if l.Void {
+			return fmt.Errorf("row %d of %s: %w", slot, w.path, ErrVoid)
 		}
 		off := w.sum.bodiesOff + l.off
 		body := w.data[off : off+uint64(l.len) : off+uint64(l.len)]
@@ -170,20 +204,8 @@ func (w *Warm) Read(slot uint32, fn func(body []byte) error) error {
 
 // Vector returns a verified copy of the row's vector, nil if it has none.
 func (w *Warm) Vector(slot uint32) (vector []float32, err error) {
-	err = w.guarded(func() error {
-		l, err := w.line(slot)
-		if err != nil || l.Vector == NoVector {
-			return err
-		}
-		if err := w.verifyVector(l.Vector); err != nil {
-			return err
-		}
-		at := int(l.Vector) * stride(w.Dim()) / 4
-		vector = append(make([]float32, 0, w.Dim()), w.floats[at:at+w.Dim()]...)
-		if w.slots[l.Vector] != slot {
-			return w.corrupt("read vector", int64(w.sum.vecMetaOff)+int64(l.Vector)*vecMetaSize,
-				fmt.Errorf("vector %d belongs to row %d, row %d claims it", l.Vector, w.slots[l.Vector], slot))
-		}
+	err = w.vector(slot, func(padded []float32, _ float32) error {
+		vector = append(make([]float32, 0, w.Dim()), padded[:w.Dim()]...)
 		return nil
 	})
 	return vector, err
@@ -203,6 +225,26 @@ func (w *Warm) verifyVector(v uint32) error {
 		return w.corrupt("read vector", int64(off), fmt.Errorf("vector %d has inverse norm %v", v, norm))
 	}
 	return nil
+}
+
+// vector calls fn with the row's verified vector and its padding.
+func (w *Warm) vector(slot uint32, fn func(padded []float32, invNorm float32) error) error {
+	return w.guarded(func() error {
+		l, err := w.line(slot)
+		if err != nil || l.Vector == NoVector {
+			return err
+		}
+		if err := w.verifyVector(l.Vector); err != nil {
+			return err
+		}
+		if w.slots[l.Vector] != slot {
+			return w.corrupt("read vector", int64(w.sum.vecMetaOff)+int64(l.Vector)*vecMetaSize,
+				fmt.Errorf("vector %d belongs to row %d, row %d claims it", l.Vector, w.slots[l.Vector], slot))
+		}
+		floats := stride(w.Dim()) / 4
+		at := int(l.Vector) * floats
+		return fn(w.floats[at:at+floats:at+floats], w.invNorms[l.Vector])
+	})
 }
 
 // Groups is the number of vector groups.

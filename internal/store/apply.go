@@ -161,6 +161,7 @@ func (o *eraseOp) apply(tx *Tx) error {
 	st := f.state.change(tx.position)
 	st.erased = true
 	tx.setState(f.entry, st)
+	tx.forgetID(o.id)
 	if f.Archived() {
 		tx.view.Archived--
 	} else {
@@ -185,6 +186,8 @@ func (o *supersedeOp) apply(tx *Tx) error {
 	st.supersededBy, st.until, st.supersededAt = o.by, o.until, o.at
 	tx.setState(f.entry, st)
 	isolate.Point("store/supersede.state")
+	tx.t.heirs.Insert(hashString(o.by), f.entry, nil)
+	isolate.Point("store/supersede.heirs")
 	return nil
 }
 
@@ -198,6 +201,31 @@ func (o *absentOp) apply(tx *Tx) error {
 	tx.setState(f.entry, st)
 	isolate.Point("store/absent")
 	return nil
+}
+
+// ErasedID is what a memory says that it was superseded by once that one is erased: its id is forgotten with it.
+const ErasedID = "(erased)"
+
+// forgetID takes an erased memory's id out of what is kept of others: memories that it superseded, and idempotency keys
+// that stand for it. A retry of the write that such a key was for is a new write.
+func (tx *Tx) forgetID(id string) {
+	hash := hashString(id)
+	tx.t.heirs.Find(hash, func(entry uint32) bool {
+		if old := tx.t.state(entry, tx.position); old.supersededBy == id && !old.erased {
+			st := old.change(tx.position)
+			st.supersededBy = ErasedID
+			tx.setState(entry, st)
+		}
+		return false
+	})
+	isolate.Point("store/erase.heirs")
+	tx.t.keysOf.Find(hash, func(place uint32) bool {
+		if k := tx.t.keyList.Get(place); k != nil && k.ID == id && k.gone.Load() == 0 {
+			k.gone.Store(tx.position)
+			tx.undo = append(tx.undo, func() { k.gone.Store(0) })
+		}
+		return false
+	})
 }
 
 func (o *reinforceOp) apply(tx *Tx) error {
@@ -246,7 +274,7 @@ func (o *unlinkOp) apply(tx *Tx) error {
 func (o *keyOp) apply(tx *Tx) error {
 	tx.s.stageKey(o.Key)
 	place := tx.s.nextKey - 1
-	tx.undo = append(tx.undo, func() { tx.t.keyList.Set(place, Key{}) })
+	tx.undo = append(tx.undo, func() { tx.t.keyList.Set(place, nil) })
 	isolate.Point("store/key")
 	return nil
 }

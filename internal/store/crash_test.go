@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -12,11 +13,12 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// step is one step of a script: a write, a write that fails after staging, or a sealing.
+// step is one step of a script: a write, a write that fails after staging, a sealing, or a compaction.
 type step struct {
 	actions []action
 	fails   bool
 	seal    bool
+	compact bool
 }
 
 // script is a history with what must be there after each of its acknowledged writes.
@@ -52,6 +54,9 @@ func newScript(t testing.TB, seed uint64, writes int) *script {
 		if rng.IntN(5) == 0 {
 			sc.steps = append(sc.steps, step{seal: true})
 		}
+		if rng.IntN(5) == 0 {
+			sc.steps = append(sc.steps, step{compact: true})
+		}
 	}
 	mustClose(t, s)
 	return sc
@@ -63,6 +68,10 @@ func (sc *script) play(s *store.Space, acked func(), failed func(st step, err er
 		switch {
 		case st.seal:
 			if err := s.Seal(); err != nil {
+				failed(st, err)
+			}
+		case st.compact:
+			if _, err := s.Compact(context.Background(), store.CompactOptions{}); err != nil {
 				failed(st, err)
 			}
 		case st.fails:
@@ -238,7 +247,7 @@ func (sc *script) survives(t *testing.T, what string, fault disk, n int) (done b
 	acked, doubt, sealFailed := 0, 0, false
 	sc.play(s, func() { acked++ }, func(st step, err error) {
 		switch {
-		case st.seal:
+		case st.seal, st.compact:
 			sealFailed = true
 		case errors.Is(err, store.ErrReadOnly) && errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC):
 			doubt = 1

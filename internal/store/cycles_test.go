@@ -24,6 +24,15 @@ func TestCyclesOfSealingAndReopening(t *testing.T) {
 			if rng.IntN(8) == 0 {
 				mustSeal(t, s)
 			}
+			if rng.IntN(8) == 0 {
+				recalls := recalled(s.View())
+				mustCompact(t, s)
+				b.holds(t, "compacted", s)
+				verified(t, s)
+				if diff := changed(recalls, recalled(s.View())); diff != "" {
+					t.Errorf("recall behind a compaction: %s", diff)
+				}
+			}
 			if rng.IntN(8) != 0 {
 				continue
 			}

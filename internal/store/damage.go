@@ -140,6 +140,11 @@ func (s *Space) takeLost(row uint32, position uint64) (uint32, bool) {
 // rowInfo tells what is known of a row besides its body.
 func (s *Space) rowInfo(row uint32) (segment.Row, error) {
 	p, slot := s.part(row)
+	return p.row(slot)
+}
+
+// row tells what is known of a row besides its body.
+func (p part) row(slot uint32) (segment.Row, error) {
 	switch {
 	case p.lost != nil:
 		return segment.Row{}, p.lost

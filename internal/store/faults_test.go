@@ -3,6 +3,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -191,7 +192,7 @@ func (m *matrix) run() string {
 		action{kind: "link", id: "bb", other: "ccc", linkType: "t", weight: .5}, action{kind: "archive", id: "d", at: 1})
 	undo := isolate.OnPoint(m.trap.spring)
 	defer undo()
-	steps := []func() string{m.write, m.grow, m.seal, m.reopen}
+	steps := []func() string{m.write, m.grow, m.seal, m.compact, m.reopen}
 	for _, step := range steps {
 		if outcome := step(); outcome != outcomeNotReached {
 			m.trap.shut.Store(true)
@@ -322,6 +323,37 @@ func (m *matrix) seal() string {
 	m.b.holds(m.t, "after a failed sealing", m.s)
 	if err := m.s.Seal(); err != nil {
 		m.t.Errorf("Seal again = %v", err)
+	}
+	return outcomeReported
+}
+
+// compact erases and compacts, and again if that failed.
+func (m *matrix) compact() string {
+	if outcome := m.during([]action{{kind: "erase", id: "grown1"}, m.b.put("more")}); outcome != outcomeNotReached {
+		return outcome
+	}
+	compact := func() error {
+		_, err := m.s.Compact(context.Background(), store.CompactOptions{})
+		return err
+	}
+	err, returned := on(compact)
+	if !m.trap.sprung() {
+		if err != nil {
+			m.t.Fatalf("Compact without a fault = %v", err)
+		}
+		return outcomeNotReached
+	}
+	if err == nil && returned {
+		return outcomeAbsorbed
+	}
+	if errors.Is(m.s.Health(), store.ErrReadOnly) {
+		m.inDoubt(m.b)
+		return outcomeInDoubt
+	}
+	m.trap.shut.Store(true)
+	m.b.holds(m.t, "after a failed compaction", m.s)
+	if err := compact(); err != nil {
+		m.t.Errorf("Compact again = %v", err)
 	}
 	return outcomeReported
 }

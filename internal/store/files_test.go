@@ -92,9 +92,8 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	mustSeal(t, s)
 	state := framed("ST", 2, 2, unhex(t, strings.Join([]string{
-		"03", // ends: row, position, erased
+		"02", // ends: row, position, erased; row 1 was erased before it was sealed, and is in no file
 		"00000000 0500000000000000 00",
-		"01000000 0600000000000000 01",
 		"02000000 0700000000000000 00",
 		"01", // memories: row, archived at, superseded by, until (one hour east), reinforced, superseded at, spans archived
 		"02000000 0000000000000080 01 64 01 0201000000000000 a038 00000000",

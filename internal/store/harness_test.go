@@ -40,6 +40,10 @@ func newFS(t testing.TB) *vfs.Mem {
 
 // open opens the space with small log files, so that rotation and trimming take part.
 func open(fsys vfs.FS, change ...func(*store.Options)) (*store.Space, error) {
+	return store.Open(options(fsys, change...))
+}
+
+func options(fsys vfs.FS, change ...func(*store.Options)) store.Options {
 	o := store.Options{
 		FS: fsys, Dir: spaceDir, Name: "test", NewStore: func() ([16]byte, error) { return storeID, nil },
 		Lexical: lexical.Options{}, HotBytes: 1 << 20, HotLimit: 8 << 20, LogFileBytes: 4096,
@@ -47,7 +51,7 @@ func open(fsys vfs.FS, change ...func(*store.Options)) (*store.Space, error) {
 	for _, c := range change {
 		c(&o)
 	}
-	return store.Open(o)
+	return o
 }
 
 func mustOpen(t testing.TB, fsys vfs.FS, change ...func(*store.Options)) *store.Space {
@@ -182,6 +186,13 @@ func (b *book) note(a action) {
 		for l := range b.links {
 			if l[0] == a.id || l[1] == a.id {
 				delete(b.links, l)
+			}
+		}
+		maps.DeleteFunc(b.keys, func(_ string, k store.Key) bool { return k.ID == a.id })
+		for id, m := range b.memories {
+			if m.SupersededBy == a.id {
+				m.SupersededBy = store.ErasedID
+				b.memories[id] = m
 			}
 		}
 		return
@@ -443,6 +454,15 @@ func (b *book) do(t testing.TB, s *store.Space, actions ...action) {
 	for _, a := range actions {
 		b.note(a)
 	}
+}
+
+func mustCompact(t testing.TB, s *store.Space) store.CompactReport {
+	t.Helper()
+	report, err := s.Compact(t.Context(), store.CompactOptions{})
+	if err != nil {
+		t.Fatalf("Compact = %v", err)
+	}
+	return report
 }
 
 func write(s *store.Space, actions []action) error {

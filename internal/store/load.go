@@ -311,6 +311,9 @@ func (s *Space) applyState(st *state) error {
 		next.archivedAt, next.supersededBy, next.until = m.archivedAt, m.supersededBy, m.until
 		next.reinforced, next.supersededAt, next.absent = m.reinforced, m.supersededAt, m.absent
 		cell.p.Store(next)
+		if m.supersededBy != "" {
+			s.t.heirs.Insert(hashString(m.supersededBy), entry, nil)
+		}
 		switch {
 		case m.archivedAt != NoTime:
 			s.staged.Archived++
@@ -338,14 +341,14 @@ func (s *Space) applyState(st *state) error {
 // maxKeys is how many idempotency keys a state file keeps: the newest ones.
 const maxKeys = 1 << 16
 
-// encodeState collects the state of rows below rows as it was at position, and the first keys keys. It runs beside
-// writers.
-func (s *Space) encodeState(position uint64, rows, entries, keys uint32) []byte {
+// encodeState collects the state as it was at a checkpoint. It runs beside writers.
+func (s *Space) encodeState(cp checkpoint, r *replacement) []byte {
 	var e codec.Encoder
-	s.encodeEnds(&e, position, rows)
+	position := cp.position
+	s.encodeEnds(&e, cp, r)
 	var memories, links codec.Encoder
 	memoryCount, linkCount := 0, 0
-	for entry := range entries {
+	for entry := range cp.entries {
 		if !s.t.wanted(entry) {
 			continue
 		}
@@ -378,16 +381,16 @@ func (s *Space) encodeState(position uint64, rows, entries, keys uint32) []byte 
 	e.Raw(memories.Buf)
 	e.Uvarint(uint64(linkCount))
 	e.Raw(links.Buf)
-	s.encodeKeys(&e, keys)
+	s.encodeKeys(&e, position, cp.keys)
 	return e.Buf
 }
 
-func (s *Space) encodeEnds(e *codec.Encoder, position uint64, rows uint32) {
+func (s *Space) encodeEnds(e *codec.Encoder, cp checkpoint, r *replacement) {
 	var ends codec.Encoder
 	count := 0
-	for row := range rows {
-		end, ended := s.endAt(row, position)
-		if !ended {
+	for row := range cp.rows {
+		end, ended := s.endAt(row, cp.position)
+		if !ended || end.erased && s.leftOut(row, cp, r) {
 			continue
 		}
 		count++
@@ -399,7 +402,19 @@ func (s *Space) encodeEnds(e *codec.Encoder, position uint64, rows uint32) {
 	e.Raw(ends.Buf)
 }
 
-func (s *Space) encodeKeys(e *codec.Encoder, keys uint32) {
+// leftOut reports whether an erased row is in no file any more: its place is void.
+func (s *Space) leftOut(row uint32, cp checkpoint, r *replacement) bool {
+	if row >= cp.hot.base {
+		return true
+	}
+	info, err := s.rowInfo(row)
+	if r != nil && row >= r.ref.base && row < r.ref.base+r.ref.rows {
+		info, err = r.warm.Row(row - r.ref.base)
+	}
+	return err == nil && info.Void
+}
+
+func (s *Space) encodeKeys(e *codec.Encoder, position uint64, keys uint32) {
 	first := uint32(0)
 	if keys > maxKeys {
 		first = keys - maxKeys
@@ -407,8 +422,12 @@ func (s *Space) encodeKeys(e *codec.Encoder, keys uint32) {
 	var list codec.Encoder
 	count := 0
 	for i := first; i < keys; i++ {
-		if k := s.t.keyList.Get(i); k.Name != "" { // else the write failed
-			appendKey(&list, k)
+		k := s.t.keyList.Get(i)
+		if k == nil {
+			continue // the write failed
+		}
+		if gone := k.gone.Load(); gone == 0 || gone > position {
+			appendKey(&list, k.Key)
 			count++
 		}
 	}

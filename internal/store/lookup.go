@@ -3,11 +3,18 @@ package store
 // Key finds what a write with this idempotency key did. Unlike the rest of a view, keys are as they are now.
 func (v *View) Key(name string) (Key, bool) {
 	t := v.s.t
-	place, ok := t.keys.Find(hashString(name), func(at uint32) bool { return t.keyList.Get(at).Name == name })
-	if !ok {
+	var found *keyCell
+	t.keys.Find(hashString(name), func(at uint32) bool {
+		k := t.keyList.Get(at)
+		if k != nil && k.Name == name && k.gone.Load() == 0 {
+			found = k
+		}
+		return found != nil
+	})
+	if found == nil {
 		return Key{}, false
 	}
-	return t.keyList.Get(place), true
+	return found.Key, true
 }
 
 // CountLinks counts a memory's explicit associations of a type in one direction, without reading the other memories.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -135,8 +136,8 @@ func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err 
 	}
 	s.id = m.store
 	aligned = true
-	next := uint32(0)
-	for _, name := range names { // in the order of their numbers, which is that of their rows
+	var found []guessed
+	for _, name := range names {
 		number, suffix, ok := fileNumber(name)
 		switch {
 		case !ok:
@@ -147,41 +148,67 @@ func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err 
 			}
 			m.state = stateRef{number: number, sizeBytes: info.Size} // the newest
 		case suffix == ".seg":
-			ref, last, err := s.guessSegment(m, number, next)
+			g, err := s.guessSegment(m, number)
 			if err != nil {
 				lost(err)
 				aligned = false
 				continue
 			}
-			m.segments = append(m.segments, ref)
-			next += ref.rows
-			m.position = max(m.position, last)
+			found = append(found, g)
 		}
 	}
-	return m, aligned, nil
+	return m, m.arrange(found) && aligned, nil
+}
+
+// guessed is a segment as its file tells of it.
+type guessed struct {
+	segmentRef
+	last uint64 // the last position in it
+}
+
+// arrange puts segments in the order of their rows. Where a compaction left both what it wrote and what it was to
+// replace, the later file counts. aligned is false if rows are missing in between; what is there is then numbered anew.
+func (m *manifest) arrange(found []guessed) (aligned bool) {
+	slices.SortFunc(found, func(a, b guessed) int {
+		return cmp.Or(cmp.Compare(a.base, b.base), cmp.Compare(b.number, a.number))
+	})
+	aligned = true
+	next, behind := uint32(0), uint32(0)
+	for _, g := range found {
+		if g.base+g.rows <= behind && g.rows > 0 {
+			continue
+		}
+		aligned = aligned && g.base == behind
+		behind = g.base + g.rows
+		g.base = next
+		next += g.rows
+		m.segments = append(m.segments, g.segmentRef)
+		m.position = max(m.position, g.last)
+	}
+	return aligned
 }
 
 // guessSegment opens a segment file to learn what the manifest said of it, and the last position in it.
-func (s *Space) guessSegment(m *manifest, number uint64, base uint32) (ref segmentRef, last uint64, err error) {
+func (s *Space) guessSegment(m *manifest, number uint64) (g guessed, err error) {
 	file := segment.File{FS: s.fs, Dir: s.dir, Store: m.store, Number: number}
 	info, err := s.fs.Stat(file.Path())
 	if err != nil {
-		return ref, 0, fmt.Errorf("look at segment: %w", err)
+		return g, fmt.Errorf("look at segment: %w", err)
 	}
 	w, err := segment.Open(file, info.Size)
 	if err != nil {
-		return ref, 0, err
+		return g, err
 	}
 	if w.Dim() != 0 {
 		m.settings.Dim = w.Dim()
 	}
 	for slot := range w.Rows() {
 		if row, err := w.Row(slot); err == nil {
-			last = max(last, row.LSN)
+			g.last = max(g.last, row.LSN)
 		}
 	}
-	ref = segmentRef{number: number, base: base, rows: w.Rows(), sizeBytes: info.Size}
-	return ref, last, w.Close()
+	g.segmentRef = segmentRef{number: number, base: w.Base(), rows: w.Rows(), sizeBytes: info.Size}
+	return g, w.Close()
 }
 
 // fileNumber splits the name of a segment or state file.

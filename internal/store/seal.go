@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
@@ -56,20 +57,28 @@ func (s *Space) startSealing() {
 		return // nothing happened since the last one
 	}
 	cp := s.freeze()
+	s.beginSealing()
+	s.work.Go(func() {
+		s.endSealing(isolate.Go("seal", s.name, func() error { return s.seal(cp, nil) }))
+	})
+}
+
+// beginSealing and endSealing are around a sealing: there is one at a time. s.mu must be held for the first only.
+func (s *Space) beginSealing() {
 	s.frozen = true
 	s.sealed = make(chan struct{})
-	s.work.Go(func() {
-		err := isolate.Go("seal", s.name, func() error { return s.seal(cp) })
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.frozen = false
-		s.sealErr = nil
-		if err != nil {
-			s.sealErr = fmt.Errorf("seal space %s: %w", s.name, err)
-			s.retryAt = s.hot.seg.SizeBytes() + s.o.HotBytes/4
-		}
-		close(s.sealed)
-	})
+}
+
+func (s *Space) endSealing(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.frozen = false
+	s.sealErr = nil
+	if err != nil {
+		s.sealErr = fmt.Errorf("seal space %s: %w", s.name, err)
+		s.retryAt = s.hot.seg.SizeBytes() + s.o.HotBytes/4
+	}
+	close(s.sealed)
 }
 
 // Seal seals what is in memory now, after what is being sealed or could not be, and waits for the end of it.
@@ -107,21 +116,26 @@ func (s *Space) freeze() checkpoint {
 	s.retry = cp
 	parts := append([]part(nil), *s.parts.Load()...)
 	s.hot = hotPart{base: cp.rows, seg: segment.NewHot(cp.dim)}
-	parts = append(parts, part{base: cp.rows, hot: s.hot.seg})
-	s.parts.Store(&parts)
+	s.setParts(append(parts, part{base: cp.rows, hot: s.hot.seg}))
 	return cp
 }
 
-// seal writes segment, state and manifest, in this order, then lets go of the memory and the log behind it.
-func (s *Space) seal(cp checkpoint) error {
+// seal writes segment, state and manifest, in this order, then lets go of the memory and the log behind it. The manifest
+// names what r, if it is not nil, puts in the place of other segments.
+func (s *Space) seal(cp checkpoint, r *replacement) (err error) {
 	if err := s.log.Commit(wal.LSN(cp.position)); err != nil {
 		return err
 	}
 	if err := isolate.Fault("store/seal.rows"); err != nil {
 		return err
 	}
-	old := s.man.state.number
-	next := *s.man
+	before := s.manifestNow()
+	next := *before
+	if r != nil {
+		if next.segments, err = r.in(next.segments); err != nil {
+			return err
+		}
+	}
 	warm, err := s.sealRows(cp, &next)
 	if err != nil {
 		return err
@@ -129,8 +143,8 @@ func (s *Space) seal(cp checkpoint) error {
 	if err := isolate.Fault("store/seal.state"); err != nil {
 		return errors.Join(err, closeWarm(warm))
 	}
-	if next.state, err = s.writeState(cp); err == nil {
-		next.position, next.settings.Dim, next.nextFile = cp.position, cp.dim, s.man.nextFile
+	if next.state, err = s.writeState(cp, r); err == nil {
+		next.position, next.settings.Dim, next.nextFile = cp.position, cp.dim, s.manifestNow().nextFile
 		err = s.writeManifest(&next)
 	}
 	if err != nil {
@@ -139,14 +153,33 @@ func (s *Space) seal(cp checkpoint) error {
 		return errors.Join(err, closeWarm(warm))
 	}
 	isolate.Point("store/seal.swap")
-	s.swap(cp, warm, &next)
-	return s.letGo(old, cp.position)
+	s.swap(cp, warm, &next, r)
+	return s.letGo(before, r, cp.position)
+}
+
+// manifestNow is the manifest in force; nobody may write to it.
+func (s *Space) manifestNow() *manifest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.man
+}
+
+func (s *Space) addLitter(path string) {
+	s.filesMu.Lock()
+	defer s.filesMu.Unlock()
+	s.litter = append(s.litter, path)
 }
 
 // letGo removes what the new manifest no longer needs, unless a backup still reads it: the next sealing does it then.
-func (s *Space) letGo(oldState, position uint64) error {
-	if oldState != 0 {
-		s.litter = append(s.litter, s.statePath(oldState))
+func (s *Space) letGo(before *manifest, r *replacement, position uint64) error {
+	if before.state.number != 0 {
+		s.addLitter(s.statePath(before.state.number))
+	}
+	if r != nil {
+		for _, p := range r.parts {
+			s.addLitter(p.warm.Path())
+			p.warm.Retire()
+		}
 	}
 	s.filesMu.Lock() // a backup that begins now waits, and then sees the new manifest
 	defer s.filesMu.Unlock()
@@ -156,7 +189,7 @@ func (s *Space) letGo(oldState, position uint64) error {
 	if err := isolate.Fault("store/seal.sweep"); err != nil {
 		return err
 	}
-	s.sweep()
+	_ = s.sweep() // what could not be removed is litter still
 	return s.log.Trim(wal.LSN(position + 1))
 }
 
@@ -169,17 +202,20 @@ func (s *Space) sealRows(cp checkpoint, next *manifest) (*segment.Warm, error) {
 		return nil, fmt.Errorf("the space has %d segments, more are not possible: spread memories over more spaces", maxSegments)
 	}
 	file := segment.File{FS: s.fs, Dir: s.dir, Store: s.id, Number: s.takeFile()}
-	size, err := segment.Seal(file, cp.hot.seg)
+	built, err := segment.Build(file, segment.Plan{
+		Sources: []segment.Source{cp.hot.seg}, Base: cp.hot.base,
+		Drop: func(slot uint32) bool { return s.erasedBy(cp.hot.base+slot, cp.position) },
+	})
 	if err != nil {
 		return nil, err
 	}
-	s.litter = append(s.litter, file.Path())
-	warm, err := segment.Open(file, size)
+	s.addLitter(file.Path())
+	warm, err := segment.Open(file, built.SizeBytes)
 	if err != nil {
 		return nil, err
 	}
 	next.segments = append(slices.Clone(next.segments), segmentRef{
-		number: file.Number, base: cp.hot.base, rows: warm.Rows(), sizeBytes: size,
+		number: file.Number, base: cp.hot.base, rows: warm.Rows(), sizeBytes: built.SizeBytes,
 	})
 	return warm, nil
 }
@@ -193,9 +229,11 @@ func closeWarm(w *segment.Warm) error {
 
 // sweep removes the state files before and what failed sealings left. What cannot be removed is tried again by the next
 // sealing and by the next opening. s.filesMu must be held.
-func (s *Space) sweep() {
-	named := []string{s.statePath(s.man.state.number)}
-	for _, ref := range s.man.segments {
+func (s *Space) sweep() error {
+	var errs []error
+	man := s.manifestNow()
+	named := []string{s.statePath(man.state.number)}
+	for _, ref := range man.segments {
 		named = append(named, segment.File{Dir: s.dir, Number: ref.number}.Path())
 	}
 	s.litter = slices.DeleteFunc(s.litter, func(path string) bool {
@@ -203,11 +241,16 @@ func (s *Space) sweep() {
 			return true
 		}
 		err := s.fs.Remove(path)
-		return err == nil || errors.Is(err, fs.ErrNotExist)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+		errs = append(errs, err)
+		return err == nil
 	})
+	return errors.Join(errs...)
 }
 
-// takeFile gives the next file number. Only the one sealing calls it.
+// takeFile gives the next file number.
 func (s *Space) takeFile() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -218,10 +261,12 @@ func (s *Space) takeFile() uint64 {
 	return n
 }
 
-func (s *Space) writeState(cp checkpoint) (stateRef, error) {
+// writeState writes what became of the rows up to a checkpoint; of rows that r, or the sealing, leaves out it says
+// nothing.
+func (s *Space) writeState(cp checkpoint, r *replacement) (stateRef, error) {
 	ref := stateRef{number: s.takeFile()}
-	s.litter = append(s.litter, s.statePath(ref.number))
-	body := s.encodeState(cp.position, cp.rows, cp.entries, cp.keys)
+	s.addLitter(s.statePath(ref.number))
+	body := s.encodeState(cp, r)
 	h := codec.Header{Kind: stateKind, Version: stateVersion, Store: s.id, Number: ref.number}
 	var err error
 	if ref.sizeBytes, err = writeFile(s.fs, s.statePath(ref.number), h, body); err != nil {
@@ -230,10 +275,17 @@ func (s *Space) writeState(cp checkpoint) (stateRef, error) {
 	return ref, nil
 }
 
-// swap puts the sealed segment in the place of the frozen one.
-func (s *Space) swap(cp checkpoint, warm *segment.Warm, m *manifest) {
+// swap puts the sealed segment in the place of the frozen one, and r in the place of what it replaces.
+func (s *Space) swap(cp checkpoint, warm *segment.Warm, m *manifest, r *replacement) {
+	gone := map[uint32]string{}
+	for slot := range cp.hot.seg.Rows() {
+		if row := cp.hot.base + slot; s.erasedBy(row, cp.position) {
+			s.keepID(gone, part{base: cp.hot.base, hot: cp.hot.seg}, row)
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	maps.Copy(s.goneIDs, gone)
 	parts := slices.Clone(*s.parts.Load())
 	i := slices.IndexFunc(parts, func(p part) bool { return p.hot == cp.hot.seg })
 	if warm != nil {
@@ -241,7 +293,12 @@ func (s *Space) swap(cp checkpoint, warm *segment.Warm, m *manifest) {
 	} else {
 		parts = slices.Delete(parts, i, i+1)
 	}
-	s.parts.Store(&parts)
+	if r != nil {
+		maps.Copy(s.goneIDs, r.ids)
+		parts = r.swapIn(parts)
+		r.swapped = true
+	}
+	s.setParts(parts)
 	m.nextFile = s.man.nextFile
 	s.man = m
 	s.logged.Add(-cp.logged)

@@ -86,24 +86,27 @@ type Space struct {
 	parts  atomic.Pointer[[]part]
 
 	mu        sync.Mutex // serialises writers; guards the fields below
-	staged    View       // as of the last frame handed to the log
+	staged    View       // as of the last frame handed to the log; without parts
 	hot       hotPart
 	nextEntry uint32
 	nextKey   uint32
 	frame     []byte // memory of the last frame, for the next one
 	keep      uint64 // states that hold at this position are kept: a snapshot is being made; maxPosition if none
 	man       *manifest
-	frozen    bool          // a segment is being sealed
-	retryAt   int64         // size of the hot segment at which a failed sealing is tried again
-	retry     checkpoint    // of the sealing under way, or of the one that failed
-	sealed    chan struct{} // closed when the sealing in progress ends
-	sealErr   error         // why the last sealing failed; nil if it did not
-	litter    []string      // files that no manifest names, of failed sealings; the sealing's
+	frozen    bool              // a segment is being sealed
+	retryAt   int64             // size of the hot segment at which a failed sealing is tried again
+	retry     checkpoint        // of the sealing under way, or of the one that failed
+	sealed    chan struct{}     // closed when the sealing in progress ends
+	sealErr   error             // why the last sealing failed; nil if it did not
+	goneIDs   map[uint32]string // ids of rows that were compacted away, by which their sessions are ordered
 	closed    bool
 	readOnly  error // why writes are refused; nil if they are not
 	work      sync.WaitGroup
 
-	filesMu sync.Mutex // held while files are removed; guards pins
+	compacting chan struct{} // holds a token while a compaction runs
+
+	filesMu sync.Mutex // held while files are removed; guards pins and litter
+	litter  []string   // files that no manifest names, or will not once the new one is durable
 	pins    int        // backups that read files: none is removed, and the log is not trimmed
 
 	pubMu   sync.Mutex
@@ -114,7 +117,8 @@ type Space struct {
 	lostRuns []lostRun // rows without a readable line, ascending
 	lost     error     // a damaged row whose id cannot be told, found by Open; nil if none
 
-	damaged atomic.Pointer[[]string]
+	damaged   atomic.Pointer[[]string]
+	fragments atomic.Pointer[fragments]
 }
 
 const maxPosition = ^uint64(0)
@@ -169,6 +173,7 @@ func open(o Options) (_ *Space, err error) {
 		return nil, err
 	}
 	view := s.staged
+	view.parts = s.parts.Load()
 	s.view.Store(&view)
 	return s, nil
 }
@@ -179,7 +184,10 @@ func newSpace(o Options) (*Space, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
 	}
-	s := &Space{o: o, fs: o.FS, dir: o.Dir, name: o.Name, keep: maxPosition, carried: map[uint32]carriedRow{}}
+	s := &Space{
+		o: o, fs: o.FS, dir: o.Dir, name: o.Name, keep: maxPosition, compacting: make(chan struct{}, 1),
+		carried: map[uint32]carriedRow{}, goneIDs: map[uint32]string{},
+	}
 	s.t = &table{words: words, chain: graph.NewChain(), links: graph.NewLinks()}
 	return s, nil
 }
@@ -406,30 +414,6 @@ func (s *Space) refusal() error {
 	return nil
 }
 
-// publish makes view the current one unless a later one already is. Every view includes all earlier writes.
-func (s *Space) publish(view *View) {
-	for {
-		current := s.view.Load()
-		if current.Position >= view.Position || s.view.CompareAndSwap(current, view) {
-			return
-		}
-	}
-}
-
-// deliver tells of the events that are visible, in order.
-func (s *Space) deliver() {
-	s.pubMu.Lock()
-	defer s.pubMu.Unlock()
-	position := s.view.Load().Position
-	n := 0
-	for n < len(s.pending) && s.pending[n].Position <= position {
-		// A listener's panic is the listener's: the write has happened.
-		_ = isolate.Do("event listener", s.name, nil, func() error { s.o.OnEvent(s.pending[n]); return nil })
-		n++
-	}
-	s.pending = append(s.pending[:0], s.pending[n:]...)
-}
-
 // View returns the current view, for reading.
 func (s *Space) View() *View { return s.view.Load() }
 
@@ -483,7 +467,9 @@ func (s *Space) Health() error {
 }
 
 func (s *Space) stageKey(k Key) {
-	s.t.keyList.Set(s.nextKey, k)
-	s.t.keys.Insert(hashString(k.Name), s.nextKey, func(v uint32) bool { return s.t.keyList.Get(v).Name != "" })
+	*s.t.keyList.Slot(s.nextKey) = &keyCell{Key: k}
+	staged := func(place uint32) bool { return s.t.keyList.Get(place) != nil }
+	s.t.keys.Insert(hashString(k.Name), s.nextKey, staged)
+	s.t.keysOf.Insert(hashString(k.ID), s.nextKey, staged)
 	s.nextKey++
 }

@@ -26,7 +26,9 @@ type table struct {
 	ids      isolate.Table                  // hash of id -> entry
 	scopes   isolate.Table                  // hash of content and scope -> entry
 	keys     isolate.Table                  // hash of idempotency key -> place in keyList
-	keyList  isolate.Column[Key]
+	keysOf   isolate.Table                  // hash of the id that an idempotency key stands for -> place in keyList
+	keyList  isolate.Column[*keyCell]       // nil where the write failed
+	heirs    isolate.Table                  // hash of the id that superseded a memory -> its entry
 	symbols  symbols
 	words    *lexical.Index
 	chain    *graph.Chain
@@ -44,6 +46,12 @@ func (t *table) first(entry uint32) uint32 { return t.states.At(entry).first.Loa
 
 // setFirst gives an entry its first row. Only the writer may call it.
 func (t *table) setFirst(entry, row uint32) { t.states.Slot(entry).first.Store(row) }
+
+// keyCell is an idempotency key.
+type keyCell struct {
+	Key
+	gone atomic.Uint64 // the position at which its memory was erased; 0 if it was not
+}
 
 // entryState is what became of an entry at a position. States are immutable and lead to older ones, so that a reader
 // at any position finds the one that holds for it.

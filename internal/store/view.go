@@ -19,8 +19,9 @@ import (
 // concurrent use while its space is open.
 type View struct {
 	s        *Space
-	Position uint64 // the log position of the last write in it
-	Rows     uint32 // rows below this may be in it
+	parts    *[]part // where the rows are; nil: wherever they are now
+	Position uint64  // the log position of the last write in it
+	Rows     uint32  // rows below this may be in it
 	Entries  uint32
 	Docs     int   // current rows: those that recall goes through by default
 	Tokens   int64 // the sum of their lengths in words
@@ -108,16 +109,26 @@ func (v *View) Fate(row uint32) Found {
 	return Found{entry: entry, state: st, Row: st.row}
 }
 
-// part finds the part that holds a row and the row's slot in it.
-func (s *Space) part(row uint32) (part, uint32) {
-	parts := *s.parts.Load()
+// part finds the part that holds a row and the row's slot in it. A view that was published stays with the parts that
+// there were: what is compacted away meanwhile is still there for it.
+func (v *View) part(row uint32) (part, uint32) {
+	if v.parts == nil {
+		return v.s.part(row)
+	}
+	return findPart(*v.parts, row)
+}
+
+// part finds the part that holds a row now.
+func (s *Space) part(row uint32) (part, uint32) { return findPart(*s.parts.Load(), row) }
+
+func findPart(parts []part, row uint32) (part, uint32) {
 	i := sort.Search(len(parts), func(i int) bool { return parts[i].base > row }) - 1
 	return parts[i], row - parts[i].base
 }
 
 // read calls fn with the verified body of a row, valid during the call.
 func (v *View) read(row uint32, fn func(body []byte) error) error {
-	p, slot := v.s.part(row)
+	p, slot := v.part(row)
 	switch {
 	case p.lost != nil:
 		return p.lost
@@ -153,7 +164,7 @@ func (v *View) ID(row uint32) (id string, err error) {
 
 // Vector reads a row's vector, nil if it has none. Nobody may write to it.
 func (v *View) Vector(row uint32) ([]float32, error) {
-	p, slot := v.s.part(row)
+	p, slot := v.part(row)
 	switch {
 	case p.lost != nil:
 		return nil, p.lost
@@ -167,7 +178,7 @@ func (v *View) Vector(row uint32) ([]float32, error) {
 
 // Warm reports whether a row is in a sealed segment.
 func (v *View) Warm(row uint32) bool {
-	p, _ := v.s.part(row)
+	p, _ := v.part(row)
 	return p.hot == nil
 }
 
@@ -266,7 +277,11 @@ func (v *View) Scan(first uint32, fn func(entry uint32, f Found) bool) {
 
 // Identity tells at which log position, and where in it, a row was written.
 func (v *View) Identity(row uint32) (segment.Identity, error) {
-	r, err := v.s.rowInfo(row)
+	p, slot := v.part(row)
+	r, err := p.row(slot)
+	if err == nil && r.Void {
+		err = fmt.Errorf("row %d: %w", row, segment.ErrVoid)
+	}
 	return r.Identity, err
 }
 
@@ -279,6 +294,9 @@ func (s *Space) before(a, b, newRow uint32, newID string) bool {
 	idOf := func(row uint32) string {
 		if row == newRow {
 			return newID
+		}
+		if id, ok := s.goneIDs[row]; ok {
+			return id
 		}
 		id, err := s.view.Load().ID(row)
 		if err != nil {
@@ -364,10 +382,17 @@ func (v *View) EntryAfter(id segment.Identity) uint32 {
 	}))
 }
 
+func (v *View) partsNow() *[]part {
+	if v.parts == nil {
+		return v.s.parts.Load()
+	}
+	return v.parts
+}
+
 // Corpus is the view as recall goes through it.
 func (v *View) Corpus() *recall.Corpus {
 	t := v.s.t
-	parts := *v.s.parts.Load()
+	parts := *v.partsNow()
 	c := &recall.Corpus{
 		Rows: v.Rows, Position: v.Position, Facts: &t.facts,
 		Current:  recall.Population{Ends: &t.ends, Docs: v.Docs, Tokens: v.Tokens},

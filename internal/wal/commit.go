@@ -16,9 +16,10 @@ import (
 // commit pending records follow. When the batch before it is done, the leader takes the turn: it makes it l.writing,
 // takes all that is pending, writes, syncs, and wakes the followers. The turn is never held by two.
 type batch struct {
-	last LSN           // of its last record; set when it begins to be written
-	err  error         // set before done is closed
-	done chan struct{} // nil while nobody waits
+	last  LSN           // of its last record; set when it begins to be written
+	fresh bool          // a new file is begun behind it
+	err   error         // set before done is closed
+	done  chan struct{} // nil while nobody waits
 }
 
 // wait returns a channel that is closed when the batch is done. Log.mu must be held and the batch not be done.
@@ -85,10 +86,33 @@ func (l *Log) leadNextLocked() error {
 	records := l.pending
 	l.pending, l.writeBuf = l.writeBuf[:0], nil
 	b.last = LSN(l.appended.Load())
+	b.fresh, l.fresh = l.fresh, false
 	l.writing = b
 	l.mu.Unlock()
 	l.lead(b, records)
 	return b.err
+}
+
+// Rotate makes everything appended so far durable and begins a new file behind it, so that [Log.Drop] can drop all of
+// it. A file without records stays the one that is written to. Errors are those of Commit.
+func (l *Log) Rotate() error {
+	l.mu.Lock()
+	switch {
+	case l.err != nil:
+		defer l.mu.Unlock()
+		return l.err
+	case l.closed.Load():
+		defer l.mu.Unlock()
+		return ErrClosed
+	}
+	l.fresh = true
+	if b := l.gathering; b != nil {
+		done := b.wait()
+		l.mu.Unlock()
+		<-done
+		return b.err
+	}
+	return l.leadNextLocked()
 }
 
 // gather lets goroutines that are about to append do so first: those that were announced, and those that the last batch
@@ -150,6 +174,9 @@ func (l *Log) lead(b *batch, records []byte) {
 		b.wake()
 	}()
 	err = l.write(records)
+	if err == nil && b.fresh && l.off > fileHeader {
+		err = l.rotate(0)
+	}
 	if err == nil && l.off > l.size/2 {
 		l.prepare()
 	}

@@ -158,8 +158,10 @@ func (w *world) step() {
 		w.write(1, 20_000)
 	case k < 14: // Appended, not committed.
 		w.append(200)
-	case k < 16:
+	case k < 15:
 		w.trim()
+	case k < 16:
+		w.drop()
 	case k < 18:
 		if err := w.log.Close(); err != nil {
 			w.t.Fatalf("seed %d: Close: %v", w.seed, err)
@@ -206,6 +208,21 @@ func (w *world) trim() {
 	w.oracle.set(func(b *bounds) { b.after += wal.LSN(w.rng.Uint64N(uint64(b.acked-b.after) + 1)) })
 	if err := w.log.Trim(w.oracle.get().after + 1); err != nil {
 		w.t.Fatalf("seed %d: Trim = %v", w.seed, err)
+	}
+}
+
+// drop forgets everything: only the new file is left.
+func (w *world) drop() {
+	if err := w.log.Rotate(); err != nil {
+		w.t.Fatalf("seed %d: Rotate = %v", w.seed, err)
+	}
+	w.oracle.set(func(b *bounds) { b.acked = b.appended; b.after = b.appended })
+	after := w.oracle.get().after
+	if busy, err := w.log.Drop(after + 1); busy || err != nil {
+		w.t.Fatalf("seed %d: Drop = %v, %v", w.seed, busy, err)
+	}
+	if st := w.log.Stats(); st.Files != 1 || st.First != after+1 {
+		w.t.Fatalf("seed %d: behind Drop(%d) there are %d files from %d on", w.seed, after+1, st.Files, st.First)
 	}
 }
 

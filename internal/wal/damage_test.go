@@ -411,6 +411,33 @@ func TestTrimEmptiesRecycledFiles(t *testing.T) {
 	mustClose(t, l)
 }
 
+// TestDropLeavesNothing drops a short log of which Trim would keep all: no file holds a byte of it.
+func TestDropLeavesNothing(t *testing.T) {
+	m := newMem(t)
+	o := options(m)
+	o.Spares, o.KeepBytes = 1, 1<<20
+	l, _, _ := mustOpen(t, o, 0)
+	secret := []byte("a secret of the log")
+	if _, err := l.Append(secret); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Trim(l.Next()); err != nil || l.Stats().First != 1 {
+		t.Fatalf("Trim = %v, first record %d: want what KeepBytes says", err, l.Stats().First)
+	}
+	if busy, err := l.Drop(l.Next()); busy || err != nil {
+		t.Fatal(busy, err)
+	}
+	for _, name := range m.Files() {
+		if bytes.Contains(mustBytes(t, m, name), secret) {
+			t.Errorf("%s still holds what was dropped", name)
+		}
+	}
+	mustClose(t, l)
+}
+
 // TestPayloadThatHoldsARecord stores copies of whole, valid records as content and damages the log before them: the
 // search for later records must not find the copies, and must find the real ones.
 func TestPayloadThatHoldsARecord(t *testing.T) {

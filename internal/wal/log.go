@@ -35,6 +35,7 @@ type Log struct {
 	mu        sync.Mutex // guards all that follow; never held during I/O
 	pending   []byte     // records appended and in no batch that is being written
 	gathering *batch     // the next batch; nil if nobody waits for pending records
+	fresh     bool       // the next batch ends with a new file
 	writing   *batch     // the batch being written; nil if none
 	files     []*logFile // in order; the last one is active
 	spares    []spare

@@ -13,11 +13,24 @@ import (
 //
 // An error leaves the log as it is, except that one from syncing the directory fails the log: which files a crash would
 // leave is then unknown.
-func (l *Log) Trim(before LSN) error {
+func (l *Log) Trim(before LSN) error { return l.trimTo(before, l.o.KeepBytes) }
+
+// Drop is Trim that keeps nothing for those who follow the log: what the records hold is to be forgotten. Begin a new
+// file behind them with [Log.Rotate] first. busy says that a Read keeps a file: try again when it is over.
+func (l *Log) Drop(before LSN) (busy bool, err error) {
+	if err := l.trimTo(before, 0); err != nil {
+		return false, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.files) > 1 && l.files[0].pins > 0, nil
+}
+
+func (l *Log) trimTo(before LSN, keepBytes int64) error {
 	l.trimMu.Lock()
 	defer l.trimMu.Unlock()
 	for {
-		f, s, err := l.trimmable(before)
+		f, s, err := l.trimmable(before, keepBytes)
 		if err != nil || f == nil {
 			return err
 		}
@@ -36,7 +49,7 @@ func (l *Log) Trim(before LSN) error {
 
 // trimmable returns the first file if Trim may drop it, and the spare that it is to become (path "" if none); nil if
 // there is nothing to drop. trimMu must be held.
-func (l *Log) trimmable(before LSN) (*logFile, spare, error) {
+func (l *Log) trimmable(before LSN, keepBytes int64) (*logFile, spare, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -46,7 +59,7 @@ func (l *Log) trimmable(before LSN) (*logFile, spare, error) {
 		return nil, spare{}, ErrClosed
 	case len(l.files) == 1 || l.files[0].pins > 0:
 		return nil, spare{}, nil
-	case l.files[1].first > min(before, l.Durable()+1), l.keptLocked() < l.o.KeepBytes:
+	case l.files[1].first > min(before, l.Durable()+1), l.keptLocked() < keepBytes:
 		return nil, spare{}, nil
 	}
 	f, size := l.files[0], l.files[len(l.files)-1].size

@@ -278,6 +278,11 @@ func TestSpacesStatsVerifyHealth(t *testing.T) {
 	if resp.StatusCode != 200 || !strings.Contains(text, `"problems":[]`) {
 		t.Errorf("verify = %d %s", resp.StatusCode, text)
 	}
+	resp, text = d.send("POST", "/v1/spaces/team.a/compact", "")
+	if resp.StatusCode != 200 || !strings.Contains(text, `"left":[]`) {
+		t.Errorf("compact = %d %s", resp.StatusCode, text)
+	}
+	d.want(400, "POST", "/v1/spaces/team.a/compact?bytes_per_second=x", "", nil)
 	d.want(200, "GET", "/healthz", "", nil)
 	d.want(200, "GET", "/readyz", "", nil)
 	if resp, text = d.send("HEAD", "/v1/spaces", ""); resp.StatusCode != 200 || text != "" {

@@ -31,6 +31,19 @@ func (a *API) verify(w http.ResponseWriter, q *call) error {
 	return send(w, http.StatusOK, report)
 }
 
+// compact is POST …/compact.
+func (a *API) compact(w http.ResponseWriter, q *call) error {
+	rate, err := q.number("bytes_per_second")
+	if err != nil {
+		return err
+	}
+	report, err := q.space.Compact(q.r.Context(), engram.CompactOptions{BytesPerSecond: int64(rate)})
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, report)
+}
+
 // scrub is GET /v1/scrub.
 func (a *API) scrub(w http.ResponseWriter, _ *call) error {
 	return send(w, http.StatusOK, a.db.ScrubReport())

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+func (a *app) compactCommand() *cobra.Command {
+	var rate int64
+	cmd := &cobra.Command{
+		Use:   "compact",
+		Short: "Take what erased memories left out of every file",
+		Long: "Write the segments of the space anew, without what was erased, and begin the log anew: afterwards no file\n" +
+			"holds a byte of it. Small segments are put together. Others read and write meanwhile. Damaged segments\n" +
+			"are left as they are, which is exit code 7.",
+		Args: cobra.NoArgs,
+	}
+	cmd.Flags().Int64Var(&rate, "rate", 0, "read and write at most this many `MiB` a second; 0 is no bound")
+	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
+		if rate < 0 || rate > maxRate {
+			return usagef("--rate is %d: use 0 to %d MiB a second", rate, maxRate)
+		}
+		return a.withBackend(ctx, reading, func(b backend) error {
+			report, err := b.Compact(ctx, engram.CompactOptions{BytesPerSecond: rate << 20, Progress: a.compactProgress()})
+			if err != nil {
+				return err
+			}
+			return a.printCompacted(report)
+		})
+	})
+	return cmd
+}
+
+// compactProgress draws how far a compaction is, if standard error is a terminal.
+func (a *app) compactProgress() func(engram.CompactReport) {
+	if !a.terminal(a.stderr) {
+		return nil
+	}
+	return func(r engram.CompactReport) {
+		fmt.Fprintf(a.stderr, "\rcompacted %s, %s  ", counted(r.Sources, "segment", "segments"), sizeText(r.BytesBefore))
+	}
+}
+
+// printCompacted prints what was done; damaged segments are an error.
+func (a *app) printCompacted(report engram.CompactReport) error {
+	if a.json {
+		if err := a.printJSON(report); err != nil {
+			return err
+		}
+	} else {
+		a.printf("%s of %s became %s of %s; %s gone\n",
+			counted(report.Sources, "segment", "segments"), sizeText(report.BytesBefore),
+			counted(report.Written, "segment", "segments"), sizeText(report.BytesAfter),
+			counted(report.Dropped, "erased version is", "erased versions are"))
+	}
+	for _, p := range report.Left {
+		a.notef("left as it is: %s at byte %d: %s", printable(p.File), p.Offset, printable(p.What))
+	}
+	if n := len(report.Left); n > 0 {
+		return fmt.Errorf("space %s has %s that could not be compacted, what was erased may still be in them: %w",
+			a.space, counted(n, "damaged segment", "damaged segments"), engram.ErrCorrupt)
+	}
+	return nil
+}

@@ -1,0 +1,252 @@
+package engram
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// CompactOptions say how to compact.
+type CompactOptions struct {
+	// BytesPerSecond bounds how much is read and written, so that others have the disk too; 0 is no bound.
+	BytesPerSecond int64
+	// Progress, if not nil, is called after every segment with the report so far. It runs on the calling goroutine.
+	Progress func(CompactReport)
+}
+
+// CompactReport says what a compaction did. Sizes are in bytes.
+type CompactReport struct {
+	Sources     int   `json:"sources"` // segments that were replaced
+	Written     int   `json:"written"` // segments that replaced them
+	Dropped     int   `json:"dropped"` // versions of erased memories that are gone from the segments
+	BytesBefore int64 `json:"bytes_before"`
+	BytesAfter  int64 `json:"bytes_after"`
+	// Left are damaged segments, which stay as they are: damage is neither copied nor deleted. What was erased stays in
+	// them.
+	Left []Problem `json:"left"`
+}
+
+// Compact takes what erased memories left out of every file and puts small segments together, while others read and
+// write. Answers are the same before and after.
+//
+// When it returns nil and the report leaves no segment out, no file of the space holds a byte of a memory that was erased
+// before Compact began: neither content, vector, id, tags and metadata, nor associations, idempotency keys and log
+// records. Earlier backups and exports are not its business, and an incremental backup after it is a full one. It waits
+// for backups that are reading. An error, such as the context's, leaves what was done so far, which is whole.
+func (s *Space) Compact(ctx context.Context, o CompactOptions) (CompactReport, error) {
+	out := CompactReport{Left: []Problem{}}
+	if o.BytesPerSecond < 0 {
+		return out, &InvalidError{
+			Field: "bytes_per_second", Value: fmt.Sprint(o.BytesPerSecond), Allowed: "use 1 or more, or 0 for no bound",
+		}
+	}
+	err := s.with(ctx, "compact", s.name == DefaultSpace, func(sp *store.Space) error {
+		so := store.CompactOptions{Pace: pace(ctx, o.BytesPerSecond)}
+		if o.Progress != nil {
+			so.Progress = func(r store.CompactReport) { o.Progress(compactReport(r)) }
+		}
+		r, err := sp.Compact(ctx, so)
+		out = compactReport(r)
+		return err
+	})
+	return out, err
+}
+
+func compactReport(r store.CompactReport) CompactReport {
+	out := CompactReport{
+		Sources: r.Sources, Written: r.Written, Dropped: r.Dropped, BytesBefore: r.BytesBefore, BytesAfter: r.BytesAfter,
+		Left: []Problem{},
+	}
+	for _, err := range r.Left {
+		p := Problem{What: err.Error()}
+		var corrupt *codec.CorruptError
+		if errors.As(err, &corrupt) {
+			p = Problem{File: corrupt.Path, Offset: corrupt.Offset, What: corrupt.Err.Error()}
+		}
+		out.Left = append(out.Left, p)
+	}
+	return out
+}
+
+// pace sleeps so that no more than so many bytes a second go by; nil if there is no bound.
+func pace(ctx context.Context, bytesPerSecond int64) func(int) error {
+	if bytesPerSecond <= 0 {
+		return nil
+	}
+	return func(n int) error {
+		return sleep(ctx, time.Duration(float64(n)/float64(bytesPerSecond)*float64(time.Second)))
+	}
+}
+
+// BackgroundCompaction says when spaces are compacted by themselves. The zero value is the default.
+type BackgroundCompaction struct {
+	// ErasedShare is the share of a space's segments, in bytes and above 0, from which on those with erased memories in
+	// them are compacted; 0 means .25, negative means never.
+	ErasedShare float64
+	// BytesPerSecond bounds how much is read and written; 0 means 32 MiB.
+	BytesPerSecond int64
+	// Every is how often open spaces are looked at; 0 means a minute.
+	Every time.Duration
+}
+
+func (c BackgroundCompaction) withDefaults() BackgroundCompaction {
+	return BackgroundCompaction{
+		ErasedShare: cmp.Or(c.ErasedShare, .25), BytesPerSecond: cmp.Or(c.BytesPerSecond, 32<<20),
+		Every: cmp.Or(c.Every, time.Minute),
+	}
+}
+
+func (c BackgroundCompaction) validate() error {
+	switch {
+	case c.ErasedShare > 1:
+		return &InvalidError{
+			Field: "Options.Compaction.ErasedShare", Value: fmt.Sprint(c.ErasedShare), Allowed: "use up to 1, or below 0 for never",
+		}
+	case c.BytesPerSecond < 0:
+		return &InvalidError{
+			Field: "Options.Compaction.BytesPerSecond", Value: fmt.Sprint(c.BytesPerSecond), Allowed: "use 1 or more",
+		}
+	case c.Every < 0:
+		return &InvalidError{
+			Field: "Options.Compaction.Every", Value: c.Every.String(), Allowed: "use a duration above 0",
+		}
+	}
+	return nil
+}
+
+// WorkStats tells how a space's background work is going.
+type WorkStats struct {
+	Running bool `json:"running"`
+	// Runs counts those that ended well since the directory was opened.
+	Runs int `json:"runs"`
+	// Error is why the last one failed, "" if it did not; NextTry is then when it is tried again.
+	Error   string    `json:"error,omitempty"`
+	NextTry time.Time `json:"next_try,omitzero"`
+}
+
+// compactor compacts open spaces in which much was erased, one after the other.
+type compactor struct {
+	db     *DB
+	policy BackgroundCompaction
+
+	mu    sync.Mutex // guards the field below
+	works map[string]*work
+}
+
+// work is the background work of one space.
+type work struct {
+	WorkStats
+	err      error
+	failures int
+}
+
+const (
+	firstRetry = time.Minute // then twice as long after each failure, chosen
+	lastRetry  = time.Hour
+)
+
+// startCompactor begins, unless Options say never.
+func (db *DB) startCompactor() {
+	c := &compactor{db: db, policy: db.o.Compaction, works: map[string]*work{}}
+	db.compactor = c
+	if c.policy.ErasedShare < 0 {
+		return
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	db.janitor.Go(func() {
+		<-db.stop
+		stop()
+	})
+	db.janitor.Go(func() {
+		for sleep(ctx, c.policy.Every) == nil {
+			c.round(ctx)
+		}
+	})
+}
+
+// round looks at every open space once.
+func (c *compactor) round(ctx context.Context) {
+	c.db.mu.Lock()
+	handles := make([]*handle, 0, len(c.db.open))
+	for _, h := range c.db.open {
+		handles = append(handles, h)
+	}
+	c.db.mu.Unlock()
+	for _, h := range handles {
+		select {
+		case <-h.ready:
+		default:
+			continue
+		}
+		if ctx.Err() != nil || h.space == nil || !c.due(h.name) || !h.acquire() {
+			continue
+		}
+		c.space(ctx, h)
+		h.refs.Add(-1)
+	}
+}
+
+// due reports whether a space that failed before is to be tried again.
+func (c *compactor) due(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := c.works[name]
+	return w == nil || !c.db.o.Clock().Before(w.NextTry)
+}
+
+// space compacts one space if it is worth it. A panic is this run's failure.
+func (c *compactor) space(ctx context.Context, h *handle) {
+	ran := false
+	err := isolate.Go("compact", h.name, func() error {
+		if h.space.Health() != nil {
+			return nil // it is told elsewhere, and what is damaged is not touched
+		}
+		dead, total := h.space.Fragmentation()
+		if dead.Bytes == 0 || float64(dead.Bytes) < c.policy.ErasedShare*float64(total) {
+			return nil
+		}
+		ran = true
+		c.note(h.name, func(w *work) { w.Running = true })
+		r, err := h.space.Compact(ctx, store.CompactOptions{DeadOnly: true, Pace: pace(ctx, c.policy.BytesPerSecond)})
+		return errors.Join(append(r.Left, err)...)
+	})
+	if !ran && err == nil || ctx.Err() != nil {
+		return
+	}
+	c.note(h.name, func(w *work) {
+		w.Running, w.err = false, err
+		if err == nil {
+			*w = work{WorkStats: WorkStats{Runs: w.Runs + 1}}
+			return
+		}
+		w.Error = err.Error()
+		w.NextTry = c.db.o.Clock().Add(min(firstRetry<<min(w.failures, 10), lastRetry))
+		w.failures++
+	})
+}
+
+func (c *compactor) note(name string, change func(*work)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.works[name] == nil {
+		c.works[name] = &work{}
+	}
+	change(c.works[name])
+}
+
+// told gives a space's state.
+func (c *compactor) told(name string) (WorkStats, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if w := c.works[name]; w != nil {
+		return w.WorkStats, w.err
+	}
+	return WorkStats{}, nil
+}
