@@ -303,6 +303,7 @@ func (s *Space) Recycle(p *Prepared) { s.prepared.Put(p) }
 func (s *Space) Write(op string, prepare func(), fn func(*Tx) error) error {
 	view, events, err := s.announce(op, prepare, fn)
 	if err != nil {
+		s.settle(&view)
 		return err
 	}
 	if err := s.log.Commit(wal.LSN(view.Position)); err != nil {
@@ -315,6 +316,17 @@ func (s *Space) Write(op string, prepare func(), fn func(*Tx) error) error {
 	}
 	s.sealIfFull()
 	return nil
+}
+
+// settle waits until what a refused write has seen is there for everybody: else its caller could be told that an id is
+// taken and then not find it. It is no matter of the refusal if the log fails meanwhile.
+func (s *Space) settle(seen *View) {
+	if seen.Position <= s.view.Load().Position {
+		return
+	}
+	if err := s.log.Commit(wal.LSN(seen.Position)); err == nil {
+		s.publish(seen)
+	}
 }
 
 // announce tells the log of the write before it is staged.
@@ -360,7 +372,7 @@ func (s *Space) stage(op string, fn func(*Tx) error) (view View, events bool, er
 		if logErr := s.log.Err(); logErr != nil {
 			err = fmt.Errorf("%w: %w", ErrReadOnly, err)
 		}
-		return View{}, false, err
+		return s.staged, false, err
 	}
 	kept = true
 	s.logged.Add(int64(len(tx.frame.Buf)))
