@@ -112,7 +112,8 @@ func (s *Space) Consolidate(ctx context.Context, o ConsolidateOptions) (Consolid
 func (o *ConsolidateOptions) check() error {
 	c := &checks{}
 	if o.MaxMemories < 0 || o.MaxMemories > maxConsidered {
-		c.fail("max_memories", fmt.Sprint(o.MaxMemories), fmt.Sprintf("use 1 to %d, or 0 for %d", maxConsidered, defaultConsidered))
+		c.fail("max_memories", fmt.Sprint(o.MaxMemories),
+			fmt.Sprintf("use 1 to %d, or 0 for %d", maxConsidered, defaultConsidered))
 	}
 	if o.MaxTime < 0 {
 		c.fail("max_seconds", o.MaxTime.String(), "use a duration above 0, or 0 for no limit")
@@ -335,8 +336,9 @@ func (cl *cluster) inherited(tx *store.Tx) ([]tie, error) {
 
 // UndoConsolidation takes a concept apart: the memories that it stands for are active again, as they were, and the
 // concept is gone with everything that was said of it. Members that were erased in the meantime stay erased, ones that
-// were restored stay as they are. An id that is no concept of Consolidate's is ErrConflict. The members are not
-// consolidated again until they change, unless ConsolidateOptions.Undone says so; an export does not carry that.
+// were restored stay as they are. An id that is no concept of Consolidate's is ErrConflict, and a member that cannot be
+// read ErrCorrupt: nothing is changed then. The members are not consolidated again until they change, unless
+// ConsolidateOptions.Undone says so; an export does not carry that.
 func (s *Space) UndoConsolidation(ctx context.Context, id string) (Undone, error) {
 	c := &checks{}
 	if c.id("id", id); c.err != nil {
@@ -383,6 +385,11 @@ func cited(tx *store.Tx, id string) ([]string, error) {
 			return nil, err
 		}
 		ids = append(ids, member)
+	}
+	// Those whose bytes are damaged are not among the links: what could not be restored must not lose its concept.
+	if n := tx.View().CountLinks(f, LinkConsolidates, true); n != len(ids) {
+		return nil, fmt.Errorf("memory %q stands for %d memories, of which %d cannot be read: verify names them: %w",
+			id, n, n-len(ids), ErrCorrupt)
 	}
 	if len(ids) == 0 {
 		return nil, fmt.Errorf("memory %q stands for no others: give the id of a concept that consolidate wrote: %w",

@@ -224,6 +224,39 @@ func TestMembersAreStillKnown(t *testing.T) {
 	}
 }
 
+// TestUndoBesideDamage: a concept of which a member cannot be read is not taken apart.
+func TestUndoBesideDamage(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	restate(t, s, 3, func(i int, d *engram.Draft) { d.Source = fmt.Sprint("book", i) })
+	id := consolidateIn(t, s, engram.ConsolidateOptions{}).Concepts[0].ID
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := segmentOf(t, w)
+	held, err := w.fs.Bytes(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := int64(strings.Index(string(held), "book1"))
+	flip := func() {
+		if err := w.fs.Corrupt(path, at, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip()
+	if _, err := s.UndoConsolidation(t.Context(), id); !errors.Is(err, engram.ErrCorrupt) {
+		t.Errorf("UndoConsolidation beside damage = %v", err)
+	}
+	if m, err := s.Get(t.Context(), id); err != nil || m.Kind != engram.KindConcept {
+		t.Errorf("Get of the concept = %+v, %v", m, err)
+	}
+	flip() // repair it
+	if undone, err := s.UndoConsolidation(t.Context(), id); err != nil || len(undone.Restored) != 3 {
+		t.Errorf("UndoConsolidation = %+v, %v", undone, err)
+	}
+}
+
 func TestConceptsAreSuperseded(t *testing.T) {
 	s := newWorld(t, engram.Options{}).def()
 	restate(t, s, 3, nil)
