@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -241,6 +242,9 @@ func (cl *cluster) stage(tx *store.Tx, links []tie, met uint32, now time.Time) e
 	if err := tx.Reinforce(id, met, now.UnixNano()); err != nil {
 		return err
 	}
+	if err := isolate.Fault("engram/consolidate"); err != nil {
+		return err
+	}
 	for _, l := range links {
 		if err := tx.Link(l.from, l.to, l.kind, l.weight); err != nil {
 			return err
@@ -248,6 +252,9 @@ func (cl *cluster) stage(tx *store.Tx, links []tie, met uint32, now time.Time) e
 	}
 	for _, m := range cl.members {
 		if err := tx.Link(id, m.record.ID, LinkConsolidates, 1); err != nil {
+			return err
+		}
+		if err := isolate.Fault("engram/consolidate.cited"); err != nil {
 			return err
 		}
 		if err := tx.Archive(m.record.ID, now.UnixNano()); err != nil {
@@ -414,6 +421,9 @@ func part(sp *store.Space, tx *store.Tx, id string, out *Undone) error {
 			return err
 		}
 		out.Restored = append(out.Restored, id)
+	}
+	if err := isolate.Fault("engram/undo"); err != nil {
+		return err
 	}
 	return tx.PutKey(store.Key{Name: apartKey(id), ID: id, Result: resultApart, Version: r.Version})
 }

@@ -33,6 +33,21 @@ func TestCallsFailAlone(t *testing.T) {
 			_, err := s.Import(t.Context(), strings.NewReader(`{"id":"z","content":"three"}`), engram.ImportOptions{})
 			return err
 		},
+		"engram/consolidate": func(s *engram.Space) error {
+			_, err := s.Consolidate(t.Context(), engram.ConsolidateOptions{})
+			return err
+		},
+		"engram/consolidate.cited": func(s *engram.Space) error {
+			_, err := s.Consolidate(t.Context(), engram.ConsolidateOptions{})
+			return err
+		},
+		"engram/undo": func(s *engram.Space) error {
+			for id := range conceptsIn(t, s) {
+				_, err := s.UndoConsolidation(t.Context(), id)
+				return err
+			}
+			return errors.New("there is no concept")
+		},
 	}
 	injected := errors.New("injected")
 	for point, call := range calls {
@@ -40,6 +55,11 @@ func TestCallsFailAlone(t *testing.T) {
 			w := newWorld(t, engram.Options{})
 			remember(t, w.def(), engram.Draft{ID: "a", Content: "the harbour"})
 			remember(t, w.def(), engram.Draft{ID: "b", Content: "the boat"})
+			for i := range 3 {
+				remember(t, w.def(), engram.Draft{Content: "Bo lost " + strings.Repeat("his ", i) + "red kettle"})
+			}
+			consolidateIn(t, w.def(), engram.ConsolidateOptions{})
+			restate(t, w.def(), 3, nil)
 			before := state(t, w.def())
 			undo := isolate.OnPoint(func(name string) error {
 				switch {
