@@ -132,3 +132,56 @@ func TestSealingFailsUntilMemoryIsUsedUp(t *testing.T) {
 	verified(t, s)
 	mustClose(t, s)
 }
+
+// TestSealingFailsUntilTheLogIsUsedUp lets sealing fail under writes that add no memory: they are refused before the log
+// has grown without bound, and go on once sealing works.
+func TestSealingFailsUntilTheLogIsUsedUp(t *testing.T) {
+	fault := vfs.NewFault(newFS(t))
+	var full atomic.Bool
+	fault.Inject = func(op vfs.Op) error {
+		if full.Load() && op.Kind == vfs.OpCreate && !strings.HasSuffix(op.Name, ".spare") {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	const limit = 8 << 10
+	s := mustOpen(t, fault, func(o *store.Options) { o.HotBytes, o.HotLimit = 2<<10, limit })
+	b := newBook()
+	b.do(t, s, b.put("a"), b.put("bb"))
+	mustSeal(t, s)
+	full.Store(true)
+	link := func(i int) action {
+		return action{kind: "link", id: "a", other: "bb", linkType: "t", weight: float32(i%9) / 9}
+	}
+	var err error
+	n := 0
+	for ; err == nil && n < 10_000; n++ {
+		a := link(n)
+		if err = write(s, []action{a}); err == nil {
+			b.note(a)
+		}
+	}
+	if !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("%d writes, the last = %v, want ErrReadOnly and the cause", n, err)
+	}
+	// A record this small takes four times its payload, and a file is not shared.
+	if size := s.Stats().LogBytes; size > 4*2*limit+4*4096 {
+		t.Errorf("the log has %d bytes, with a limit of %d for what is in it", size, 2*limit)
+	}
+	if diff := b.differs(s.View()); diff != "" {
+		t.Errorf("readers: %s", diff)
+	}
+	full.Store(false)
+	for range 10_000 {
+		if err = write(s, []action{link(1)}); err == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err != nil {
+		t.Fatalf("Write with a sealing that works = %v", err)
+	}
+	b.note(link(1))
+	b.holds(t, "sealing works again", s)
+	mustClose(t, s)
+}

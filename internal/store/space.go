@@ -54,7 +54,8 @@ type Options struct {
 	NewStore func() ([16]byte, error)
 	Settings Settings // of a space that does not exist yet
 	Lexical  lexical.Options
-	// HotBytes is the size at which the hot segment is sealed; HotLimit, above it, is where writers wait for sealing.
+	// HotBytes is the size at which the hot segment is sealed; HotLimit, above it, is where writers wait for a sealing
+	// under way, and are refused while sealing fails. They are at twice as many bytes of unsealed log, too.
 	HotBytes int64
 	HotLimit int64
 	// LogFileBytes is the largest size of a log file; 0 leaves it to the log.
@@ -393,7 +394,7 @@ func (s *Space) stage(op string, fn func(*Tx) error) (view View, events bool, er
 // writable says why a write cannot begin now. s.mu must be held; it is released while waiting for a sealing that
 // writers have outrun.
 func (s *Space) writable() error {
-	for !s.closed && s.frozen && s.hot.seg.SizeBytes() > s.o.HotLimit {
+	for !s.closed && s.frozen && s.outrun() {
 		sealed := s.sealed
 		s.mu.Unlock()
 		<-sealed
@@ -405,12 +406,18 @@ func (s *Space) writable() error {
 	switch {
 	case s.t.words.Full():
 		return fmt.Errorf("%w: its index of words is full: spread memories over more spaces", ErrReadOnly)
-	case s.sealErr != nil && s.hot.seg.SizeBytes() > s.o.HotLimit:
+	case s.sealErr != nil && s.outrun():
 		err := s.sealErr
 		s.startSealing() // the cause may be gone; this write does not wait for it
-		return fmt.Errorf("%w: memory for unsealed memories is used up and sealing fails: %w", ErrReadOnly, err)
+		return fmt.Errorf("%w: what is not sealed has reached its limit and sealing fails: %w", ErrReadOnly, err)
 	}
 	return nil
+}
+
+// outrun reports whether more is unsealed than may be: memories in memory, or frames in the log, which associations and
+// the like fill without a memory.
+func (s *Space) outrun() bool {
+	return s.hot.seg.SizeBytes() > s.o.HotLimit || s.logged.Load() > 2*s.o.HotLimit
 }
 
 // refusal says why nothing at all can be written; nil if something can. s.mu must be held.
