@@ -142,7 +142,7 @@ type verb struct {
 
 func verbs() []verb {
 	return []verb{
-		{name: Recall, text: true, explains: true, clauses: []string{"WHERE", "ASOF", "VALID", "LIMIT", "WITHIN"}},
+		{name: Recall, text: true, explains: true, clauses: []string{"WHERE", "ASOF", "VALID", "DISTINCT", "LIMIT", "WITHIN"}},
 		{name: Spread, from: true, clauses: []string{"OVER", "WHERE", "VALID", "LIMIT", "WITHIN"}},
 		{name: Complete, text: true, clauses: []string{"FIELDS", "WHERE", "ASOF", "VALID", "LIMIT", "WITHIN"}},
 		{name: Predict, from: true, clauses: []string{"STEPS", "LIMIT", "WITHIN"}},
@@ -153,14 +153,15 @@ func verbs() []verb {
 // clauses reads clauses in any order, each at most once, to the end.
 func (p *parser) clauses(v verb) {
 	readers := map[string]func(){
-		"OVER":   func() { p.q.Types = p.texts("a type of association in quotes") },
-		"FIELDS": p.fields,
-		"STEPS":  func() { p.q.Steps = p.count() },
-		"WHERE":  func() { p.where(v) },
-		"ASOF":   func() { p.q.AsOf = p.moment() },
-		"VALID":  func() { p.q.Valid = p.moment() },
-		"LIMIT":  func() { p.q.Limit = p.count() },
-		"WITHIN": p.within,
+		"OVER":     func() { p.q.Types = p.texts("a type of association in quotes") },
+		"FIELDS":   p.fields,
+		"STEPS":    func() { p.q.Steps = p.count() },
+		"WHERE":    func() { p.where(v) },
+		"ASOF":     func() { p.q.AsOf = p.moment() },
+		"VALID":    func() { p.q.Valid = p.moment() },
+		"LIMIT":    func() { p.q.Limit = p.count() },
+		"WITHIN":   p.within,
+		"DISTINCT": func() { p.q.Distinct = true },
 	}
 	seen := map[string]bool{}
 	for p.err == nil && p.peek().kind != tokenEnd {

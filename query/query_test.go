@@ -226,6 +226,7 @@ func TestStringParsesBack(t *testing.T) {
 		q := query.Query{Verb: query.Recall, Limit: m.rng.IntN(3), Where: m.cond(m.rng.IntN(4))}
 		if m.rng.IntN(2) == 0 {
 			q.Text, q.Explain, q.AsOf = m.text(), m.rng.IntN(2) == 0, m.time()
+			q.Distinct = m.rng.IntN(2) == 0
 		}
 		if m.rng.IntN(2) == 0 {
 			q.Valid, q.Within = m.time(), time.Duration(1+m.rng.IntN(5000))*pick(m, 1, time.Microsecond, time.Second, time.Hour)

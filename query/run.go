@@ -81,7 +81,9 @@ func answer[A, B any](ctx context.Context, call func(context.Context, A) (B, err
 
 // cue is a RECALL as the engine takes it.
 func (q Query) cue() engram.Cue {
-	cue := engram.Cue{Text: q.Text, AsOf: q.AsOf, ValidAt: q.Valid, Limit: q.Limit, Explain: q.Explain}
+	cue := engram.Cue{
+		Text: q.Text, AsOf: q.AsOf, ValidAt: q.Valid, Limit: q.Limit, Explain: q.Explain, Distinct: q.Distinct,
+	}
 	cue.Where = where(give(&cue, q.Where))
 	return cue
 }

@@ -85,12 +85,18 @@ func New(b Backend, o Options) (*Server, error) {
 		&mcp.Implementation{Name: "engram", Title: "Engram memory", Version: cmp.Or(o.Version, "dev")},
 		&mcp.ServerOptions{
 			Instructions: instructions,
-			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
-			SetCacheable: func(_ context.Context, _ mcp.Request, c *mcp.Cacheable) {
+			Capabilities: &mcp.ServerCapabilities{
+				Tools: &mcp.ToolCapabilities{}, Resources: &mcp.ResourceCapabilities{},
+			},
+			SetCacheable: func(_ context.Context, req mcp.Request, c *mcp.Cacheable) {
 				c.TTLMs, c.CacheScope = listTTL, "public"
+				if _, read := req.(*mcp.ReadResourceRequest); read { // a memory, as it is now
+					c.TTLMs, c.CacheScope = 0, "private"
+				}
 			},
 		})
 	s.mcp.AddReceivingMiddleware(s.isolate)
+	s.addResources()
 	tools, err := parseTools()
 	if err != nil {
 		return nil, err

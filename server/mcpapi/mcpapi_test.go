@@ -333,8 +333,8 @@ func TestSchemasAreSound(t *testing.T) {
 	if err := json.Unmarshal(encoded, &capabilities); err != nil {
 		t.Fatal(err)
 	}
-	if _, tools := capabilities["tools"]; !tools || len(capabilities) != 1 {
-		t.Errorf("capabilities %s, want tools alone", encoded)
+	if capabilities["tools"] == nil || capabilities["resources"] == nil || len(capabilities) != 2 {
+		t.Errorf("capabilities %s, want tools and resources alone", encoded)
 	}
 }
 
