@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -60,16 +61,19 @@ func (m *Memory) set(r *store.Record) {
 }
 
 // withFate is the current version r of a memory with what became of it.
-func withFate(v *store.View, f store.Found, r *store.Record) (m Memory) {
-	m.setCurrent(v, f, r)
+func withFate(v *store.View, f store.Found, r *store.Record, at lens) (m Memory) {
+	m.setCurrent(v, f, r, at)
 	return m
 }
 
 // setCurrent makes m the current version r with what became of it.
-func (m *Memory) setCurrent(v *store.View, f store.Found, r *store.Record) {
+func (m *Memory) setCurrent(v *store.View, f store.Found, r *store.Record, at lens) {
 	m.set(r)
 	m.Tier = tierOf(v, f.Row)
 	m.Reinforced = int(f.Reinforced())
+	if d := f.Dynamics(); d != nil {
+		m.Use, m.Belief = at.usage(d), beliefOf(d)
+	}
 	if f.Archived() {
 		m.ArchivedAt = fromNanos(f.ArchivedAt())
 	}
@@ -81,6 +85,37 @@ func (m *Memory) setCurrent(v *store.View, f store.Found, r *store.Record) {
 	for _, span := range f.Absent() {
 		m.ArchivedSpans = append(m.ArchivedSpans, Span{From: fromNanos(span.From), Until: fromNanos(span.Until)})
 	}
+}
+
+// lens is when memories are looked at: the clock is asked only where it matters.
+type lens struct {
+	model *dynamics.Model
+	now   func() time.Time
+}
+
+// lens looks at memories at a time that is known already.
+func (db *DB) lens(now time.Time) lens { return lens{db.model, func() time.Time { return now }} }
+
+func (at lens) usage(d *store.Dynamics) *Usage {
+	st := &d.State
+	u := &Usage{
+		Stability: weight64(st.Stability), Difficulty: weight64(st.Difficulty), LastUsed: fromNanos(st.LastUse),
+		Retrievability: at.model.StateRetrievability(st, at.now().UnixNano()),
+	}
+	if st.LabileTill != 0 {
+		u.LabileUntil = fromNanos(st.LabileTill)
+	}
+	return u
+}
+
+func beliefOf(d *store.Dynamics) *Belief {
+	t := d.State.Tally
+	b := &Belief{Probability: t.Probability(), Disputed: t.Disputed(), Evidence: make([]Evidence, len(d.Evidence))}
+	b.Low, b.High = t.Interval()
+	for i, e := range d.Evidence {
+		b.Evidence[i] = Evidence{Source: e.Source, Supports: e.Supports, LogOdds: weight64(e.LogOdds)}
+	}
+	return b
 }
 
 func tierOf(v *store.View, row uint32) Tier {

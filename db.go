@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -37,6 +38,9 @@ type DB struct {
 	ids    *idSource
 	feed   *feed
 	recall recall.Engine
+	model  *dynamics.Model
+	// recents are what feedback can refer to.
+	recents recents
 
 	restoring sync.Mutex // held by Restore; before mu
 	scrubber  *scrubber  // nil if it is off
@@ -114,6 +118,7 @@ func (o Options) Open(dir string) (*DB, error) {
 	db := &DB{
 		o: o, dir: abs, lock: lock, open: map[string]*handle{}, stop: make(chan struct{}),
 		ids: newIDSource(o.Clock, o.Rand), feed: newFeed(o.Clock),
+		model: dynamics.New(dynamics.DefaultWeights()),
 	}
 	h, err := db.acquire(DefaultSpace, true)
 	if err != nil {

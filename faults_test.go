@@ -29,6 +29,10 @@ func TestCallsFailAlone(t *testing.T) {
 		"engram/link": func(s *engram.Space) error {
 			return s.Link(t.Context(), "a", engram.Link{To: "b"})
 		},
+		"engram/feedback": func(s *engram.Space) error {
+			_, err := s.Feedback(t.Context(), engram.Feedback{Useful: []string{"a"}, Wrong: []string{"b"}})
+			return err
+		},
 		"engram/import": func(s *engram.Space) error {
 			_, err := s.Import(t.Context(), strings.NewReader(`{"id":"z","content":"three"}`), engram.ImportOptions{})
 			return err

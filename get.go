@@ -31,7 +31,7 @@ func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
 		if err != nil {
 			return err
 		}
-		return m.setWhole(v, f, &r)
+		return m.setWhole(v, f, &r, lens{s.db.model, s.db.o.Clock})
 	})
 	if err != nil {
 		return Memory{}, err
@@ -48,7 +48,7 @@ func (s *Space) GetAt(ctx context.Context, id string, asOf time.Time) (Memory, e
 	}
 	var m Memory
 	err := s.found(ctx, "get", id, func(v *store.View, f store.Found) (err error) {
-		m, err = memoryAt(v, f, id, asOf)
+		m, err = s.memoryAt(v, f, id, asOf)
 		if err == nil {
 			m.Embedding, err = ownVector(v, f.Row)
 		}
@@ -73,7 +73,7 @@ func checkAsOf(asOf time.Time) error {
 func (s *Space) History(ctx context.Context, id string) ([]Memory, error) {
 	var out []Memory
 	err := s.found(ctx, "history", id, func(v *store.View, f store.Found) (err error) {
-		out, err = history(v, f)
+		out, err = history(v, f, lens{s.db.model, s.db.o.Clock})
 		return err
 	})
 	return out, err
@@ -99,21 +99,21 @@ func (s *Space) found(ctx context.Context, op, id string, fn func(*store.View, s
 }
 
 // wholeMemory is the current version with embedding and links.
-func wholeMemory(v *store.View, f store.Found) (Memory, error) {
+func wholeMemory(v *store.View, f store.Found, at lens) (Memory, error) {
 	r, err := v.Record(f.Row)
 	if err != nil {
 		return Memory{}, err
 	}
 	var m Memory
-	if err := m.setWhole(v, f, r); err != nil {
+	if err := m.setWhole(v, f, r, at); err != nil {
 		return Memory{}, err
 	}
 	return m, nil
 }
 
 // setWhole makes m the current version r with embedding and links.
-func (m *Memory) setWhole(v *store.View, f store.Found, r *store.Record) (err error) {
-	m.setCurrent(v, f, r)
+func (m *Memory) setWhole(v *store.View, f store.Found, r *store.Record, at lens) (err error) {
+	m.setCurrent(v, f, r, at)
 	if m.Embedding, err = ownVector(v, f.Row); err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func ownVector(v *store.View, row uint32) ([]float32, error) {
 	return append(make([]float32, 0, len(vector)), vector...), nil
 }
 
-func history(v *store.View, f store.Found) ([]Memory, error) {
+func history(v *store.View, f store.Found, at lens) ([]Memory, error) {
 	rows := v.Versions(f)
 	out := make([]Memory, 0, len(rows))
 	for _, row := range rows[:len(rows)-1] {
@@ -145,7 +145,7 @@ func history(v *store.View, f store.Found) ([]Memory, error) {
 		}
 		out = append(out, m)
 	}
-	m, err := wholeMemory(v, f)
+	m, err := wholeMemory(v, f, at)
 	return append(out, m), err
 }
 
@@ -163,7 +163,7 @@ func (s *Space) All(ctx context.Context) iter.Seq2[Memory, error] {
 				if f.Archived() || expired(v.ExpiresAt(f.Row), now) {
 					return true
 				}
-				return yield(wholeMemory(v, f))
+				return yield(wholeMemory(v, f, s.db.lens(now)))
 			})
 			return stop
 		})
@@ -201,7 +201,7 @@ func (s *Space) List(ctx context.Context, cursor string, limit int) (Page, error
 				return false
 			}
 			var m Memory
-			if m, err = wholeMemory(v, f); err != nil {
+			if m, err = wholeMemory(v, f, s.db.lens(now)); err != nil {
 				return false
 			}
 			page.Memories = append(page.Memories, m)

@@ -28,7 +28,7 @@ func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 			if stop = ctx.Err(); stop != nil || expired(v.ExpiresAt(f.Row), now) {
 				return stop == nil
 			}
-			stop = exportMemory(out, v, f, &report)
+			stop = exportMemory(out, v, f, s.db.lens(now), &report)
 			return stop == nil
 		})
 		return errors.Join(stop, out.Flush())
@@ -36,13 +36,16 @@ func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 	return report, err
 }
 
-func exportMemory(out io.Writer, v *store.View, f store.Found, report *ExportReport) error {
-	versions, err := history(v, f)
+func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *ExportReport) error {
+	versions, err := history(v, f, at)
 	if err != nil {
 		return err
 	}
 	for _, m := range versions {
 		m.Tier = ""
+		if m.Use != nil {
+			m.Use.Retrievability = 0 // of the moment
+		}
 		outgoing := m.Links[:0]
 		for _, l := range m.Links {
 			if !l.Incoming {
@@ -85,6 +88,8 @@ type importLine struct {
 	// StatedUntil is the end of validity that the version itself states, where ValidUntil is that of a supersession.
 	StatedUntil   time.Time `json:"stated_valid_until,omitzero"`
 	ArchivedSpans []Span    `json:"archived_spans,omitempty"`
+	Use           *Usage    `json:"use,omitempty"`
+	Belief        *Belief   `json:"belief,omitempty"`
 }
 
 // exportLine is one version as Export writes it.
@@ -117,11 +122,12 @@ func (n *numbered) decode(raw []byte, l Limits) error {
 		}
 	} else if !n.CreatedAt.IsZero() || !n.UpdatedAt.IsZero() || n.Reason != "" || n.Reinforced != 0 ||
 		!n.ArchivedAt.IsZero() || n.SupersededBy != "" || !n.SupersededAt.IsZero() || len(n.ArchivedSpans) > 0 ||
-		!n.StatedUntil.IsZero() {
+		!n.StatedUntil.IsZero() || n.Use != nil || n.Belief != nil {
 		c.fail("version", "missing", "created_at, updated_at, reason, reinforced, archived_at, archived_spans, "+
-			"superseded_by, superseded_at and stated_valid_until need it")
+			"superseded_by, superseded_at, stated_valid_until, use and belief need it")
 	}
 	n.checkFate(c)
+	c.dynamics(n.Use, n.Belief)
 	c.time("created_at", n.CreatedAt)
 	c.time("updated_at", n.UpdatedAt)
 	c.time("archived_at", n.ArchivedAt)

@@ -61,6 +61,10 @@ type Memory struct {
 	SupersededAt time.Time `json:"superseded_at,omitzero"`
 	// ArchivedSpans are the times in which it was archived before it was restored, oldest first.
 	ArchivedSpans []Span `json:"archived_spans,omitempty"`
+	// Use is how it was used, and Belief how far it is believed, as of now; both are nil while nobody has said anything of
+	// it, by Feedback or by remembering it again.
+	Use    *Usage  `json:"use,omitempty"`
+	Belief *Belief `json:"belief,omitempty"`
 	// Tier is where the content is held: hot or warm.
 	Tier Tier `json:"tier,omitempty"`
 }
@@ -69,6 +73,43 @@ type Memory struct {
 type Span struct {
 	From  time.Time `json:"from"`
 	Until time.Time `json:"until"`
+}
+
+// Usage is what uses made of a memory.
+type Usage struct {
+	// Stability is the days after which Retrievability has fallen from 1 to .9, in [0.001, 36500]; 2.3065 for a memory
+	// that nobody used.
+	Stability float64 `json:"stability"`
+	// Difficulty in [1,10] is how slowly stability grows.
+	Difficulty float64 `json:"difficulty"`
+	// LastUsed is when it was last of use or told again.
+	LastUsed time.Time `json:"last_used"`
+	// LabileUntil is until when Update with UpdateByUse edits it in place; zero if it was never of use.
+	LabileUntil time.Time `json:"labile_until,omitzero"`
+	// Retrievability in (0,1] is the predicted probability that it is still of use. Import ignores it.
+	Retrievability float64 `json:"retrievability,omitempty"`
+}
+
+// Belief is how far a memory is believed, by the sources that spoke for it and against it.
+type Belief struct {
+	// Probability in (0,1) is that of its being true: log-odds of the sources added up, each further one on the same side
+	// at half the weight. Low and High are where the share of sources that support it lies with probability .9. Import
+	// ignores these, Disputed included, and goes by Evidence.
+	Probability float64 `json:"probability"`
+	Low         float64 `json:"low"`
+	High        float64 `json:"high"`
+	// Disputed: some source speaks against it, and the probability is below .6.
+	Disputed bool `json:"disputed,omitempty"`
+	// Evidence is what each source says, the memory's own first; at most 64.
+	Evidence []Evidence `json:"evidence"`
+}
+
+// Evidence is what one source says of a memory.
+type Evidence struct {
+	Source   string `json:"source"`
+	Supports bool   `json:"supports"`
+	// LogOdds in [-4,4] are those of the source's being right, as known when it spoke.
+	LogOdds float64 `json:"log_odds"`
 }
 
 // Tier is where a memory's content is held.
@@ -192,9 +233,25 @@ type Change struct {
 	Embedding *[]float32 `json:"embedding,omitempty"`
 	// Reason is kept with the new version.
 	Reason string `json:"reason,omitempty"`
+	// Mode says what becomes of the memory that is changed; "" is UpdateInPlace.
+	Mode UpdateMode `json:"mode,omitempty"`
 	// IfVersion, if above 0, refuses the update with ErrConflict unless the memory is at this version.
 	IfVersion int `json:"if_version,omitempty"`
 }
+
+// UpdateMode says whether an update edits a memory or replaces it.
+type UpdateMode string
+
+// The modes of updating.
+const (
+	// UpdateInPlace makes the next version of the memory: its id, its history and what its uses made of it stay.
+	UpdateInPlace UpdateMode = "in_place"
+	// UpdateByUse edits in place within six hours of a reported use (Feedback: useful, confirmed, pinned), and replaces
+	// otherwise: who has just used a memory corrects it; who has not states something new.
+	UpdateByUse UpdateMode = "by_use"
+	// UpdateReplace makes a new memory that supersedes the old one.
+	UpdateReplace UpdateMode = "replace"
+)
 
 // ForgetMode says how to forget.
 type ForgetMode string
@@ -295,6 +352,8 @@ type Answer struct {
 	// Rejected is there if nothing passes and a vector was given: the evidence, in nats, of the memory nearest to it, which
 	// was too little to count. It may be below 0.
 	Rejected *float64 `json:"rejected,omitempty"`
+	// RecallID names this recall in Feedback.
+	RecallID string `json:"recall_id,omitempty"`
 	// Damaged says what could not be read and so was not considered: groups of vectors, by file and offset. Empty if
 	// everything was looked at.
 	Damaged []string `json:"damaged,omitempty"`
@@ -325,7 +384,7 @@ type Hit struct {
 
 // Term is one part of a score.
 type Term struct {
-	// Name is "words", "meaning", "association", "priming" or "recency".
+	// Name is "words", "meaning", "association", "priming", "age", "use", "belief" or "recency".
 	Name string `json:"term"`
 	// Value is its share of the score.
 	Value float64 `json:"value"`

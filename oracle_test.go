@@ -15,6 +15,7 @@ import (
 	"time"
 
 	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/dynamics"
 )
 
 // oracle is what a space must hold, in plain maps.
@@ -24,6 +25,8 @@ type oracle struct {
 	keys     map[string]engram.Outcome
 	concepts map[string]bool // those that Consolidate wrote
 	past     []snapshot      // after each step, oldest first
+	sources  map[string]dynamics.Reliability
+	judged   []string // every judgement, in order
 }
 
 type ideal struct {
@@ -33,6 +36,7 @@ type ideal struct {
 	supersededBy string
 	supersededAt time.Time
 	reinforced   int
+	life         *life // nil while nobody said anything of it
 }
 
 func (i *ideal) current() *engram.Memory { return &i.versions[len(i.versions)-1] }
@@ -41,6 +45,7 @@ func newOracle() *oracle {
 	return &oracle{
 		memories: map[string]*ideal{}, links: map[[3]string]float64{}, keys: map[string]engram.Outcome{},
 		concepts: map[string]bool{},
+		sources:  map[string]dynamics.Reliability{},
 	}
 }
 
@@ -130,8 +135,10 @@ func (p *player) step() {
 		p.unlink()
 	case n < 90:
 		p.supersede()
-	case n < 96:
+	case n < 93:
 		p.reinforce()
+	case n < 96:
+		p.feedback()
 	case n < 97:
 		if _, err := p.w.def().Compact(p.t.Context(), engram.CompactOptions{}); err != nil {
 			p.t.Fatalf("Compact = %v", err)
@@ -157,6 +164,7 @@ func (p *player) remember() {
 		// Contents are drawn at random: equal ones are possible, everything else would have to be equal too.
 		if err == nil && known.current().Content == d.Content {
 			known.reinforced++
+			p.toldAgain(known, d.Source)
 			p.learn(d, out)
 			return
 		}
@@ -209,6 +217,7 @@ func (p *player) update() {
 		}
 		next.Content, next.Version, next.UpdatedAt, next.Reason = content, next.Version+1, p.w.clock.tell(), "r"
 		next.Embedding = nil
+		p.changedContent(m)
 		m.versions = append(m.versions, next)
 		want(p.t, "version", out.Version, next.Version)
 	}
@@ -234,6 +243,7 @@ func (p *player) forget() {
 	default:
 		expected.Matched, expected.Erased = 1, 1
 		delete(p.oracle.memories, id)
+		p.oracle.judged = slices.DeleteFunc(p.oracle.judged, func(s string) bool { return strings.HasPrefix(s, id+" ") })
 		maps.DeleteFunc(p.oracle.keys, func(_ string, out engram.Outcome) bool { return out.ID == id })
 		for _, m := range p.oracle.memories {
 			if m.supersededBy == id {
@@ -329,10 +339,12 @@ func (p *player) reinforce() {
 	if !ok || m.archived() {
 		return
 	}
-	out, err := p.w.def().Remember(p.t.Context(), engram.Draft{ID: id, Content: m.current().Content})
+	source := []string{"", "Ada", "Cy"}[p.rng.IntN(3)]
+	out, err := p.w.def().Remember(p.t.Context(), engram.Draft{ID: id, Content: m.current().Content, Source: source})
 	p.expect("reinforce", err, nil)
 	want(p.t, "reinforce", out.Result, engram.Reinforced)
 	m.reinforced++
+	p.toldAgain(m, source)
 }
 
 // compare holds everything the engine says against the oracle.
@@ -348,8 +360,10 @@ func (p *player) compare(s *engram.Space) {
 		last.Reinforced, last.SupersededBy, last.SupersededAt = m.reinforced, m.supersededBy, m.supersededAt
 		last.ArchivedAt, last.ArchivedSpans = m.archivedAt, m.spans
 		last.Links = p.linksOf(id)
+		last.Use, last.Belief = p.shown(m)
 		for i := range got {
 			got[i].Tier = ""
+			rounded(&got[i])
 			if i == len(got)-1 {
 				if m.supersededBy != "" {
 					got[i].ValidUntil = time.Time{}
@@ -438,9 +452,11 @@ func TestOracle(t *testing.T) {
 				p.step()
 				if i%25 == 0 {
 					p.compare(p.w.def())
+					p.compareFeedback(p.w.def())
 				}
 			}
 			p.compare(p.w.def())
+			p.compareFeedback(p.w.def())
 			p.transfer()
 		})
 	}

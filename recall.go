@@ -28,7 +28,7 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	answer := Answer{Hits: []Hit{}}
 	now := s.db.o.Clock()
 	err := s.read(ctx, "recall", func(v *store.View) error {
-		q, damage, err := query(v, &cue, now)
+		q, damage, err := s.db.query(v, &cue, now)
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 			return err
 		}
 		for _, c := range chosen {
-			hit, err := hitOf(v, &cue, &found.Hits[c.place], now)
+			hit, err := hitOf(v, &cue, &found.Hits[c.place], s.db.lens(now))
 			if err != nil {
 				return err
 			}
@@ -83,6 +83,7 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
+	answer.RecallID = s.db.recents.note(s.name, answer.Hits)
 	return answer, nil
 }
 
@@ -135,7 +136,7 @@ const maxDamage = 16
 
 // query is a cue in the numbers of a view. A name that no memory has becomes a symbol that none has. What its filters
 // cannot read is added to damage while they run.
-func query(v *store.View, cue *Cue, now time.Time) (q recall.Query, damage *[]error, err error) {
+func (db *DB) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, damage *[]error, err error) {
 	f := recall.Filters{
 		Kinds: symbols(v, cue.Kinds), TagsAll: symbols(v, cue.Tags), TagsAny: symbols(v, cue.TagsAny),
 		TagsNone: symbols(v, cue.TagsNone), Speaker: v.Symbol(cue.Speaker), Session: v.Symbol(cue.Session),
@@ -160,6 +161,7 @@ func query(v *store.View, cue *Cue, now time.Time) (q recall.Query, damage *[]er
 	if dim := len(cue.Embedding); dim > 0 && v.Dim > 0 && dim != v.Dim {
 		return q, nil, &store.DimensionError{Got: dim, Want: v.Dim}
 	}
+	look := db.lens(now)
 	if !cue.AsOf.IsZero() {
 		now = cue.AsOf // what had expired then, and how recent a memory was
 	}
@@ -170,7 +172,7 @@ func query(v *store.View, cue *Cue, now time.Time) (q recall.Query, damage *[]er
 	damage = new([]error)
 	if cue.Where != nil {
 		q.Filters.Keep = keep(v, damage, func(row uint32, r *store.Record) bool {
-			m := withFate(v, fateOf(v, cue, row), r)
+			m := withFate(v, fateOf(v, cue, row), r, look)
 			return cue.Where(&m)
 		})
 	}
@@ -200,12 +202,12 @@ func symbols(v *store.View, names []string) []uint32 {
 }
 
 // hitOf reads a hit's memory from its tier.
-func hitOf(v *store.View, cue *Cue, h *recall.Hit, now time.Time) (Hit, error) {
+func hitOf(v *store.View, cue *Cue, h *recall.Hit, at lens) (Hit, error) {
 	r, err := v.Record(h.Row)
 	if err != nil {
 		return Hit{}, fmt.Errorf("read hit: %w", err)
 	}
-	hit := Hit{Memory: withFate(v, fateOf(v, cue, h.Row), r), Score: h.Score, Why: make([]Term, 0, len(h.Terms))}
+	hit := Hit{Memory: withFate(v, fateOf(v, cue, h.Row), r, at), Score: h.Score, Why: make([]Term, 0, len(h.Terms))}
 	for _, t := range h.Terms {
 		term := Term{Name: t.Name, Value: t.Value}
 		for _, p := range slices.Clone(t.Detail) {
@@ -213,7 +215,7 @@ func hitOf(v *store.View, cue *Cue, h *recall.Hit, now time.Time) (Hit, error) {
 		}
 		hit.Why = append(hit.Why, term)
 	}
-	if hit.Contradicts, err = contradicted(v, v.Fate(h.Row), now); err != nil {
+	if hit.Contradicts, err = contradicted(v, v.Fate(h.Row), at.now()); err != nil {
 		return Hit{}, fmt.Errorf("read hit: %w", err)
 	}
 	return hit, nil

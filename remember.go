@@ -9,6 +9,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
 )
@@ -20,7 +21,8 @@ import (
 //   - Reinforced: the same content is known already in the same scope; nothing was stored but that it was met again,
 //     and the outcome names the memory that holds it. With an ID, the scope is that id. Without one it is the kind,
 //     the speaker and the session, and every other field that the draft gives must agree with what is stored: a
-//     draft that says something new is a new memory, so that nothing given is dropped.
+//     draft that says something new is a new memory, so that nothing given is dropped. The source is the exception: the
+//     same from another source is evidence for the memory that is there (Memory.Belief).
 //
 // An ID that holds other content, or the same content with other fields, is ErrConflict: Update changes a memory. A
 // memory that has expired is known no longer: it is erased, and its id and content are free for the new one.
@@ -138,7 +140,7 @@ func (s *Space) rememberOne(tx *store.Tx, p *pending, now time.Time) error {
 		return err
 	}
 	if known {
-		return p.reinforce(tx, f, now)
+		return p.reinforce(tx, f, now, s.db.model)
 	}
 	for _, id := range gone {
 		if err := tx.Erase(id); err != nil {
@@ -239,7 +241,6 @@ func (p *pending) differs(tx *store.Tx, known *store.Record, row uint32) (string
 		{"expires_at", !d.ExpiresAt.IsZero(), known.ExpiresAt.Nanos == r.ExpiresAt.Nanos},
 		{"pin", d.Pin, known.Pin},
 		{"confidence", d.Confidence != nil, known.Confidence == r.Confidence},
-		{"source", d.Source != "", known.Source == r.Source},
 		{"metadata", len(d.Metadata) > 0, slices.Equal(known.Metadata, r.Metadata)},
 	} {
 		if f.given && !f.same {
@@ -263,7 +264,7 @@ func sameSet(a, b []string) bool {
 	return slices.Equal(a, b)
 }
 
-func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time) error {
+func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time, m *dynamics.Model) error {
 	known, err := tx.Record(f.Row)
 	if err != nil {
 		return err
@@ -276,7 +277,18 @@ func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time) error {
 	p.outcome = Outcome{
 		ID: known.ID, Result: Reinforced, Version: int(known.Version), Embedding: embeddingOf(vector),
 	}
-	return tx.Reinforce(known.ID, f.Reinforced()+1, now.UnixNano())
+	if err := tx.Reinforce(known.ID, f.Reinforced()+1, now.UnixNano()); err != nil {
+		return err
+	}
+	d := standing(tx, f, known, m)
+	d.State = m.Use(d.State, dynamics.Hard, now.UnixNano())
+	source := p.draft.Source
+	heard := slices.ContainsFunc(d.Evidence, func(e dynamics.Evidence) bool { return e.Supports && e.Source == source })
+	if source != "" && !heard {
+		d.Evidence = dynamics.Hear(d.Evidence, dynamics.NewEvidence(source, true, tx.View().Reliability(source).Mean()))
+		d.State.Learn(d.Evidence)
+	}
+	return tx.SetDynamics(known.ID, d)
 }
 
 // refer stages what a draft says of other memories, and its idempotency key.

@@ -91,7 +91,7 @@ func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) 
 	out := Spreading{Memories: []Activated{}}
 	now := s.db.o.Clock()
 	err := s.read(ctx, "spread", func(v *store.View) error {
-		ask, damage, err := spreading(v, &r, now)
+		ask, damage, err := s.db.spreading(v, &r, now)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) 
 		}
 		out.Residual, out.Associations, out.Truncated = found.Residual, found.Associations, found.Truncated
 		for _, hit := range found.Hits {
-			a, err := activated(v, hit)
+			a, err := activated(v, hit, s.db.lens(now))
 			if err != nil {
 				return err
 			}
@@ -168,9 +168,9 @@ func (c *checks) distinct(field string, values []string) {
 }
 
 // spreading is a request in the numbers of a view.
-func spreading(v *store.View, r *SpreadRequest, now time.Time) (out recall.Spreading, damage *[]error, err error) {
+func (db *DB) spreading(v *store.View, r *SpreadRequest, now time.Time) (out recall.Spreading, damage *[]error, err error) {
 	cue := r.cue()
-	q, damage, err := query(v, &cue, now)
+	q, damage, err := db.query(v, &cue, now)
 	if err != nil {
 		return out, nil, err
 	}
@@ -192,12 +192,12 @@ func spreading(v *store.View, r *SpreadRequest, now time.Time) (out recall.Sprea
 }
 
 // activated reads a memory from its tier, and the ids of its path.
-func activated(v *store.View, hit recall.Activated) (Activated, error) {
+func activated(v *store.View, hit recall.Activated, at lens) (Activated, error) {
 	r, err := v.Record(hit.Row)
 	if err != nil {
 		return Activated{}, fmt.Errorf("read activated memory: %w", err)
 	}
-	out := Activated{Memory: withFate(v, v.Fate(hit.Row), r), Pi: hit.Pi, Path: make([]PathStep, 0, len(hit.Path))}
+	out := Activated{Memory: withFate(v, v.Fate(hit.Row), r, at), Pi: hit.Pi, Path: make([]PathStep, 0, len(hit.Path))}
 	for _, s := range hit.Path {
 		id, err := v.ID(s.Row)
 		if err != nil {

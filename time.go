@@ -38,7 +38,7 @@ func (s *Space) Held(ctx context.Context, id string, validAt, asOf time.Time) (H
 	}
 	var out Held
 	err := s.found(ctx, "held", id, func(v *store.View, f store.Found) error {
-		m, err := memoryAt(v, f, id, asOf)
+		m, err := s.memoryAt(v, f, id, asOf)
 		out = held(&m, validAt)
 		return err
 	})
@@ -59,7 +59,7 @@ func held(m *Memory, at time.Time) Held {
 }
 
 // memoryAt is a memory as it was known at asOf, or now if that is zero, without embedding and links.
-func memoryAt(v *store.View, f store.Found, id string, asOf time.Time) (Memory, error) {
+func (s *Space) memoryAt(v *store.View, f store.Found, id string, asOf time.Time) (Memory, error) {
 	if !asOf.IsZero() {
 		past, ok := v.AsOf(f, asOf.UnixNano())
 		if !ok {
@@ -71,7 +71,7 @@ func memoryAt(v *store.View, f store.Found, id string, asOf time.Time) (Memory, 
 	if err != nil {
 		return Memory{}, err
 	}
-	return withFate(v, f, r), nil
+	return withFate(v, f, r, lens{s.db.model, s.db.o.Clock}), nil
 }
 
 // Contradicts is the type of association between memories of which at most one can be true. It has no direction.

@@ -292,6 +292,11 @@ func (im *importer) storeFate(tx *store.Tx, n *numbered) error {
 			return err
 		}
 	}
+	if n.Use != nil {
+		if err := tx.SetDynamics(n.ID, n.dynamics()); err != nil {
+			return err
+		}
+	}
 	if n.SupersededBy != "" {
 		s := store.Supersession{By: n.SupersededBy, Until: toTime(n.ValidUntil), At: toTime(n.SupersededAt).Nanos}
 		if err := tx.Supersede(n.ID, s); err != nil {

@@ -10,8 +10,12 @@ import (
 	"github.com/orchard9/engram-go/internal/store"
 )
 
-// Update makes a new version of an active memory; the old one stays in its history. An archived or superseded memory,
-// or one that is not at IfVersion, is ErrConflict. A change that changes nothing makes no version.
+// Update changes an active memory: as Change.Mode says it becomes the next version of the same memory, which keeps the old
+// one in its history, or a new memory that supersedes it; the outcome says which (Updated or Superseded) and where it is
+// now. An archived or superseded memory, or one that is not at IfVersion, is ErrConflict. A change that changes nothing
+// does nothing.
+//
+// A version with another content keeps what uses made of the memory, but not what other sources said of the old content.
 func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, error) {
 	c := &checks{}
 	if c.id("id", id); c.err != nil {
@@ -24,7 +28,7 @@ func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, 
 	var out Outcome
 	err := s.with(ctx, "update", false, func(sp *store.Space) error {
 		return sp.Write("update", nil, func(tx *store.Tx) (err error) {
-			out, err = update(sp, tx, id, &change, now)
+			out, err = s.update(sp, tx, id, &change, now)
 			return err
 		})
 	})
@@ -53,7 +57,7 @@ func active(tx *store.Tx, id string, now time.Time) (store.Found, *store.Record,
 	return f, r, err
 }
 
-func update(sp *store.Space, tx *store.Tx, id string, change *Change, now time.Time) (Outcome, error) {
+func (s *Space) update(sp *store.Space, tx *store.Tx, id string, change *Change, now time.Time) (Outcome, error) {
 	if err := isolate.Fault("engram/update"); err != nil {
 		return Outcome{}, err
 	}
@@ -77,12 +81,68 @@ func update(sp *store.Space, tx *store.Tx, id string, change *Change, now time.T
 	if sameVersion(old, next) && slices.Equal(vector, newVector) {
 		return out, nil
 	}
-	next.Version++
 	next.UpdatedAt = toTime(now)
 	next.Reason = change.Reason
 	tx.Reason(change.Reason)
+	if change.replaces(f, now) {
+		return s.replace(sp, tx, old.ID, next, newVector, change)
+	}
+	next.Version++
 	out.Version = int(next.Version)
-	return out, tx.Put(string(EventUpdated), next, newVector, sp.Prepare(next))
+	if err := tx.Put(string(EventUpdated), next, newVector, sp.Prepare(next)); err != nil {
+		return Outcome{}, err
+	}
+	if f.Dynamics() == nil || next.Content == old.Content {
+		return out, nil
+	}
+	d := *f.Dynamics()
+	d.Evidence = untouched(next, tx.View().Reliability(next.Source), s.db.model).Evidence
+	d.State.Learn(d.Evidence)
+	return out, tx.SetDynamics(id, d)
+}
+
+// replaces reports whether a change makes a new memory.
+func (c *Change) replaces(f store.Found, now time.Time) bool {
+	switch c.Mode {
+	case UpdateReplace:
+		return true
+	case UpdateByUse:
+		d := f.Dynamics()
+		return d == nil || !d.State.Labile(now.UnixNano())
+	case UpdateInPlace:
+	}
+	return false
+}
+
+// replace stores a changed record as a memory of its own that supersedes the one that it was made from. Unless the change
+// says otherwise it happened now, and is true from then on.
+func (s *Space) replace(
+	sp *store.Space, tx *store.Tx, old string, next *store.Record, vector []float32, change *Change,
+) (Outcome, error) {
+	id, err := s.db.ids.uuid()
+	if err != nil {
+		return Outcome{}, err
+	}
+	next.ID, next.Version, next.CreatedAt = id, 1, next.UpdatedAt
+	if change.OccurredAt == nil {
+		next.OccurredAt = next.UpdatedAt
+	}
+	if change.ValidFrom == nil {
+		next.ValidFrom = store.Time{Nanos: store.NoTime}
+	}
+	if err := checkSpan(next); err != nil {
+		return Outcome{}, err
+	}
+	if err := tx.Put(string(EventCreated), next, vector, sp.Prepare(next)); err != nil {
+		return Outcome{}, err
+	}
+	until := next.ValidFrom
+	if until.IsZero() {
+		until = next.OccurredAt
+	}
+	return Outcome{
+		ID: id, Result: Superseded, Version: 1, Superseded: []string{old}, Embedding: embeddingOf(vector),
+	}, supersede(tx, old, store.Supersession{By: id, Until: until, At: next.UpdatedAt.Nanos})
 }
 
 // changed is the record and the vector that a change makes of the old ones.

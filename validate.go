@@ -332,6 +332,9 @@ func (l Limits) change(d *Change) error {
 		c.vector("embedding", *d.Embedding)
 	}
 	c.text("reason", d.Reason, maxReasonBytes)
+	if !slices.Contains([]UpdateMode{"", UpdateInPlace, UpdateByUse, UpdateReplace}, d.Mode) {
+		c.fail("mode", quote(string(d.Mode)), "use in_place, by_use or replace")
+	}
 	if d.IfVersion < 0 || d.IfVersion > math.MaxInt32 {
 		c.fail("if_version", strconv.Itoa(d.IfVersion), "use a version, counted from 1, or leave it out")
 	}

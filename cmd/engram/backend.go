@@ -20,6 +20,7 @@ type backend interface {
 	UndoConsolidation(ctx context.Context, id string) (engram.Undone, error)
 	Predict(ctx context.Context, p engram.Precedent) (engram.Prediction, error)
 	Spread(ctx context.Context, r engram.SpreadRequest) (engram.Spreading, error)
+	Feedback(ctx context.Context, f engram.Feedback) (engram.FeedbackReport, error)
 	Get(ctx context.Context, id string) (engram.Memory, error)
 	GetAt(ctx context.Context, id string, asOf time.Time) (engram.Memory, error)
 	Held(ctx context.Context, id string, validAt, asOf time.Time) (engram.Held, error)

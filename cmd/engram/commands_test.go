@@ -495,6 +495,13 @@ func TestBothBackendsSayTheSame(t *testing.T) {
 		{"export"},
 		{"recall", "--space", "NO", "x"},
 		{"recall", "--embedding", "[1,2]", "x"},
+		{"feedback", "a"},
+		{"feedback", "nobody", "--signal", "useful"},
+		{"feedback", "a", "--signal", "great"},
+		{"feedback", "--recall", "zz", "--signal", "useful"},
+		{"feedback", "--useful", "c/d ä?", "--wrong", "b", "--source", "Bo", "--event-id", "e1"},
+		{"feedback", "--useful", "c/d ä?", "--wrong", "b", "--source", "Bo", "--event-id", "e1", "--json"},
+		{"update", "c/d ä?", "--mode", "sideways", "x"},
 	}
 	var said [2]strings.Builder
 	for i := range said {

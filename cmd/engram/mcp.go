@@ -79,6 +79,10 @@ func (r remoteSpaces) Get(ctx context.Context, space, id string) (engram.Memory,
 	return r.in(space).Get(ctx, id)
 }
 
+func (r remoteSpaces) Feedback(ctx context.Context, space string, f engram.Feedback) (engram.FeedbackReport, error) {
+	return r.in(space).Feedback(ctx, f)
+}
+
 func (r remoteSpaces) History(ctx context.Context, space, id string) ([]engram.Memory, error) {
 	return r.in(space).History(ctx, id)
 }

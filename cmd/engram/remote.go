@@ -76,6 +76,11 @@ func (r *remote) Recall(ctx context.Context, cue engram.Cue) (engram.Answer, err
 	return answer.Engine(), err
 }
 
+// Feedback says what memories were worth.
+func (r *remote) Feedback(ctx context.Context, f engram.Feedback) (report engram.FeedbackReport, err error) {
+	return report, r.call(ctx, http.MethodPost, r.url("feedback"), f, &report)
+}
+
 // Get reads one memory, with its vector and its links.
 func (r *remote) Get(ctx context.Context, id string) (engram.Memory, error) {
 	m, err := r.read(ctx, id, "links")

@@ -14,6 +14,7 @@ type updateFlags struct {
 	fieldFlags
 	reason    string
 	ifVersion int
+	mode      string
 }
 
 func (a *app) updateCommand() *cobra.Command {
@@ -32,6 +33,8 @@ func (a *app) updateCommand() *cobra.Command {
 	f.register(set, a.zone)
 	set.StringVar(&f.reason, "reason", "", "`why`; kept with the version")
 	set.IntVar(&f.ifVersion, "if-version", 0, "only if the memory is at this `version`")
+	set.StringVar(&f.mode, "mode", "", "`in_place` (the engine's default), replace (a new memory supersedes this one), or\n"+
+		"by_use (in place within six hours of a reported use, else replace)")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
 		change, err := f.change(set)
 		if err != nil {
@@ -72,6 +75,7 @@ func (f *updateFlags) change(set *pflag.FlagSet) (engram.Change, error) {
 		Tags:       touched(set, "tag", f.tags),
 		Reason:     f.reason,
 		IfVersion:  f.ifVersion,
+		Mode:       engram.UpdateMode(f.mode),
 	}
 	if len(f.tags) == 1 && f.tags[0] == "" {
 		c.Tags = &[]string{}

@@ -69,6 +69,12 @@ type Strength struct {
 	Difficulty float64 // in [MinDifficulty, MaxDifficulty]
 }
 
+// Valid reports whether s is within its bounds.
+func (s Strength) Valid() bool {
+	return s.Stability >= MinStability*.999 && s.Stability <= MaxStability && // .001 as a float32 is a little less
+		s.Difficulty >= MinDifficulty && s.Difficulty <= MaxDifficulty
+}
+
 // Model is a set of weights made ready. It is immutable. The zero value is of no use: see New.
 type Model struct {
 	w         Weights

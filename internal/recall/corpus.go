@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/orchard9/engram-go/internal/ann"
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/graph"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/lexical"
@@ -53,6 +54,8 @@ type Corpus struct {
 	Dim     int
 	Metric  ann.Metric
 	Source  Source
+	// Touched is above 0 if any memory has a history.
+	Touched int
 }
 
 // Population is a set of rows: those below Corpus.Rows that Ends holds alive at Corpus.Position.
@@ -72,6 +75,9 @@ type Source interface {
 	Until(row uint32) int64
 	// TagSet lists the symbols of a set of tags. Nobody may write to it.
 	TagSet(set uint32) []uint32
+	// History is what is known of a row's memory besides what it says; nil if nobody said anything of it. Nobody may
+	// write to it.
+	History(row uint32) *dynamics.State
 }
 
 // contains reports whether row is in the population.

@@ -39,6 +39,7 @@ func (r *run) explain(best []keyed[float64]) {
 		if value := r.primed(b.row); value > 0 {
 			hit.Terms = append(hit.Terms, r.primingTerm(b.row, value))
 		}
+		hit.Terms = append(hit.Terms, r.historyTerms(b.row)...)
 		r.out.Hits[i] = hit
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/orchard9/engram-go/internal/ann"
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/graph"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/lexical"
@@ -53,6 +54,7 @@ type space struct {
 	expiring   bool
 	damaged    map[uint32]bool
 	parts      []ann.Part // instead of vectors, if not nil
+	histories  map[uint32]*dynamics.State
 }
 
 func newSpace(t testing.TB, options lexical.Options) *space {
@@ -166,7 +168,7 @@ func (s *space) corpus() *recall.Corpus {
 	return &recall.Corpus{
 		Rows: uint32(len(s.rows)), Position: s.position, Facts: &s.facts, Current: current, Known: all,
 		Expiring: s.expiring, Words: s.words, Chain: s.chain, Links: s.links, Vectors: parts, Dim: s.dim,
-		Metric: s.metric, Source: s,
+		Metric: s.metric, Source: s, Touched: len(s.histories),
 	}
 }
 
@@ -187,6 +189,8 @@ func (s *space) Until(row uint32) int64 {
 	}
 	return recall.NoTime
 }
+
+func (s *space) History(row uint32) *dynamics.State { return s.histories[row] }
 
 func (s *space) TagSet(set uint32) []uint32 { return s.sets[set] }
 

@@ -29,7 +29,9 @@ type Query struct {
 
 // Switches lists what Query.Without can switch off, each by its name: terms, and steps that change a term. Whatever is
 // added to the score has a name here and asks run.off for it, so that measurements of what each is worth find it.
-func Switches() []string { return []string{TermWords, TermMeaning, TermAssociation, TermPriming} }
+func Switches() []string {
+	return []string{TermWords, TermMeaning, TermAssociation, TermPriming, TermAge, TermUse, TermBelief}
+}
 
 // Filters say which memories take part. A memory that does not is not ranked, not counted, and activates no other.
 // Start from [NoFilters]: the zero value has times in it.
@@ -47,7 +49,8 @@ type Filters struct {
 	// ValidAt keeps what was valid then, with ValidFrom <= ValidAt < ValidUntil, superseded memories included. NoTime
 	// does not look at validity, and leaves superseded memories out.
 	ValidAt int64
-	// MinConfidence keeps memories of at least this confidence.
+	// MinConfidence keeps memories of at least this confidence: their writer's, lowered where others contradict, raised
+	// where they agree.
 	MinConfidence float32
 	// Keep, if not nil, keeps the rows for which it returns true; it is asked last.
 	Keep func(row uint32) bool
@@ -64,13 +67,13 @@ func (f *Filters) none() bool {
 }
 
 // keep reports whether a memory passes all filters but Rows, ValidAt and Keep; the cheap ones come first.
-func (f *Filters) keep(facts *Facts, source Source) bool {
+func (f *Filters) keep(row uint32, facts *Facts, source Source) bool {
 	switch {
 	case f.Session != 0 && facts.Session != f.Session,
 		f.Speaker != 0 && facts.Speaker != f.Speaker,
 		f.From != NoTime && (facts.OccurredAt < f.From || facts.OccurredAt == NoTime),
 		f.To != NoTime && (facts.OccurredAt >= f.To || facts.OccurredAt == NoTime),
-		facts.Confidence < f.MinConfidence,
+		f.MinConfidence > 0 && confidence(facts, source.History(row)) < f.MinConfidence,
 		len(f.Kinds) > 0 && !slices.Contains(f.Kinds, facts.Kind):
 		return false
 	}
@@ -128,6 +131,9 @@ const (
 	TermMeaning     = "meaning"     // the embedding; the detail names the similarity
 	TermAssociation = "association" // activation from other memories; details name these by id
 	TermPriming     = "priming"     // activation from what was used lately; details name these by id
+	TermAge         = "age"         // how long ago it happened; 0 with the default weights
+	TermUse         = "use"         // what its uses make of its base level, and judgements of no use
+	TermBelief      = "belief"      // what other sources than its own make of its probability
 	TermRecency     = "recency"     // how recent it is, if nothing was asked for
 )
 

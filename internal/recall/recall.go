@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/orchard9/engram-go/internal/ann"
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/graph"
 	"github.com/orchard9/engram-go/internal/lexical"
 )
@@ -107,6 +108,8 @@ type run struct {
 	strongest  float64 // the largest score of a row by itself
 	walked     bool    // what was found activates others
 	primes     bool    // what was used lately primes
+	sways      bool    // history or age moves scores
+	model      *dynamics.Model
 }
 
 func (r *run) answer() (Answer, error) {
@@ -166,7 +169,7 @@ func (r *run) populate() error {
 			return
 		}
 		word, bit := row>>6, uint64(1)<<(row&63)
-		if r.members[word]&bit == 0 && r.alive(row) && f.keep(r.c.Facts.At(row), r.c.Source) &&
+		if r.members[word]&bit == 0 && r.alive(row) && f.keep(row, r.c.Facts.At(row), r.c.Source) &&
 			(f.Keep == nil || f.Keep(row)) {
 			r.members[word] |= bit
 			r.out.Searched++
@@ -366,7 +369,8 @@ func (r *run) choose(row uint32) {
 // A row that was not walked to has at most 1+2*lambda times the largest of its own score and its two neighbours'. The
 // Limit-th best score by itself is a lower bound of the Limit-th best in the end. So rows with less than that bound /
 // (1+2*lambda) matter only if they were walked to or beside a neighbour with more: the choice is exact, and as small as
-// it can be made without looking at neighbours.
+// it can be made without looking at neighbours. What history does to a score is at most Sway times of it
+// either way: where there is any, the bound is lowered by as much.
 func (r *run) candidates() {
 	r.marks = zeros(r.marks, int(r.c.Rows)/64+1)
 	bound := 0.0
@@ -376,6 +380,9 @@ func (r *run) candidates() {
 	steps := r.steps()
 	if steps {
 		bound = bound / (1 + 2*r.weights.Lambda) * (1 - 1e-9) // rounding must not cost a row
+	}
+	if r.sways {
+		bound *= (1 - r.weights.Sway) / (1 + r.weights.Sway) * (1 - 1e-9)
 	}
 	for _, row := range r.rows {
 		if r.score(row) < bound {
@@ -395,15 +402,20 @@ func (r *run) candidates() {
 	r.chooseWalked()
 }
 
+// relevance is a row's score by what was asked and by what other memories give it.
+func (r *run) relevance(row uint32) float64 { return r.score(row) + r.association(row) + r.primed(row) }
+
 // rank makes the hits from what was scored.
 func (r *run) rank() error {
+	r.sways = r.moved()
 	r.candidates()
 	r.final = zeros(r.final, int(r.c.Rows))
 	for i, row := range r.chosen {
 		if i%checkRows == 0 && r.ctx.Err() != nil {
 			return fmt.Errorf("recall: %w", r.ctx.Err())
 		}
-		r.final[row] = r.score(row) + r.association(row) + r.primed(row)
+		relevance := r.relevance(row)
+		r.final[row] = relevance + r.history(row, relevance).sum()
 	}
 	best, err := top(r.ctx, r.chosen, r.q.Limit, func(row uint32) float64 { return r.final[row] }, r.c.Source.ID)
 	if err != nil {

@@ -160,6 +160,9 @@ func (o *eraseOp) apply(tx *Tx) error {
 	isolate.Point("store/erase.links")
 	st := f.state.change(tx.position)
 	st.erased = true
+	if st.dyn != nil {
+		tx.view.Touched--
+	}
 	tx.setState(f.entry, st)
 	tx.forgetID(o.id)
 	if f.Archived() {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/graph"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/recall"
@@ -106,11 +107,12 @@ type Past struct {
 }
 
 // CorpusAsOf is what recall goes through to answer from what the space knew at an instant. Its statistics of words are
-// those of the memories known then. It costs some nanoseconds and eight bytes for each row of the space.
+// those of the memories known then, and what feedback made of them since is left out of it. It costs some nanoseconds and
+// eight bytes for each row of the space.
 func (v *View) CorpusAsOf(p Past) *recall.Corpus {
 	c := v.Corpus()
 	c.Current, c.Known = v.populationAsOf(p), recall.Population{}
-	c.Links = graph.NewLinks()
+	c.Links, c.Touched = graph.NewLinks(), 0
 	c.Source = pastSource{source: source{v}, at: p.At}
 	return c
 }
@@ -173,6 +175,9 @@ func (s pastSource) Row(entry uint32) (row uint32, ok bool) {
 	f, ok := s.AsOf(s.Fate(row), s.at)
 	return f.Row, ok
 }
+
+// History is nil: what feedback made of memories is known as it is now only.
+func (pastSource) History(uint32) *dynamics.State { return nil }
 
 // Until is the end of validity that a supersession known then gave a row's memory.
 func (s pastSource) Until(row uint32) int64 {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/store"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
@@ -90,8 +91,9 @@ func TestGoldenFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	mustGolden(t, s)
 	mustSeal(t, s)
-	state := framed("ST", 2, 2, unhex(t, strings.Join([]string{
+	state := framed("ST", 3, 2, unhex(t, strings.Join([]string{
 		"02", // ends: row, position, erased; row 1 was erased before it was sealed, and is in no file
 		"00000000 0500000000000000 00",
 		"02000000 0700000000000000 00",
@@ -102,6 +104,12 @@ func TestGoldenFiles(t *testing.T) {
 		"04000000 03000000 01 74 0000803f",
 		"01", // keys: name, fingerprint, id, outcome, version
 		"01 6b 0b0a000000000000 01 61 01 72 03000000",
+		"01", // uses and belief: row, stability, difficulty, since, last use, labile till, evidence
+		"04000000 00000040 0000a040 0100000000000000 0200000000000000 0300000000000000 01 01 73 01 0000803f",
+		"01 01 73 0000a040 0000803f", // sources: name, right, wrong
+		"01",                         // feedback: memory, at, position, signal, grade, used, R, days, rank, score, terms
+		"01 61 0400000000000000 0b 06 75736566756c 03 01 000000000000e03f 0000000000000040 01 000000000000f03f",
+		"01 01 77 000000000000f03f",
 	}, "")))
 	got, err := fsys.Bytes(filepath.Join(spaceDir, "0000000000000002.state"))
 	if err != nil || !bytes.Equal(got, state) {
@@ -111,7 +119,7 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest := framed("MF", 1, 0, unhex(t, "08000000 00 0a00000000000000 0300000000000000 0200000000000000"+
+	manifest := framed("MF", 1, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
 		fmt.Sprintf("%016x", swap64(len(state)))+"01 0100000000000000 00000000 05000000"+
 		fmt.Sprintf("%016x", swap64(len(segment)))))
 	got, err = fsys.Bytes(manifestPath)
@@ -119,6 +127,26 @@ func TestGoldenFiles(t *testing.T) {
 		t.Errorf("manifest (%v)\n% x, want\n% x", err, got, manifest)
 	}
 	mustClose(t, s)
+}
+
+// mustGolden writes position 11 of the golden files: what dynamics.go keeps.
+func mustGolden(t *testing.T, s *store.Space) {
+	t.Helper()
+	err := s.Write("golden", nil, func(tx *store.Tx) error {
+		return errors.Join(
+			tx.SetDynamics("a", store.Dynamics{
+				State:    dynamics.State{Stability: 2, Difficulty: 5, Since: 1, LastUse: 2, LabileTill: 3},
+				Evidence: []dynamics.Evidence{{Source: "s", Supports: true, LogOdds: 1}},
+			}),
+			tx.SetReliability("s", dynamics.Reliability{Right: 5, Wrong: 1}),
+			tx.Feedback(store.FeedbackRecord{
+				Memory: "a", At: 4, Signal: "useful", Grade: 3, Used: true, Retrievability: .5, Days: 2, Rank: 1, Score: 1,
+				Terms: []store.FeedbackTerm{{Name: "w", Value: 1}},
+			}))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func swap64(n int) uint64 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/store"
@@ -92,6 +93,7 @@ type ideal struct {
 	SupersededAt int64
 	Absent       []store.Span
 	Reinforced   uint32
+	Dynamics     *store.Dynamics
 }
 
 // book is what a space must hold, in plain maps.
@@ -100,14 +102,22 @@ type book struct {
 	links    map[[3]string]float32 // from, to, type
 	keys     map[string]store.Key
 	clock    int64
+	sources  map[string]dynamics.Reliability
+	judged   []string // what the record of feedback must say
 }
 
 func newBook() *book {
-	return &book{memories: map[string]ideal{}, links: map[[3]string]float32{}, keys: map[string]store.Key{}, clock: 1000}
+	return &book{
+		memories: map[string]ideal{}, links: map[[3]string]float32{}, keys: map[string]store.Key{}, clock: 1000,
+		sources: map[string]dynamics.Reliability{},
+	}
 }
 
 func (b *book) clone() *book {
-	c := &book{memories: maps.Clone(b.memories), links: maps.Clone(b.links), keys: maps.Clone(b.keys), clock: b.clock}
+	c := &book{
+		memories: maps.Clone(b.memories), links: maps.Clone(b.links), keys: maps.Clone(b.keys), clock: b.clock,
+		sources: maps.Clone(b.sources), judged: slices.Clone(b.judged),
+	}
 	for id, m := range c.memories {
 		m.Versions = slices.Clone(m.Versions)
 		c.memories[id] = m
@@ -158,6 +168,12 @@ func (a action) stage(s *store.Space, tx *store.Tx) error {
 		return err
 	case "key":
 		return tx.PutKey(a.key)
+	case "judge":
+		return errors.Join(tx.SetDynamics(a.id, *a.dynamics()), tx.SetReliability(a.other, a.reliability()),
+			tx.Feedback(store.FeedbackRecord{
+				Memory: a.id, At: a.at, Signal: "useful", Grade: 3, Used: true, Retrievability: .5, Days: 2, Rank: 1,
+				Score: float64(a.count), Terms: []store.FeedbackTerm{{Name: "words", Value: float64(a.count)}},
+			}))
 	}
 	return fmt.Errorf("no action %q", a.kind)
 }
@@ -183,6 +199,7 @@ func (b *book) note(a action) {
 		m.ArchivedAt = a.at
 	case "erase":
 		delete(b.memories, a.id)
+		b.judged = slices.DeleteFunc(slices.Clone(b.judged), func(s string) bool { return strings.HasPrefix(s, a.id+" ") })
 		for l := range b.links {
 			if l[0] == a.id || l[1] == a.id {
 				delete(b.links, l)
@@ -202,6 +219,10 @@ func (b *book) note(a action) {
 		m.Absent = append(slices.Clone(m.Absent), store.Span{From: a.at, Until: a.at + 5})
 	case "reinforce":
 		m.Reinforced = a.count
+	case "judge":
+		m.Dynamics = a.dynamics()
+		b.sources[a.other] = a.reliability()
+		b.judged = append(b.judged, fmt.Sprint(a.id, " ", a.at, " ", a.count))
 	case "link":
 		b.links[[3]string{a.id, a.other, a.linkType}] = a.weight
 	case "unlink":
@@ -266,7 +287,7 @@ func (b *book) random(rng *rand.Rand) action {
 	}
 	id, other := ids[rng.IntN(len(ids))], ids[rng.IntN(len(ids))]
 	m := b.memories[id]
-	switch n := rng.IntN(10); {
+	switch n := rng.IntN(11); {
 	case n == 0 && m.ArchivedAt == store.NoTime:
 		return action{kind: "archive", id: id, at: b.clock}
 	case n == 1:
@@ -282,6 +303,10 @@ func (b *book) random(rng *rand.Rand) action {
 	case n == 7:
 		name := "k" + strconv.FormatInt(b.clock, 10) // a key is put once: whoever puts it has looked for it
 		return action{kind: "key", key: store.Key{Name: name, Fingerprint: rng.Uint64(), ID: id, Result: "r", Version: 1}}
+	case n == 10:
+		return action{
+			kind: "judge", id: id, other: []string{"", "Ada", "Bo"}[rng.IntN(3)], count: rng.Uint32N(100), at: b.clock,
+		}
 	case n == 8 && len(b.links) > 0:
 		l := slices.SortedFunc(maps.Keys(b.links), func(x, y [3]string) int { return slices.Compare(x[:], y[:]) })[0]
 		return action{kind: "unlink", id: l[0], other: l[1], linkType: l[2]}
@@ -296,6 +321,7 @@ func read(v *store.View) (memories map[string]ideal, links map[[3]string]float32
 		m := ideal{
 			ArchivedAt: f.ArchivedAt(), SupersededBy: f.SupersededBy(), Until: f.Until(), Reinforced: f.Reinforced(),
 			SupersededAt: f.SupersededAt(), Absent: f.Absent(),
+			Dynamics: f.Dynamics(),
 		}
 		id := ""
 		for _, row := range v.Versions(f) {
@@ -344,11 +370,17 @@ func (b *book) differs(v *store.View) string {
 	if !reflect.DeepEqual(links, b.links) {
 		return "links: (-want +got)\n" + cmp.Diff(b.links, links)
 	}
-	var active, archived, docs, vectors int
+	if diff := b.feedbackDiffers(v); diff != "" {
+		return diff
+	}
+	var active, archived, docs, vectors, touched int
 	for id, m := range b.memories {
 		f, ok, err := v.Lookup(id)
 		if err != nil || !ok || f.Row != v.Versions(f)[len(m.Versions)-1] {
 			return fmt.Sprintf("Lookup(%s) = %v, %v", id, ok, err)
+		}
+		if m.Dynamics != nil {
+			touched++
 		}
 		switch {
 		case m.ArchivedAt != store.NoTime:
@@ -365,11 +397,51 @@ func (b *book) differs(v *store.View) string {
 	if _, ok, err := v.Lookup("nobody"); ok || err != nil {
 		return fmt.Sprintf("Lookup(nobody) = %v, %v", ok, err)
 	}
-	got := []int{v.Memories, v.Archived, v.Docs, v.Vectors, v.LinkCount}
-	if want := []int{active, archived, docs, vectors, len(b.links)}; !slices.Equal(got, want) {
-		return fmt.Sprintf("memories, archived, docs, vectors, links are counted %v, want %v", got, want)
+	got := []int{v.Memories, v.Archived, v.Docs, v.Vectors, v.LinkCount, v.Touched}
+	if want := []int{active, archived, docs, vectors, len(b.links), touched}; !slices.Equal(got, want) {
+		return fmt.Sprintf("memories, archived, docs, vectors, links, touched are counted %v, want %v", got, want)
 	}
 	return ""
+}
+
+// feedbackDiffers tells how what v says of sources and of feedback differs from the book.
+func (b *book) feedbackDiffers(v *store.View) string {
+	var judged []string
+	for r := range v.Feedback() {
+		judged = append(judged, fmt.Sprint(r.Memory, " ", r.At, " ", r.Score))
+		if r.Position == 0 || r.Position > v.Position || len(r.Terms) != 1 {
+			return fmt.Sprintf("record of feedback %+v in a view at %d", r, v.Position)
+		}
+	}
+	if !slices.Equal(judged, b.judged) {
+		return "feedback: (-want +got)\n" + cmp.Diff(b.judged, judged)
+	}
+	for name, r := range b.sources {
+		if got := v.Reliability(name); got != r {
+			return fmt.Sprintf("Reliability(%s) = %v, want %v", name, got, r)
+		}
+	}
+	if got := v.Reliability("nobody"); got != dynamics.Prior() {
+		return fmt.Sprintf("Reliability(nobody) = %v", got)
+	}
+	return ""
+}
+
+// dynamics is the state that a judgement leads to.
+func (a action) dynamics() *store.Dynamics {
+	m := dynamics.New(dynamics.DefaultWeights())
+	own := dynamics.NewEvidence(longSource, true, .8)
+	d := store.Dynamics{State: m.Fresh(a.at, own), Evidence: []dynamics.Evidence{own}}
+	d.State = m.Use(d.State, dynamics.Good, a.at+int64(a.count)*86400e9)
+	if a.count%2 == 0 {
+		d.Evidence = dynamics.Hear(d.Evidence, dynamics.NewEvidence(a.other, a.count%4 == 0, .7))
+	}
+	d.State.Learn(d.Evidence)
+	return &d
+}
+
+func (a action) reliability() dynamics.Reliability {
+	return dynamics.Reliability{Right: 4 + float32(a.count), Wrong: 1}
 }
 
 // recalled is what recall finds in v for some questions, to the last bit.

@@ -60,6 +60,7 @@ func dyingWrites(t *testing.T, sealed bool, end string) {
 	for _, id := range []string{"a", "bb", "ccc", "d", "ee", "fff"} {
 		b.do(t, s, b.put(id))
 	}
+	b.do(t, s, action{kind: "judge", id: "fff", other: "Ada", count: 3, at: 5})
 	b.do(t, s, action{kind: "link", id: "a", other: "bb", linkType: "t", weight: .5},
 		action{kind: "link", id: "bb", other: "ccc", linkType: "t", weight: .5},
 		action{kind: "archive", id: "d", at: 1})
@@ -74,6 +75,8 @@ func dyingWrites(t *testing.T, sealed bool, end string) {
 		{kind: "link", id: "bb", other: "ccc", linkType: "t", weight: .75},
 		{kind: "supersede", id: "bb", other: "new", at: 9},
 		{kind: "reinforce", id: "ccc", count: 4, at: 9},
+		{kind: "judge", id: "ccc", other: "Ada", count: 4, at: 9},
+		{kind: "judge", id: "fff", other: "Bo", count: 5, at: 9},
 		{kind: "key", key: store.Key{Name: "k", ID: "new"}},
 		{kind: "archive", id: "ee", at: 9},
 		{kind: "archive", id: "a", at: 9},

@@ -272,6 +272,7 @@ type state struct {
 	memories []memoryState
 	links    []linkState
 	keys     []Key
+	dynamics dynamicsState
 }
 
 type rowEnd struct {
@@ -335,6 +336,7 @@ func (s *Space) applyState(st *state) error {
 	for _, k := range st.keys {
 		s.stageKey(k)
 	}
+	s.applyDynamics(&st.dynamics)
 	return nil
 }
 
@@ -382,6 +384,7 @@ func (s *Space) encodeState(cp checkpoint, r *replacement) []byte {
 	e.Uvarint(uint64(linkCount))
 	e.Raw(links.Buf)
 	s.encodeKeys(&e, position, cp.keys)
+	s.encodeDynamics(&e, &cp)
 	return e.Buf
 }
 
@@ -498,5 +501,8 @@ func (st *state) decode(d *codec.Decoder, version uint32) {
 	}
 	for range d.Count(16) {
 		st.keys = append(st.keys, readKey(d))
+	}
+	if version > 2 {
+		st.dynamics.decode(d)
 	}
 }

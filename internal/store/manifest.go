@@ -18,7 +18,7 @@ const (
 	manifestKind    = "MF"
 	manifestVersion = 1
 	stateKind       = "ST"
-	stateVersion    = 2
+	stateVersion    = 3
 	// maxFileBody bounds what is read of a manifest or state file before its length is believed.
 	maxFileBody = 1 << 30
 	maxSegments = 1 << 16

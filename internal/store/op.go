@@ -32,6 +32,13 @@ const (
 	kindAbsent
 )
 
+// Kinds of the ops of dynamics.go.
+const (
+	kindDynamics uint8 = iota + 11
+	kindSource
+	kindFeedback
+)
+
 func newOp(kind uint8) op {
 	switch kind {
 	case kindPut:
@@ -54,6 +61,12 @@ func newOp(kind uint8) op {
 		return &supersedeOp{}
 	case kindAbsent:
 		return &absentOp{}
+	case kindDynamics:
+		return &dynamicsOp{}
+	case kindSource:
+		return &sourceOp{}
+	case kindFeedback:
+		return &feedbackOp{}
 	}
 	return nil
 }

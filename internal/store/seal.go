@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/wal"
@@ -24,6 +25,8 @@ type checkpoint struct {
 	rows, entries, keys uint32
 	dim                 int
 	logged              int64 // bytes of frames up to position since the last one
+	sources             map[string]dynamics.Reliability
+	feedback            feedbackLog
 }
 
 // sealIfFull starts a sealing if the hot segment has reached its size and none is under way.
@@ -111,6 +114,7 @@ func (s *Space) freeze() checkpoint {
 	cp := checkpoint{
 		position: s.staged.Position, hot: s.hot, rows: s.hot.base + s.hot.seg.Rows(), entries: s.nextEntry,
 		keys: s.nextKey, dim: s.staged.Dim, logged: s.logged.Load(),
+		sources: s.staged.sources, feedback: s.staged.feedback,
 	}
 	s.keep = cp.position
 	s.retry = cp

@@ -66,6 +66,7 @@ type entryState struct {
 	absent       []Span // in which it was archived, before now
 	reinforced   uint32
 	erased       bool
+	dyn          *Dynamics // nil while nobody said anything of it
 	older        atomic.Pointer[entryState]
 }
 
@@ -104,7 +105,7 @@ func (old *entryState) change(position uint64) *entryState {
 	return &entryState{
 		position: position, row: old.row, versions: old.versions, archivedAt: old.archivedAt,
 		supersededBy: old.supersededBy, until: old.until, supersededAt: old.supersededAt, absent: old.absent,
-		reinforced: old.reinforced, erased: old.erased,
+		reinforced: old.reinforced, erased: old.erased, dyn: old.dyn,
 	}
 }
 

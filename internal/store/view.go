@@ -10,6 +10,7 @@ import (
 
 	"github.com/orchard9/engram-go/internal/ann"
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -33,8 +34,12 @@ type View struct {
 	Archived    int
 	Vectors     int // current rows with a vector
 	LinkCount   int
+	Touched     int // memories that something is known of besides what they say: Dynamics
 	Dim         int
 	Metric      ann.Metric
+
+	sources  map[string]dynamics.Reliability // shared between views: nobody may write to it
+	feedback feedbackLog
 }
 
 // Lookup finds a memory by id, archived and superseded ones included. A damaged record that may be the one asked for
@@ -398,7 +403,7 @@ func (v *View) Corpus() *recall.Corpus {
 		Current:  recall.Population{Ends: &t.ends, Docs: v.Docs, Tokens: v.Tokens},
 		Known:    recall.Population{Ends: t.known.Load(), Docs: v.KnownDocs, Tokens: v.KnownTokens},
 		Expiring: v.Expiring, Words: t.words, Chain: t.chain, Links: t.links,
-		Vectors: make([]ann.Part, 0, len(parts)), Dim: v.Dim, Metric: v.Metric, Source: source{v},
+		Vectors: make([]ann.Part, 0, len(parts)), Dim: v.Dim, Metric: v.Metric, Source: source{v}, Touched: v.Touched,
 	}
 	for _, p := range parts {
 		if p.base >= v.Rows {

@@ -29,13 +29,13 @@ internal/lexical:    internal/isolate
 internal/graph:      internal/isolate
 internal/ann:        internal/isolate internal/vec internal/vfs internal/segment
 internal/dynamics:
-internal/recall:     internal/isolate internal/vec internal/lexical internal/graph internal/ann
+internal/recall:     internal/isolate internal/vec internal/lexical internal/graph internal/ann internal/dynamics
 internal/dynamics/complete:    internal/vec
 internal/dynamics/consolidate: internal/vec
 internal/lab/actr:
 internal/lab/sac:
-internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/backup internal/lexical internal/graph internal/ann internal/recall
-.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics/complete internal/dynamics/consolidate internal/store
+internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/backup internal/lexical internal/graph internal/ann internal/dynamics internal/recall
+.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics internal/dynamics/complete internal/dynamics/consolidate internal/store
 internal/eval:       .
 query:               .
 server/problem:      .

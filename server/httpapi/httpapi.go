@@ -59,6 +59,7 @@ type API struct {
 	undos   *wire.Decoder[wire.UndoConsolidation]
 	before  *wire.Decoder[engram.Precedent]
 	queries *wire.Decoder[wire.Query]
+	judged  *wire.Decoder[engram.Feedback]
 }
 
 var _ http.Handler = (*API)(nil)
@@ -84,6 +85,7 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		undos:   wire.NewDecoder[wire.UndoConsolidation](),
 		before:  wire.NewDecoder[engram.Precedent](),
 		queries: wire.NewDecoder[wire.Query](),
+		judged:  wire.NewDecoder[engram.Feedback](),
 	}
 	a.streams, a.end = context.WithCancel(context.Background())
 	byPath := map[string][]route{}

@@ -61,3 +61,16 @@ func (a *API) predict(w http.ResponseWriter, q *call) error {
 	}
 	return send(w, http.StatusOK, prediction)
 }
+
+// feedback is POST …/feedback.
+func (a *API) feedback(w http.ResponseWriter, q *call) error {
+	body, err := a.judged.Decode(q.body)
+	if err != nil {
+		return err
+	}
+	report, err := q.space.Feedback(q.r.Context(), body)
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, report)
+}

@@ -55,6 +55,10 @@ func (f faulty) Contradictions(context.Context, string, string) ([]engram.Contra
 	return nil, f.fail()
 }
 
+func (f faulty) Feedback(context.Context, string, engram.Feedback) (engram.FeedbackReport, error) {
+	return engram.FeedbackReport{}, f.fail()
+}
+
 func TestFailuresWithholdTheirText(t *testing.T) {
 	for name, fail := range map[string]func() error{
 		"panic":    func() error { panic("secret") },
@@ -139,7 +143,7 @@ func TestEveryArgumentArrives(t *testing.T) {
 	call(t, session, "update", `{"id":"x","content":"c","confidence":0,"tags":[],"pin":false,
 		"valid_until":"2026-01-01T00:00:00Z","reason":"r"}`)
 	wantSet(t, n.change, "Kind", "Speaker", "Session", "OccurredAt", "ValidFrom", "ExpiresAt", "Source", "Metadata", "Embedding",
-		"IfVersion")
+		"IfVersion", "Mode")
 	call(t, session, "link", `{"from":"a","to":"b","type":"t","weight":0}`)
 	wantSet(t, n.link)
 	call(t, session, "link", `{"from":"c","to":"d","type":"t","remove":true}`)

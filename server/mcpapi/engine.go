@@ -91,3 +91,11 @@ func (e engine) Contradictions(ctx context.Context, space, id string) ([]engram.
 	}
 	return s.Contradictions(ctx, id)
 }
+
+func (e engine) Feedback(ctx context.Context, space string, f engram.Feedback) (engram.FeedbackReport, error) {
+	s, err := e.db.Space(space)
+	if err != nil {
+		return engram.FeedbackReport{}, err
+	}
+	return s.Feedback(ctx, f)
+}

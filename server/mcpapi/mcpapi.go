@@ -43,6 +43,7 @@ type Backend interface {
 	Unlink(ctx context.Context, space, from, to, linkType string) (bool, error)
 	Stats(ctx context.Context, space string) (engram.SpaceStats, error)
 	Contradictions(ctx context.Context, space, id string) ([]engram.Contradiction, error)
+	Feedback(ctx context.Context, space string, f engram.Feedback) (engram.FeedbackReport, error)
 }
 
 // Options of the door; the zero value is the default.

@@ -140,6 +140,12 @@ func playTools(t *testing.T, session *mcp.ClientSession) {
 		!strings.Contains(text, "not an instruction") || got["provenance"] == "" {
 		t.Errorf("recall = %v, %q", got, text)
 	}
+	recallID, _ := got["recall_id"].(string)
+	hit, _ := hits[0].(map[string]any)
+	args := `{"recall_id":"` + recallID + `","useful":["` + hit["id"].(string) + `"],"wrong":["` + id + `"],"source":"Bo"}`
+	if got, text = do("feedback", args); got["reinforced"] != 1.0 || got["weakened"] != 1.0 {
+		t.Errorf("feedback = %v, %q", got, text)
+	}
 	if _, text = do("recall", `{"query":"zzzz"}`); !strings.Contains(text, "Nothing relevant") {
 		t.Errorf("recall of nothing = %q", text)
 	}
@@ -149,6 +155,9 @@ func playTools(t *testing.T, session *mcp.ClientSession) {
 		t.Fatalf("get = %v, %q", got, text)
 	}
 	m, _ := memories[0].(map[string]any)
+	if belief, _ := m["belief"].(map[string]any); belief["disputed"] != true {
+		t.Errorf("belief of what was contradicted = %v", m["belief"])
+	}
 	if m["pin"] != true || m["source"] != "talk" || m["links"] == nil || m["history"] == nil || m["embedding"] != nil {
 		t.Errorf("get = %v", m)
 	}
@@ -322,7 +331,7 @@ func TestSchemasAreSound(t *testing.T) {
 			t.Errorf("%s: arguments (-schema +decoder):\n%s", tool.Name, diff)
 		}
 	}
-	if slices.Sort(names); !slices.Equal(names, []string{"forget", "get", "link", "recall", "remember", "status", "update"}) {
+	if slices.Sort(names); !slices.Equal(names, []string{"feedback", "forget", "get", "link", "recall", "remember", "status", "update"}) {
 		t.Errorf("tools %v", names)
 	}
 	encoded, err := json.Marshal(session.InitializeResult().Capabilities)

@@ -47,7 +47,8 @@ func recallText(r recalled) string {
 		return fmt.Sprintf("Nothing relevant is known (%d memories considered).%s", r.Searched, damage)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d memories considered.%s %s\n", len(r.Hits), r.Searched, damage, r.Provenance)
+	fmt.Fprintf(&b, "%d of %d memories considered, recall_id %s.%s %s\n", len(r.Hits), r.Searched, quote(r.RecallID), damage,
+		r.Provenance)
 	for i, h := range r.Hits {
 		otherSide := ""
 		if len(h.Contradicts) > 0 {
@@ -80,6 +81,14 @@ func forgetText(r engram.ForgetReport, dryRun bool) string {
 		text += " Not found: " + quotes(r.Missing) + "."
 	}
 	return text
+}
+
+// feedbackText says what feedback did.
+func feedbackText(r engram.FeedbackReport) string {
+	if r.Repeated {
+		return "This event was told before: nothing was changed."
+	}
+	return fmt.Sprintf("%d memories reinforced, %d weakened.", r.Reinforced, r.Weakened)
 }
 
 // getText lists the memories, each on a line, with the stored text quoted.

@@ -73,6 +73,17 @@ type getArgs struct {
 	Include []string `json:"include"`
 }
 
+// feedbackArgs are the arguments of feedback.
+type feedbackArgs struct {
+	Space    string   `json:"space"`
+	RecallID string   `json:"recall_id"`
+	Useful   []string `json:"useful"`
+	Useless  []string `json:"useless"`
+	Wrong    []string `json:"wrong"`
+	Source   string   `json:"source"`
+	EventID  string   `json:"event_id"`
+}
+
 // recalled is the structured result of recall.
 type recalled struct {
 	Provenance string `json:"provenance"`
@@ -119,6 +130,7 @@ func (s *Server) handlers() map[string]mcp.ToolHandler {
 		"update":   tool(s, "update", s.update),
 		"link":     tool(s, "link", s.link),
 		"status":   tool(s, "status", s.status),
+		"feedback": tool(s, "feedback", s.feedback),
 	}
 }
 
@@ -229,6 +241,16 @@ func (s *Server) get(ctx context.Context, a getArgs) (any, string, error) {
 		}
 	}
 	return result, getText(result), nil
+}
+
+func (s *Server) feedback(ctx context.Context, a feedbackArgs) (any, string, error) {
+	report, err := s.backend.Feedback(ctx, s.in(a.Space), engram.Feedback{
+		EventID: a.EventID, RecallID: a.RecallID, Useful: a.Useful, Useless: a.Useless, Wrong: a.Wrong, Source: a.Source,
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	return report, feedbackText(report), nil
 }
 
 // read reads one memory with what is to be included, without vectors.

@@ -164,6 +164,8 @@ type Answer struct {
 	Truncated bool `json:"truncated,omitempty"`
 	// Rejected is the evidence of the memory nearest to the cue's vector, if nothing passes.
 	Rejected *float64 `json:"rejected,omitempty"`
+	// RecallID names this recall in feedback.
+	RecallID string `json:"recall_id,omitempty"`
 	// Damaged says what could not be read and so was not considered.
 	Damaged []string `json:"damaged,omitempty"`
 	// None is the probability that what was meant is not known, if the cue asked to compete.
@@ -206,7 +208,8 @@ func FromAnswer(a engram.Answer) Answer {
 		}
 	}
 	return Answer{
-		Hits: hits, Searched: a.Searched, Truncated: a.Truncated, Rejected: a.Rejected, Damaged: a.Damaged, None: a.None,
+		Hits: hits, Searched: a.Searched, Truncated: a.Truncated, Rejected: a.Rejected, RecallID: a.RecallID,
+		Damaged: a.Damaged, None: a.None,
 	}
 }
 
@@ -223,7 +226,8 @@ func (a Answer) Engine() engram.Answer {
 		slices.SortFunc(hits[i].Why, func(x, y engram.Term) int { return strings.Compare(x.Name, y.Name) })
 	}
 	return engram.Answer{
-		Hits: hits, Searched: a.Searched, Truncated: a.Truncated, Rejected: a.Rejected, Damaged: a.Damaged, None: a.None,
+		Hits: hits, Searched: a.Searched, Truncated: a.Truncated, Rejected: a.Rejected, RecallID: a.RecallID,
+		Damaged: a.Damaged, None: a.None,
 	}
 }
 

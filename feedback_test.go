@@ -1,0 +1,206 @@
+package engram_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+func say(t *testing.T, s *engram.Space, f engram.Feedback) engram.FeedbackReport {
+	t.Helper()
+	report, err := s.Feedback(t.Context(), f)
+	if err != nil {
+		t.Fatalf("Feedback(%+v) = %v", f, err)
+	}
+	return report
+}
+
+func idsOf(t *testing.T, s *engram.Space, cue engram.Cue) string {
+	t.Helper()
+	var ids []string
+	for _, h := range answerOf(t, s, cue).Hits {
+		ids = append(ids, h.ID)
+	}
+	return strings.Join(ids, " ")
+}
+
+// Being recalled and read changes nothing; being said to be of use, of none, or wrong shows in the order at once, and
+// after a restart, a sealing, and years.
+func TestFeedbackShowsInTheOrder(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	for _, id := range []string{"a", "b", "c", "d"} {
+		remember(t, w.def(), engram.Draft{ID: id, Content: "The ferry leaves at seven.", OccurredAt: day(1)})
+	}
+	cue := engram.Cue{Text: "ferry"}
+	for n := range 20 {
+		w.clock.set(day(2).Add(time.Duration(n) * 24 * time.Hour))
+		if got := idsOf(t, w.def(), cue); got != "a b c d" {
+			t.Fatalf("recalled %d times: %s", n, got)
+		}
+		if m, err := w.def().Get(t.Context(), "a"); err != nil || m.Use != nil || m.Belief != nil {
+			t.Fatalf("looking changes %+v, %v", m, err)
+		}
+	}
+	say(t, w.def(), engram.Feedback{Useful: []string{"d"}, Useless: []string{"a"}, Wrong: []string{"b"}, Source: "Bo"})
+	for _, days := range []int{0, 1, 30, 800} {
+		w.clock.set(day(21).Add(time.Duration(days) * 24 * time.Hour))
+		got := idsOf(t, w.def(), cue)
+		if !strings.HasPrefix(got, "d c ") || len(got) != 7 {
+			t.Errorf("after %d days: %s, want d, which was useful, then c, then the others", days, got)
+		}
+		if err := w.def().Seal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.reopen()
+		if again := idsOf(t, w.def(), cue); again != got {
+			t.Errorf("after %d days and a restart %s, before %s", days, again, got)
+		}
+	}
+	if got := idsOf(t, w.def(), engram.Cue{Text: "zeppelin"}); got != "" {
+		t.Errorf("feedback alone finds %s", got)
+	}
+	if got := idsOf(t, w.def(), engram.Cue{Text: "ferry", MinConfidence: .9}); strings.Contains(got, "b") {
+		t.Errorf("sure enough are %s, b was contradicted", got)
+	}
+	b, err := w.def().Get(t.Context(), "b")
+	if err != nil || !b.Belief.Disputed || len(b.Belief.Evidence) != 2 || b.Belief.Probability != .5 {
+		t.Errorf("b = %+v, %v, want one for and one against", b.Belief, err)
+	}
+}
+
+// A recall can be judged as a whole, its terms go into the record, and one that is not known says what to do.
+func TestFeedbackOnARecall(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	remember(t, w.def(), engram.Draft{ID: "a", Content: "The ferry leaves at seven."})
+	remember(t, w.def(), engram.Draft{ID: "b", Content: "The ferry is blue."})
+	answer := answerOf(t, w.def(), engram.Cue{Text: "when does the ferry leave"})
+	w.clock.set(day(4))
+	report := say(t, w.def(), engram.Feedback{RecallID: answer.RecallID, Signal: engram.Useful})
+	want(t, "report", report, engram.FeedbackReport{Reinforced: 2})
+	n := 0
+	for r, err := range w.def().FeedbackLog(t.Context()) {
+		if err != nil || r.ID != answer.Hits[n].ID || r.Rank != n+1 || r.Score != answer.Hits[n].Score ||
+			!r.Used || r.Grade != 3 || r.Days != 3 || len(r.Terms) != len(answer.Hits[n].Why) {
+			t.Errorf("record %d = %+v, %v; the hit was %+v", n, r, err, answer.Hits[n])
+		}
+		n++
+	}
+	want(t, "records", n, 2)
+	w.reopen()
+	_, err := w.def().Feedback(t.Context(), engram.Feedback{RecallID: answer.RecallID, Signal: engram.Useful})
+	if !errors.Is(err, engram.ErrNotFound) || !strings.Contains(err.Error(), "by their ids") {
+		t.Errorf("Feedback on a forgotten recall = %v", err)
+	}
+	other := w.space("other")
+	remember(t, other, engram.Draft{Content: "x"})
+	answer = answerOf(t, w.def(), engram.Cue{Text: "ferry"})
+	if _, err := other.Feedback(t.Context(), engram.Feedback{RecallID: answer.RecallID, Signal: engram.Useful}); err == nil {
+		t.Errorf("one space judges the recall of another")
+	}
+}
+
+func TestFeedbackRefuses(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	remember(t, w.def(), engram.Draft{ID: "a", Content: "x"})
+	for name, f := range map[string]engram.Feedback{
+		"nothing":            {},
+		"ids alone":          {IDs: []string{"a"}},
+		"a signal alone":     {Signal: engram.Useful},
+		"an unknown signal":  {IDs: []string{"a"}, Signal: "great"},
+		"an id twice":        {Useful: []string{"a"}, Wrong: []string{"a"}},
+		"a source's newline": {Useful: []string{"a"}, Source: "a\nb"},
+	} {
+		if _, err := w.def().Feedback(t.Context(), f); !errors.Is(err, engram.ErrInvalid) {
+			t.Errorf("%s: Feedback = %v, want ErrInvalid", name, err)
+		}
+	}
+	_, err := w.def().Feedback(t.Context(), engram.Feedback{Useful: []string{"a", "nobody"}})
+	if m, getErr := w.def().Get(t.Context(), "a"); !errors.Is(err, engram.ErrNotFound) || getErr != nil || m.Use != nil {
+		t.Errorf("Feedback on nobody = %v, and a is %+v", err, m.Use)
+	}
+}
+
+// Reconsolidation: within six hours of a use an update edits the memory, later or without a use it makes a new one.
+func TestUpdateByUse(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		used  bool
+		after time.Duration
+		want  engram.Result
+	}{
+		{"an hour after a use", true, time.Hour, engram.Updated},
+		{"seven hours after a use", true, 7 * time.Hour, engram.Superseded},
+		{"without a use", false, time.Hour, engram.Superseded},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, engram.Options{})
+			remember(t, w.def(), engram.Draft{ID: "a", Content: "The ferry leaves at seven.", Tags: []string{"t"}})
+			w.clock.set(day(9))
+			if tt.used {
+				say(t, w.def(), engram.Feedback{Useful: []string{"a"}})
+			}
+			before, err := w.def().Get(t.Context(), "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.clock.set(day(9).Add(tt.after))
+			change := engram.Change{Content: new("The ferry leaves at eight."), Mode: engram.UpdateByUse}
+			out, err := w.def().Update(t.Context(), "a", change)
+			if err != nil || out.Result != tt.want {
+				t.Fatalf("Update = %+v, %v", out, err)
+			}
+			w.reopen()
+			m, err := w.def().Get(t.Context(), out.ID)
+			if err != nil || m.Content != "The ferry leaves at eight." || len(m.Tags) != 1 {
+				t.Fatalf("Get = %+v, %v", m, err)
+			}
+			if tt.want == engram.Updated {
+				want(t, "version", m.Version, 2)
+				want(t, "stability", m.Use.Stability, before.Use.Stability)
+				want(t, "difficulty", m.Use.Difficulty, before.Use.Difficulty)
+				return
+			}
+			old, err := w.def().Get(t.Context(), "a")
+			if err != nil || old.SupersededBy != out.ID || m.Version != 1 || m.Use != nil {
+				t.Errorf("old %+v, %v; new %+v", old, err, m)
+			}
+			if got := idsOf(t, w.def(), engram.Cue{Text: "ferry"}); got != out.ID {
+				t.Errorf("recalled are %s", got)
+			}
+		})
+	}
+}
+
+// A source that is proven wrong again and again convinces less; the same told by ten sources is not certain; the same
+// source again changes nothing.
+func TestBelief(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	remember(t, w.def(), engram.Draft{ID: "a", Content: "The ferry leaves at seven.", Source: "s0"})
+	for n := 1; n < 10; n++ {
+		for range 3 {
+			remember(t, w.def(), engram.Draft{Content: "The ferry leaves at seven.", Source: fmt.Sprint("s", n)})
+		}
+	}
+	m, err := w.def().Get(t.Context(), "a")
+	if err != nil || len(m.Belief.Evidence) != 10 || !(m.Belief.Probability > .94 && m.Belief.Probability < .9411) {
+		t.Fatalf("ten sources: %+v, %v", m.Belief, err)
+	}
+	for n := range 6 {
+		id := fmt.Sprint("bad", n)
+		remember(t, w.def(), engram.Draft{ID: id, Content: id, Source: "liar"})
+		say(t, w.def(), engram.Feedback{Wrong: []string{id}, Source: "check", Verified: true})
+	}
+	remember(t, w.def(), engram.Draft{ID: "x", Content: "The ferry is green."})
+	say(t, w.def(), engram.Feedback{IDs: []string{"x"}, Signal: engram.Confirmed, Source: "liar"})
+	remember(t, w.def(), engram.Draft{ID: "y", Content: "The ferry is blue."})
+	say(t, w.def(), engram.Feedback{IDs: []string{"y"}, Signal: engram.Confirmed, Source: "Ada"})
+	x, errX := w.def().Get(t.Context(), "x")
+	y, errY := w.def().Get(t.Context(), "y")
+	if errX != nil || errY != nil || !(x.Belief.Probability < y.Belief.Probability-.1) {
+		t.Errorf("confirmed by a liar %+v, by somebody unknown %+v", x.Belief, y.Belief)
+	}
+}

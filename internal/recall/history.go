@@ -1,0 +1,114 @@
+package recall
+
+import (
+	"fmt"
+
+	"github.com/orchard9/engram-go/internal/dynamics"
+)
+
+// What became of memories orders those that are relevant: how long ago they happened, what their uses made of them, and
+// what other sources than their own say. The three are bounded together by Weights.Sway times the relevance, so that
+// nothing is found for its history alone, and nothing relevant is lost by it.
+
+// history is what a row's history adds to its score, in nats.
+type history struct{ age, use, belief float64 }
+
+func (h history) sum() float64 { return h.age + h.use + h.belief }
+
+// moved reports whether any row's history can count.
+func (r *run) moved() bool {
+	w := &r.weights
+	told := r.c.Touched > 0 && (w.Use > 0 && !r.off(TermUse) || w.Belief > 0 && !r.off(TermBelief))
+	if w.Sway == 0 || !told && (w.Age == 0 || r.off(TermAge)) {
+		return false
+	}
+	r.model = dynamics.New(dynamics.DefaultWeights())
+	return true
+}
+
+// history of a row, as its score has it.
+func (r *run) history(row uint32, relevance float64) history {
+	if !r.sways {
+		return history{}
+	}
+	h := r.plain(row)
+	sum, most := h.sum(), r.weights.Sway*relevance
+	if sum < 0 {
+		sum = -sum
+	}
+	if sum > most {
+		scale := most / sum
+		h.age, h.use, h.belief = h.age*scale, h.use*scale, h.belief*scale
+	}
+	return h
+}
+
+// plain is the history of a row before it is bounded.
+func (r *run) plain(row uint32) (h history) {
+	w, facts := &r.weights, r.c.Facts.At(row)
+	if w.Age > 0 && !r.off(TermAge) && !facts.Pinned {
+		h.age = w.Age * r.model.BaseLevel(
+			dynamics.Days(facts.OccurredAt, r.q.Now), r.model.Initial(dynamics.Good).Stability)
+	}
+	state := r.c.Source.History(row)
+	if state == nil {
+		return h
+	}
+	if !r.off(TermUse) {
+		h.use = w.Use * r.model.Advantage(state, r.q.Now)
+		if facts.Pinned {
+			h.use = max(0, h.use) // it is not forgotten
+		}
+	}
+	if !r.off(TermBelief) {
+		h.belief = w.Belief * float64(state.Gain)
+	}
+	return h
+}
+
+// historyTerms are the terms of a row's history that are not 0.
+func (r *run) historyTerms(row uint32) []Term {
+	if !r.sways {
+		return nil
+	}
+	h := r.history(row, r.relevance(row))
+	var terms []Term
+	add := func(name string, value float64, detail func() string) {
+		if value == 0 {
+			return
+		}
+		t := Term{Name: name, Value: value}
+		if r.q.Explain {
+			t.Detail = []Part{{Name: detail(), Value: value}}
+		}
+		terms = append(terms, t)
+	}
+	state := r.c.Source.History(row)
+	add(TermAge, h.age, func() string {
+		return fmt.Sprintf("%.1f days", dynamics.Days(r.c.Facts.At(row).OccurredAt, r.q.Now))
+	})
+	add(TermUse, h.use, func() string {
+		return fmt.Sprintf("last %.1f days ago, S %.1f days, R %.2f", dynamics.Days(state.LastUse, r.q.Now),
+			state.Stability, r.model.StateRetrievability(state, r.q.Now))
+	})
+	add(TermBelief, h.belief, func() string {
+		return fmt.Sprintf("P %.2f, %d for, %d against", state.Tally.Probability(), state.Tally.NumFor, state.Tally.NumAgainst)
+	})
+	return terms
+}
+
+// confidence is how sure a memory is for MinConfidence: as its writer said, but not more than all that was said of it
+// bears out where somebody contradicts, and not less where others agree.
+func confidence(facts *Facts, state *dynamics.State) float32 {
+	if state == nil {
+		return facts.Confidence
+	}
+	p := float32(state.Tally.Probability())
+	switch {
+	case state.Tally.NumAgainst > 0:
+		return min(facts.Confidence, p)
+	case state.Tally.NumFor > 1:
+		return max(facts.Confidence, p)
+	}
+	return facts.Confidence
+}

@@ -1,0 +1,192 @@
+package engram_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/dynamics"
+)
+
+// life is what a memory's uses must have led to, and what sources said of it.
+type life struct {
+	state    dynamics.State
+	evidence []dynamics.Evidence
+}
+
+var curve = dynamics.New(dynamics.DefaultWeights())
+
+func (o *oracle) reliability(source string) dynamics.Reliability {
+	if r, ok := o.sources[source]; ok {
+		return r
+	}
+	return dynamics.Prior()
+}
+
+// lifeOf is the life of a memory, begun if there is none yet.
+func (p *player) lifeOf(m *ideal) *life {
+	if m.life == nil {
+		own := dynamics.NewEvidence("", true, p.oracle.reliability("").Mean())
+		m.life = &life{
+			state: curve.Fresh(m.versions[0].CreatedAt.UnixNano(), own), evidence: []dynamics.Evidence{own},
+		}
+	}
+	return m.life
+}
+
+func (l *life) hear(e dynamics.Evidence) {
+	l.evidence = dynamics.Hear(l.evidence, e)
+	l.state.Learn(l.evidence)
+}
+
+// changedContent is what another content leaves of a life.
+func (p *player) changedContent(m *ideal) {
+	if m.life == nil {
+		return
+	}
+	m.life.evidence = []dynamics.Evidence{dynamics.NewEvidence("", true, p.oracle.reliability("").Mean())}
+	m.life.state.Learn(m.life.evidence)
+}
+
+// toldAgain is what remembering the same again does.
+func (p *player) toldAgain(m *ideal, source string) {
+	l := p.lifeOf(m)
+	l.state = curve.Use(l.state, dynamics.Hard, p.w.clock.tell().UnixNano())
+	heard := slices.ContainsFunc(l.evidence, func(e dynamics.Evidence) bool { return e.Supports && e.Source == source })
+	if source != "" && !heard {
+		l.hear(dynamics.NewEvidence(source, true, p.oracle.reliability(source).Mean()))
+	}
+}
+
+func (p *player) feedback() {
+	p.next++
+	f := engram.Feedback{
+		EventID: fmt.Sprint("e", p.next), Signal: engram.Signals()[p.rng.IntN(len(engram.Signals()))],
+		IDs: []string{p.anyID()}, Source: []string{"", "Ada", "Bo"}[p.rng.IntN(3)], Verified: p.rng.IntN(4) == 0, Reason: "r",
+	}
+	if other := p.anyID(); p.rng.IntN(3) == 0 && other != f.IDs[0] {
+		f.Useful = []string{other}
+	}
+	report, err := p.w.def().Feedback(p.t.Context(), f)
+	said := []string{f.IDs[0]}
+	said = append(said, f.Useful...)
+	pins := f.Signal == engram.Pinned || f.Signal == engram.Unpinned
+	for i, id := range said {
+		m, ok := p.oracle.memories[id]
+		if !ok {
+			p.expect("feedback on nobody", err, engram.ErrNotFound)
+			return
+		}
+		if i == 0 && pins && (m.archived() || m.supersededBy != "") {
+			p.expect("pinning an inactive memory", err, engram.ErrConflict)
+			return
+		}
+	}
+	p.expect("feedback", err, nil)
+	p.judge(p.oracle.memories[f.IDs[0]], f)
+	p.note(f.IDs[0], f.Signal)
+	for _, id := range f.Useful {
+		p.judge(p.oracle.memories[id], engram.Feedback{Signal: engram.Useful})
+		p.note(id, engram.Useful)
+	}
+	again, err := p.w.def().Feedback(p.t.Context(), f)
+	p.expect("the same event", err, nil)
+	report.Repeated = true
+	want(p.t, "report of the same event", again, report)
+	f.Source += "x"
+	_, err = p.w.def().Feedback(p.t.Context(), f)
+	p.expect("another event of that id", err, engram.ErrConflict)
+}
+
+func (p *player) note(id string, signal engram.Signal) {
+	p.oracle.judged = append(p.oracle.judged, id+" "+string(signal))
+}
+
+// judge does to the oracle's memory what a signal means.
+func (p *player) judge(m *ideal, f engram.Feedback) {
+	now := p.w.clock.tell()
+	if f.Signal == engram.Unpinned {
+		p.pin(m, false, f.Reason)
+		return
+	}
+	l := p.lifeOf(m)
+	switch f.Signal {
+	case engram.Useful, engram.Confirmed:
+		l.state = curve.Use(l.state, dynamics.Good, now.UnixNano())
+	case engram.Useless:
+		l.state = curve.Use(l.state, dynamics.Again, now.UnixNano())
+	case engram.Pinned:
+		p.pin(m, true, f.Reason)
+		l.state = curve.Use(l.state, dynamics.Easy, now.UnixNano())
+	case engram.Wrong, engram.Unpinned:
+	}
+	if f.Signal != engram.Confirmed && f.Signal != engram.Wrong {
+		return
+	}
+	supports, reliability := f.Signal == engram.Confirmed, p.oracle.reliability(f.Source).Mean()
+	for _, e := range l.evidence {
+		if f.Verified {
+			p.oracle.sources[e.Source] = p.oracle.reliability(e.Source).Judge(e.Supports == supports)
+		}
+	}
+	l.hear(dynamics.NewEvidence(f.Source, supports, reliability))
+}
+
+func (p *player) pin(m *ideal, pin bool, reason string) {
+	next := *m.current()
+	if next.Pin == pin {
+		return
+	}
+	next.Pin, next.Version, next.UpdatedAt, next.Reason = pin, next.Version+1, p.w.clock.tell(), reason
+	m.versions = append(m.versions, next)
+}
+
+// shown is a life as the API must show it.
+func (p *player) shown(m *ideal) (*engram.Usage, *engram.Belief) {
+	if m.life == nil {
+		return nil, nil
+	}
+	st, t := &m.life.state, m.life.state.Tally
+	u := &engram.Usage{
+		Stability: float64(st.Stability), Difficulty: float64(st.Difficulty), LastUsed: instant(st.LastUse),
+		Retrievability: curve.StateRetrievability(st, p.w.clock.tell().UnixNano()),
+	}
+	if st.LabileTill != 0 {
+		u.LabileUntil = instant(st.LabileTill)
+	}
+	b := &engram.Belief{Probability: t.Probability(), Disputed: t.Disputed()}
+	b.Low, b.High = t.Interval()
+	for _, e := range m.life.evidence {
+		b.Evidence = append(b.Evidence, engram.Evidence{Source: e.Source, Supports: e.Supports, LogOdds: float64(e.LogOdds)})
+	}
+	return u, b
+}
+
+// rounded takes numbers that are shown with the digits of 32 bits back to them.
+func rounded(m *engram.Memory) {
+	if m.Use == nil {
+		return
+	}
+	m.Use.Stability, m.Use.Difficulty = float64(float32(m.Use.Stability)), float64(float32(m.Use.Difficulty))
+	for i := range m.Belief.Evidence {
+		m.Belief.Evidence[i].LogOdds = float64(float32(m.Belief.Evidence[i].LogOdds))
+	}
+}
+
+// compareFeedback holds the record of feedback against the oracle's.
+func (p *player) compareFeedback(s *engram.Space) {
+	p.t.Helper()
+	var got []string
+	for r, err := range s.FeedbackLog(p.t.Context()) {
+		p.expect("FeedbackLog", err, nil)
+		if !(r.Retrievability > 0 && r.Retrievability <= 1) || r.Position == 0 || r.At.IsZero() {
+			p.t.Fatalf("FeedbackLog gives %+v", r)
+		}
+		got = append(got, r.ID+" "+string(r.Signal))
+	}
+	want(p.t, "feedback log", strings.Join(got, ", "), strings.Join(p.oracle.judged, ", "))
+}
+
+func instant(nanos int64) time.Time { return time.Unix(0, nanos).UTC() }
