@@ -413,6 +413,18 @@ func TestStatsAndVerify(t *testing.T) {
 	})
 }
 
+func TestCompact(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "about foxes")
+		c.ok("remember", "--id", "b", "about hens")
+		c.ok("forget", "b", "--mode", "erase")
+		wantIn(t, "compact", c.ok("compact", "--rate", "100"), "gone")
+		wantIn(t, "compact --json", c.ok("compact", "--json"), `"left":[]`)
+		wantIn(t, "recall", c.ok("recall", "foxes"), "about foxes")
+		c.fails(2, "compact", "--rate", "-1")
+	})
+}
+
 func TestSpacesAreApart(t *testing.T) {
 	eachMode(t, func(t *testing.T, c *cli) {
 		c.ok("remember", "--space", "one", "about foxes")

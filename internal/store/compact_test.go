@@ -448,3 +448,59 @@ func TestSalvageBehindACompaction(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyWaitsForACompaction holds a compaction in the middle of its work: memories are written, erased, sealed and
+// read meanwhile, and it is committed beside what was sealed.
+func TestNobodyWaitsForACompaction(t *testing.T) {
+	fsys := newFS(t)
+	s := mustOpen(t, fsys)
+	b := newBook()
+	big := strings.Repeat("much ", 20_000)
+	for i := range 8 {
+		a := b.put(fmt.Sprint("m", i))
+		a.version.Record.Content += big
+		b.do(t, s, a)
+	}
+	mustSeal(t, s)
+	b.do(t, s, action{kind: "erase", id: "m3"})
+	held, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	done := make(chan error, 1)
+	go func() {
+		report, err := s.Compact(t.Context(), store.CompactOptions{Pace: func(int) error {
+			once.Do(func() {
+				close(held)
+				<-release
+			})
+			return nil
+		}})
+		if err == nil && report.Dropped != 1 {
+			err = fmt.Errorf("Compact = %+v, want what was erased before it dropped", report)
+		}
+		done <- err
+	}()
+	<-held
+	b.do(t, s, b.put("meanwhile"), action{kind: "erase", id: "m5"}, b.put("m6"))
+	b.holds(t, "beside the compaction", s)
+	mustSeal(t, s)
+	b.do(t, s, b.put("in memory"))
+	b.holds(t, "beside the compaction, sealed", s)
+	if st := s.Stats(); st.Segments != 2 {
+		t.Errorf("%d segments beside the compaction, want two", st.Segments)
+	}
+	close(release)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	b.holds(t, "compacted", s)
+	verified(t, s)
+	again := mustOpen(t, fsys.CrashClone(0, vfs.LoseAll))
+	b.holds(t, "after a power cut", again)
+	verified(t, again)
+	mustClose(t, again)
+	if report := mustCompact(t, s); report.Dropped != 1 {
+		t.Errorf("Compact again = %+v, want what was erased meanwhile dropped", report)
+	}
+	b.holds(t, "compacted again", s)
+	mustClose(t, s)
+}
