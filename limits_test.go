@@ -289,3 +289,29 @@ func TestImportReportsBadLines(t *testing.T) {
 	}
 	want(t, "stored before it", report.Created, 1)
 }
+
+// TestTheClockGoesBack sets the clock back between writes: positions, versions and order only grow, nothing expires
+// early, and a restart finds the same.
+func TestTheClockGoesBack(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	w.clock.set(day(10))
+	remember(t, w.def(), engram.Draft{ID: "a", Content: "the harbour", ExpiresAt: day(12)})
+	w.clock.set(day(1))
+	out, err := w.def().Update(t.Context(), "a", engram.Change{Content: new("the old harbour")})
+	if err != nil || out.Version != 2 {
+		t.Fatalf("Update after the clock went back = %+v, %v", out, err)
+	}
+	remember(t, w.def(), engram.Draft{ID: "b", Content: "the harbour wall"})
+	if got := recall(t, w.def(), engram.Cue{Text: "harbour"}); len(got) != 2 {
+		t.Errorf("Recall after the clock went back = %v, want both", got)
+	}
+	before := state(t, w.def())
+	w.reopen()
+	if after := state(t, w.def()); after != before {
+		t.Errorf("reopened:\n%s\nbefore:\n%s", after, before)
+	}
+	m, err := w.def().Get(t.Context(), "a")
+	if err != nil || m.Version != 2 || m.Content != "the old harbour" {
+		t.Errorf("Get = %+v, %v", m, err)
+	}
+}

@@ -32,6 +32,7 @@ func benchmarks() []benchmark {
 	return []benchmark{
 		{"durable", "acknowledged 256-byte writes from 1, 8, 64 goroutines, beside a bare log, Pebble, SQLite, bbolt", durable},
 		{"get", "reading one of 200,000 memories of 512 bytes from warm segments, beside bbolt and Pebble", get},
+		{"isolation", "reading 64 bytes beside writers: a lock, a lock made safe, and publication; the panic boundary", isolation},
 		{"stall", "the longest wait of a reader while content grows to 1 GiB beside it", stall},
 		{"scan", "exact search through 100,000 vectors of 768 dimensions, beside this machine's streaming reads", scan},
 		{"memory", "memory held for 100,000 texts of 200 bytes with all their indexes", memory},

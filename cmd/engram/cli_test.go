@@ -20,6 +20,10 @@ func TestMain(m *testing.M) {
 	if os.Getenv(envTestMain) != "" {
 		os.Exit(mainExit())
 	}
+	if how := os.Getenv(envTestDie); how != "" {
+		dieOf(how, os.Getenv(envDataDir))
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

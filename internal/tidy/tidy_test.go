@@ -237,3 +237,37 @@ func TestFormatsAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// TestFailureModelNamesTests holds docs/failure-model.md to the tests there are.
+func TestFailureModelNamesTests(t *testing.T) {
+	root := filepath.Join("..", "..")
+	page, err := os.ReadFile(filepath.Join(root, "docs", "failure-model.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		all.Write(source)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := 0
+	for i, part := range strings.Split(string(page), "`") {
+		if i%2 == 0 || !strings.HasPrefix(part, "Test") && !strings.HasPrefix(part, "Fuzz") {
+			continue
+		}
+		named++
+		if !strings.Contains(all.String(), "\nfunc "+part+"(") {
+			t.Errorf("docs/failure-model.md names %s, which is no test", part)
+		}
+	}
+	if named < 40 {
+		t.Errorf("docs/failure-model.md names only %d tests", named)
+	}
+}
