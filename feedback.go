@@ -88,8 +88,9 @@ type FeedbackRecord struct {
 }
 
 // Feedback says what recalled memories were worth: those of use are strengthened, those of none weakened, what is
-// contradicted is believed less. It is the only thing that does: being recalled strengthens nothing. All of it happens,
-// or on an error nothing. A memory that does not exist is ErrNotFound; so is a recall that is not known any more: name
+// contradicted is believed less. It is the only thing that does: being recalled strengthens nothing. Memories that are
+// useful together become associated ([LinkUsedWith]), and for a while prime what they are associated with. All of it
+// happens, or on an error nothing. A memory that does not exist is ErrNotFound; so is a recall that is not known any more: name
 // the memories by their ids then.
 func (s *Space) Feedback(ctx context.Context, f Feedback) (FeedbackReport, error) {
 	if err := s.db.o.Limits.feedback(&f); err != nil {
@@ -241,12 +242,26 @@ func (j *judge) all(tx *store.Tx) error {
 			return err
 		}
 	}
+	if err := useTogether(tx, j.used()); err != nil {
+		return err
+	}
 	if j.f.EventID == "" {
 		return nil
 	}
 	return tx.PutKey(store.Key{
 		Name: eventKey(j.f.EventID), Fingerprint: print, Result: fmt.Sprint(j.report.Reinforced, j.report.Weakened),
 	})
+}
+
+// used lists the memories that were of use.
+func (j *judge) used() []string {
+	var ids []string
+	for _, said := range j.said {
+		if said.signal == Useful || said.signal == Confirmed {
+			ids = append(ids, said.id)
+		}
+	}
+	return ids
 }
 
 // fingerprint tells feedback apart that uses the same event id.

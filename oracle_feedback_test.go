@@ -3,6 +3,7 @@ package engram_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -91,6 +92,9 @@ func (p *player) feedback() {
 		p.judge(p.oracle.memories[id], engram.Feedback{Signal: engram.Useful})
 		p.note(id, engram.Useful)
 	}
+	if len(f.Useful) > 0 && (f.Signal == engram.Useful || f.Signal == engram.Confirmed) {
+		p.usedTogether(f.IDs[0], f.Useful[0])
+	}
 	again, err := p.w.def().Feedback(p.t.Context(), f)
 	p.expect("the same event", err, nil)
 	report.Repeated = true
@@ -98,6 +102,18 @@ func (p *player) feedback() {
 	f.Source += "x"
 	_, err = p.w.def().Feedback(p.t.Context(), f)
 	p.expect("another event of that id", err, engram.ErrConflict)
+}
+
+// usedTogether strengthens the association of two memories by a quarter of what is missing to 1.
+func (p *player) usedTogether(a, b string) {
+	k := [3]string{min(a, b), max(a, b), engram.LinkUsedWith}
+	grown := float32(p.oracle.links[k])
+	grown += (1 - grown) / 4
+	weight, err := strconv.ParseFloat(strconv.FormatFloat(float64(grown), 'g', -1, 32), 64)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.oracle.links[k] = weight
 }
 
 func (p *player) note(id string, signal engram.Signal) {

@@ -169,6 +169,9 @@ func (db *DB) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, dam
 		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
 		Explain: cue.Explain, Without: cue.Without,
 	}
+	if cue.AsOf.IsZero() {
+		q.Ring = ring(v, now)
+	}
 	damage = new([]error)
 	if cue.Where != nil {
 		q.Filters.Keep = keep(v, damage, func(row uint32, r *store.Record) bool {

@@ -168,6 +168,7 @@ func (o *dynamicsOp) apply(tx *Tx) error {
 	st := f.state.change(tx.position)
 	st.dyn = &Dynamics{State: o.State, Evidence: o.Evidence}
 	tx.setState(f.entry, st)
+	tx.view.noteUse(f.entry, st.dyn)
 	return nil
 }
 
@@ -368,6 +369,7 @@ func (s *Space) applyDynamics(st *dynamicsState) {
 		next.dyn = &m.Dynamics
 		s.t.states.At(entry).p.Store(next)
 		s.staged.Touched++
+		s.staged.noteUse(entry, next.dyn)
 	}
 	s.staged.sources, s.staged.feedback = st.sources, st.feedback
 }

@@ -1,5 +1,7 @@
 package store
 
+import "github.com/orchard9/engram-go/internal/graph"
+
 // Key finds what a write with this idempotency key did. Unlike the rest of a view, keys are as they are now.
 func (v *View) Key(name string) (Key, bool) {
 	t := v.s.t
@@ -51,4 +53,15 @@ func (v *View) Following(f Found, n int, keep func(Found) bool) []Found {
 		row = next
 	}
 	return out
+}
+
+// LinkWeight is the weight of the association of that type from one memory to another, false if there is none.
+func (v *View) LinkWeight(from, to Found, linkType string) (weight float32, ok bool) {
+	v.s.t.links.Each(from.entry, v.Position, func(e graph.Edge) bool {
+		if e.Outgoing && e.To == to.entry && e.Type == linkType {
+			weight, ok = e.Weight, true
+		}
+		return !ok
+	})
+	return weight, ok
 }

@@ -40,6 +40,7 @@ type View struct {
 
 	sources  map[string]dynamics.Reliability // shared between views: nobody may write to it
 	feedback feedbackLog
+	used     []use // the memories used last, newest first; nobody writes to it
 }
 
 // Lookup finds a memory by id, archived and superseded ones included. A damaged record that may be the one asked for
