@@ -113,9 +113,13 @@ func (s *Space) Complete(ctx context.Context, p Partial) (Completion, error) {
 	if err := s.db.o.Limits.partial(&p); err != nil {
 		return Completion{}, err
 	}
+	p.EmbeddingModel = s.modelOf(p.EmbeddingModel, p.Embedding)
 	var out Completion
 	now := s.db.o.Clock()
 	err := s.read(ctx, "complete", func(v *store.View) (err error) {
+		if err := v.CheckModel(p.EmbeddingModel); err != nil {
+			return err
+		}
 		c := completer{s: s, ctx: ctx, v: v, p: &p, now: now}
 		out, err = c.complete()
 		return err

@@ -28,6 +28,8 @@ var (
 	ErrClosed = store.ErrClosed
 	// ErrDimension is returned when a vector's dimension is not the space's.
 	ErrDimension = ann.ErrDimension
+	// ErrEmbeddingModel is returned when a vector was made by another model than the space's.
+	ErrEmbeddingModel = store.ErrModel
 	// ErrCorrupt is matched by every *CorruptError.
 	ErrCorrupt = codec.ErrCorrupt
 	// ErrFormatVersion is returned when a file was written by a newer Engram.

@@ -50,7 +50,7 @@ func (s *Space) GetAt(ctx context.Context, id string, asOf time.Time) (Memory, e
 	err := s.found(ctx, "get", id, func(v *store.View, f store.Found) (err error) {
 		m, err = s.memoryAt(v, f, id, asOf)
 		if err == nil {
-			m.Embedding, err = ownVector(v, f.Row)
+			err = m.setVector(v, f.Row)
 		}
 		return err
 	})
@@ -114,10 +114,18 @@ func wholeMemory(v *store.View, f store.Found, at lens) (Memory, error) {
 // setWhole makes m the current version r with embedding and links.
 func (m *Memory) setWhole(v *store.View, f store.Found, r *store.Record, at lens) (err error) {
 	m.setCurrent(v, f, r, at)
-	if m.Embedding, err = ownVector(v, f.Row); err != nil {
+	if err = m.setVector(v, f.Row); err != nil {
 		return err
 	}
 	m.Links, err = associations(v, f)
+	return err
+}
+
+// setVector gives m the vector of its row, and the name of what made it.
+func (m *Memory) setVector(v *store.View, row uint32) (err error) {
+	if m.Embedding, err = ownVector(v, row); m.Embedding != nil {
+		m.EmbeddingModel = v.Model
+	}
 	return err
 }
 
@@ -140,7 +148,7 @@ func history(v *store.View, f store.Found, at lens) ([]Memory, error) {
 		}
 		m := memoryOf(r)
 		m.Tier = tierOf(v, row)
-		if m.Embedding, err = ownVector(v, row); err != nil {
+		if err = m.setVector(v, row); err != nil {
 			return nil, err
 		}
 		out = append(out, m)

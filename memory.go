@@ -42,6 +42,8 @@ type Memory struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 	// Embedding is the vector, of the space's dimension, or nil. Recall leaves it out; Get gives it.
 	Embedding []float32 `json:"embedding,omitempty"`
+	// EmbeddingModel is what made Embedding, if it is there and somebody named it.
+	EmbeddingModel string `json:"embedding_model,omitempty"`
 	// Links are the explicit associations of this memory, outgoing and incoming.
 	Links []Association `json:"links,omitempty"`
 	// CreatedAt is when the first version was stored, UpdatedAt when this one was.
@@ -157,6 +159,9 @@ type Draft struct {
 	Source     string            `json:"source,omitempty"`
 	Metadata   map[string]string `json:"metadata,omitempty"`
 	Embedding  []float32         `json:"embedding,omitempty"`
+	// EmbeddingModel names what made Embedding, up to 128 bytes; "" means Options.EmbeddingModel. The first name that a
+	// space meets is its own for good; vectors of another one are refused, those without a name are not.
+	EmbeddingModel string `json:"embedding_model,omitempty"`
 	// Links are associations to memories that exist, or that stand earlier or later in the same batch.
 	Links []Link `json:"links,omitempty"`
 	// Supersedes names memories that this one replaces: they end being true when this one begins (ValidFrom, else
@@ -231,6 +236,8 @@ type Change struct {
 	// Embedding replaces the vector; an empty one clears it. A new Content without a new Embedding drops the old
 	// vector, which described other words.
 	Embedding *[]float32 `json:"embedding,omitempty"`
+	// EmbeddingModel names what made Embedding, as in a Draft.
+	EmbeddingModel string `json:"embedding_model,omitempty"`
 	// Reason is kept with the new version.
 	Reason string `json:"reason,omitempty"`
 	// Mode says what becomes of the memory that is changed; "" is UpdateInPlace.
@@ -296,6 +303,8 @@ type Cue struct {
 	Text string `json:"query,omitempty"`
 	// Embedding is a vector of the space's dimension.
 	Embedding []float32 `json:"embedding,omitempty"`
+	// EmbeddingModel names what made Embedding, as in a Draft; another model than the space's is refused.
+	EmbeddingModel string `json:"embedding_model,omitempty"`
 	// Limit is the number of hits wanted: 1 to 1000; 0 means 10.
 	Limit int `json:"limit,omitempty"`
 

@@ -25,6 +25,9 @@ type Options struct {
 	// Dim fixes the dimension of vectors, 8 to 4096, in spaces that are made from now on; 0 leaves it to the first
 	// vector.
 	Dim int
+	// EmbeddingModel names what makes vectors that come without a name of their own, up to 128 bytes; "" leaves them
+	// without. A space whose vectors are of another model refuses them.
+	EmbeddingModel string
 	// Language stems words: a Snowball language such as "english", "german", "none"; "" means "english".
 	Language string
 	// K1 and B are BM25's parameters; nil means 0.9 and 0.4. K1 is 0 or more, B lies in [0,1].
@@ -72,6 +75,7 @@ const (
 	maxTagBytes    = 128
 	maxPersonBytes = 256 // speakers, sessions
 	maxSourceBytes = 2048
+	maxModelBytes  = 128
 	maxReasonBytes = 2048
 	maxSpaceName   = 64
 )
@@ -136,6 +140,8 @@ func (o Options) validate() error {
 	switch {
 	case o.Metric != "cosine" && o.Metric != "dot":
 		return &InvalidError{Field: "Options.Metric", Value: quote(o.Metric), Allowed: `use "cosine" or "dot"`}
+	case validModel(o.EmbeddingModel) != nil:
+		return inField(validModel(o.EmbeddingModel), "Options.")
 	case o.Dim != 0 && (o.Dim < store.MinDim || o.Dim > maxDim):
 		return &InvalidError{
 			Field: "Options.Dim", Value: fmt.Sprint(o.Dim), Allowed: fmt.Sprintf("use %d to %d, or 0", store.MinDim, maxDim),

@@ -23,6 +23,7 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	if err := s.db.o.Limits.cue(&cue); err != nil {
 		return Answer{}, err
 	}
+	cue.EmbeddingModel = s.modelOf(cue.EmbeddingModel, cue.Embedding)
 	ctx, cancel := budget(ctx, cue.MaxTime)
 	defer cancel()
 	answer := Answer{Hits: []Hit{}}
@@ -85,6 +86,14 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	}
 	answer.RecallID = s.db.recents.note(s.name, answer.Hits)
 	return answer, nil
+}
+
+// modelOf is the name of what made a vector, "" if there is none or nobody named it.
+func (s *Space) modelOf(name string, vector []float32) string {
+	if len(vector) == 0 {
+		return ""
+	}
+	return cmp.Or(name, s.db.o.EmbeddingModel)
 }
 
 // budget bounds a context by milliseconds of real time; 0 does not.
@@ -157,6 +166,9 @@ func (db *DB) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, dam
 		if ok {
 			f.Rows = append(f.Rows, found.Row)
 		}
+	}
+	if err := v.CheckModel(cue.EmbeddingModel); err != nil {
+		return recall.Query{}, nil, err
 	}
 	if dim := len(cue.Embedding); dim > 0 && v.Dim > 0 && dim != v.Dim {
 		return q, nil, &store.DimensionError{Got: dim, Want: v.Dim}

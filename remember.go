@@ -135,6 +135,9 @@ func (s *Space) rememberOne(tx *store.Tx, p *pending, now time.Time) error {
 	if err := isolate.Fault("engram/remember"); err != nil {
 		return err
 	}
+	if err := s.nameModel(tx, p.draft.EmbeddingModel, p.draft.Embedding); err != nil {
+		return err
+	}
 	f, known, gone, err := p.findKnown(tx, now)
 	if err != nil {
 		return err
@@ -154,6 +157,11 @@ func (s *Space) rememberOne(tx *store.Tx, p *pending, now time.Time) error {
 	}
 	p.outcome = Outcome{ID: p.record.ID, Result: Created, Version: 1, Embedding: embeddingOf(p.draft.Embedding)}
 	return tx.Put(string(EventCreated), &p.record, p.draft.Embedding, p.prepared)
+}
+
+// nameModel tells the space which model made a vector, and refuses that of another one.
+func (s *Space) nameModel(tx *store.Tx, name string, vector []float32) error {
+	return tx.NameModel(s.modelOf(name, vector))
 }
 
 func embeddingOf(v []float32) string {
@@ -408,5 +416,8 @@ func fingerprint(d *Draft) uint64 {
 		d.ID, d.Content, d.Kind, d.Tags, d.Speaker, d.Session, toPairs(d.Metadata),
 		toTime(d.OccurredAt).Nanos, toTime(d.ValidFrom).Nanos, toTime(d.ValidUntil).Nanos, toTime(d.ExpiresAt).Nanos,
 		d.Pin, confidence, d.Source, d.Embedding, links, d.Supersedes, d.Contradicts)
+	if d.EmbeddingModel != "" {
+		fmt.Fprintf(h, " %q", d.EmbeddingModel) //nolint:errcheck // as above
+	}
 	return h.Sum64()
 }

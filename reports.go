@@ -49,6 +49,8 @@ type SpaceStats struct {
 	// Vectors counts embeddings of active memories; Dim is their dimension, 0 if none was stored yet.
 	Vectors int `json:"vectors"`
 	Dim     int `json:"dim"`
+	// EmbeddingModel is what made the vectors; "" if nobody named it.
+	EmbeddingModel string `json:"embedding_model,omitempty"`
 	// Links counts explicit associations.
 	Links int `json:"links"`
 	// Position is the log position (LSN) of the last visible write.

@@ -51,9 +51,10 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 		st := sp.Stats()
 		out = SpaceStats{
 			Space: s.name, Memories: st.Memories, Archived: st.Archived, Versions: st.Hot + st.Warm,
-			Hot: st.Hot, Warm: st.Warm, Vectors: st.Vectors, Dim: st.Dim, Links: st.LinkCount, Position: st.Position,
-			Segments: st.Segments, LogBytes: st.LogBytes, SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes,
-			HotBytes: st.HotBytes, Torn: st.Torn, Quarantined: st.Damaged,
+			Hot: st.Hot, Warm: st.Warm, Vectors: st.Vectors, Dim: st.Dim, EmbeddingModel: st.Model,
+			Links: st.LinkCount, Position: st.Position, Segments: st.Segments, LogBytes: st.LogBytes,
+			SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes, HotBytes: st.HotBytes, Torn: st.Torn,
+			Quarantined: st.Damaged,
 		}
 		dead, _ := sp.Fragmentation()
 		out.ErasedVersions, out.ErasedBytes = dead.Rows, dead.Bytes

@@ -219,6 +219,9 @@ func (im *importer) store(tx *store.Tx, n *numbered) error {
 			return err
 		}
 	}
+	if err := im.space.nameModel(tx, n.EmbeddingModel, n.Embedding); err != nil {
+		return err
+	}
 	if err := tx.Put(string(eventOf(exists)), &n.record, n.Embedding, n.prepared); err != nil {
 		return err
 	}
@@ -255,7 +258,7 @@ func (im *importer) dimension(tx *store.Tx, n *numbered) error {
 	if dim := tx.View().Dim; dim != 0 && len(n.Embedding) != 0 && len(n.Embedding) != dim {
 		return &store.DimensionError{Got: len(n.Embedding), Want: dim}
 	}
-	return nil
+	return tx.View().CheckModel(im.space.modelOf(n.EmbeddingModel, n.Embedding))
 }
 
 // compare holds a version against the memory of that id: known already (done), the next version, or a contradiction.

@@ -24,6 +24,9 @@ func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, 
 	if err := s.db.o.Limits.change(&change); err != nil {
 		return Outcome{}, err
 	}
+	if change.Embedding != nil {
+		change.EmbeddingModel = s.modelOf(change.EmbeddingModel, *change.Embedding)
+	}
 	now := s.db.o.Clock()
 	var out Outcome
 	err := s.with(ctx, "update", false, func(sp *store.Space) error {
@@ -76,6 +79,11 @@ func (s *Space) update(sp *store.Space, tx *store.Tx, id string, change *Change,
 	next, newVector := changed(old, vector, change)
 	if err := checkSpan(next); err != nil {
 		return Outcome{}, err
+	}
+	if change.Embedding != nil {
+		if err := tx.NameModel(change.EmbeddingModel); err != nil {
+			return Outcome{}, err
+		}
 	}
 	out := Outcome{ID: id, Result: Updated, Version: int(old.Version), Embedding: embeddingOf(newVector)}
 	if sameVersion(old, next) && slices.Equal(vector, newVector) {

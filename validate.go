@@ -121,6 +121,20 @@ var (
 	maxTime = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
 )
 
+// model checks the name of what made a vector, which must be there then.
+func (c *checks) model(name string, vector bool) {
+	c.name("embedding_model", name, maxModelBytes)
+	if name != "" && !vector {
+		c.fail("embedding_model", quote(name), "there is no embedding that it could have made: leave it out, or give one")
+	}
+}
+
+func validModel(name string) error {
+	c := &checks{}
+	c.name("EmbeddingModel", name, maxModelBytes)
+	return c.err
+}
+
 // between checks a whole number that may be left out as 0.
 func (c *checks) between(field string, n, least, most int) {
 	if n != 0 && (n < least || n > most) {
@@ -238,6 +252,7 @@ func (l Limits) draft(d *Draft) error {
 	}
 	c.metadata(d.Metadata, l.Metadata)
 	c.vector("embedding", d.Embedding)
+	c.model(d.EmbeddingModel, len(d.Embedding) > 0)
 	c.links("links", d.Links, l.Links)
 	c.ids("supersedes", d.Supersedes, l.IDs)
 	for i, id := range d.Supersedes {
@@ -268,6 +283,7 @@ func (l Limits) cue(q *Cue) error {
 	c := &checks{}
 	c.text("query", q.Text, l.Query)
 	c.vector("embedding", q.Embedding)
+	c.model(q.EmbeddingModel, len(q.Embedding) > 0)
 	if q.Limit < 0 || q.Limit > l.Hits {
 		c.fail("limit", strconv.Itoa(q.Limit), fmt.Sprintf("use 1 to %d", l.Hits))
 	}
@@ -331,6 +347,7 @@ func (l Limits) change(d *Change) error {
 	if d.Embedding != nil && len(*d.Embedding) > 0 {
 		c.vector("embedding", *d.Embedding)
 	}
+	c.model(d.EmbeddingModel, d.Embedding != nil && len(*d.Embedding) > 0)
 	c.text("reason", d.Reason, maxReasonBytes)
 	if !slices.Contains([]UpdateMode{"", UpdateInPlace, UpdateByUse, UpdateReplace}, d.Mode) {
 		c.fail("mode", quote(string(d.Mode)), "use in_place, by_use or replace")

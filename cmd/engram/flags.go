@@ -96,6 +96,7 @@ type fieldFlags struct {
 	pin                                          bool
 	confidence                                   float64
 	embedding                                    vectorFlag
+	model                                        string
 }
 
 // register declares the flags.
@@ -116,6 +117,7 @@ func (f *fieldFlags) register(set *pflag.FlagSet, zone *time.Location) {
 	set.StringVar(&f.source, "source", "", "where it comes from: a `URI` or a name")
 	set.StringArrayVar(&f.metadata, "meta", nil, "`KEY=VALUE` of your own; may be given several times")
 	set.Var(&f.embedding, "embedding", "its vector: [0.1,0.2] or @FILE")
+	set.StringVar(&f.model, "embedding-model", "", "the `name` of what made the vector")
 }
 
 // metadataMap reads the KEY=VALUE pairs.

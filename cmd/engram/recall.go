@@ -41,6 +41,7 @@ func (f *cueFlags) registerCue(a *app, set *pflag.FlagSet) {
 	}
 	c := &f.cue
 	set.Var(&f.embedding, "embedding", "a vector to compare with: [0.1,0.2] or @FILE")
+	set.StringVar(&c.EmbeddingModel, "embedding-model", "", "the `name` of what made the vector")
 	set.StringArrayVar(&c.IDs, "id", nil, "only the memory with this `id`; repeatable")
 	set.StringArrayVar(&c.Kinds, "kind", nil, "only this `kind`; repeatable: one of them")
 	set.StringArrayVar(&c.Tags, "tag", nil, "only with this `label`; repeatable: all of them")

@@ -61,7 +61,7 @@ func (a *app) draft(f *rememberFlags, cmd *cobra.Command, args []string) (engram
 		ID: f.id, Kind: f.kind, Tags: f.tags, Speaker: f.speaker, Session: f.session,
 		OccurredAt: f.occurredAt.time, ValidFrom: f.validFrom.time, ValidUntil: f.validUntil.time,
 		ExpiresAt: f.expiresAt.time, Pin: f.pin, Source: f.source, Metadata: metadata,
-		Embedding: f.embedding.vector, Supersedes: f.supersedes, Contradicts: f.contradicts,
+		Embedding: f.embedding.vector, EmbeddingModel: f.model, Supersedes: f.supersedes, Contradicts: f.contradicts,
 		IdempotencyKey: f.key,
 	}
 	if cmd.Flags().Changed("confidence") {

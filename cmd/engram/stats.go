@@ -37,7 +37,7 @@ func (a *app) printStats(s engram.SpaceStats) {
 		counted(s.Versions, "version", "versions"))
 	a.printf("held        %d hot, %d warm in %s\n", s.Hot, s.Warm, counted(s.Segments, "segment", "segments"))
 	if s.Dim > 0 {
-		a.printf("vectors     %d of dimension %d\n", s.Vectors, s.Dim)
+		a.printf("vectors     %d of dimension %d%s\n", s.Vectors, s.Dim, modelText(s.EmbeddingModel))
 	} else {
 		a.printf("vectors     none: recall goes by words, time and association\n")
 	}
@@ -66,4 +66,12 @@ func (a *app) printStats(s engram.SpaceStats) {
 	for _, what := range s.Quarantined {
 		a.printf("DAMAGED     %s\n", printable(what))
 	}
+}
+
+// modelText names the model of vectors, if it is known.
+func modelText(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " by " + printable(name)
 }

@@ -76,6 +76,8 @@ func (f *updateFlags) change(set *pflag.FlagSet) (engram.Change, error) {
 		Reason:     f.reason,
 		IfVersion:  f.ifVersion,
 		Mode:       engram.UpdateMode(f.mode),
+
+		EmbeddingModel: f.model,
 	}
 	if len(f.tags) == 1 && f.tags[0] == "" {
 		c.Tags = &[]string{}

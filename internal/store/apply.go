@@ -274,6 +274,15 @@ func (o *unlinkOp) apply(tx *Tx) error {
 	return nil
 }
 
+// apply names the model, once: a second name is another model.
+func (o *modelOp) apply(tx *Tx) error {
+	if tx.view.Model != "" && tx.view.Model != o.name {
+		return &ModelError{Got: o.name, Want: tx.view.Model}
+	}
+	tx.view.Model = o.name
+	return nil
+}
+
 func (o *keyOp) apply(tx *Tx) error {
 	tx.s.stageKey(o.Key)
 	place := tx.s.nextKey - 1

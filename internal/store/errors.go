@@ -14,6 +14,8 @@ var (
 	ErrReadOnly = errors.New("space is read-only")
 	// ErrConflict is returned when what is asked for contradicts what is there.
 	ErrConflict = errors.New("conflict")
+	// ErrModel is matched by every *ModelError.
+	ErrModel = errors.New("wrong embedding model")
 	// ErrClosed is returned after Close.
 	ErrClosed = errors.New("closed")
 )
@@ -40,3 +42,18 @@ func (e *DimensionError) Error() string {
 
 // Is reports whether target is ann.ErrDimension, so that both rooms' errors test alike.
 func (e *DimensionError) Is(target error) bool { return target == ann.ErrDimension }
+
+// ModelError is returned when a vector was made by another model than the space's.
+type ModelError struct {
+	Got  string
+	Want string // the space's
+}
+
+// Error names both models.
+func (e *ModelError) Error() string {
+	return fmt.Sprintf("embedding is of model %q, the vectors of this space are of %q: use that model, or another space",
+		e.Got, e.Want)
+}
+
+// Is reports whether target is ErrModel.
+func (e *ModelError) Is(target error) bool { return target == ErrModel }

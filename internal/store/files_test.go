@@ -66,9 +66,9 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// dimension, metric, position, next file, state number and size, no segments
-	want := framed("MF", 1, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
-		"0000000000000000 0000000000000000 00"))
+	// dimension, metric, position, next file, state number and size, no segments, no model
+	want := framed("MF", 2, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
+		"0000000000000000 0000000000000000 00 00"))
 	if !bytes.Equal(empty, want) {
 		t.Errorf("manifest of an empty space\n% x, want\n% x", empty, want)
 	}
@@ -80,7 +80,8 @@ func TestGoldenFiles(t *testing.T) {
 		}, Vector: []float32{1, 0, 0, 0, 0, 0, 0, 0}}}
 	}
 	for _, a := range []action{ // positions 1 to 10, rows 0 to 4
-		put("a", 1), put("b", 1), put("c", 1), put("d", 1), put("a", 2),
+		{kind: "put", version: put("a", 1).version, model: "m1"},
+		put("b", 1), put("c", 1), put("d", 1), put("a", 2),
 		{kind: "erase", id: "b"},
 		{kind: "supersede", id: "c", other: "d", at: 0x0102},
 		{kind: "link", id: "a", other: "d", linkType: "t", weight: 1},
@@ -119,9 +120,9 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest := framed("MF", 1, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
+	manifest := framed("MF", 2, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
 		fmt.Sprintf("%016x", swap64(len(state)))+"01 0100000000000000 00000000 05000000"+
-		fmt.Sprintf("%016x", swap64(len(segment)))))
+		fmt.Sprintf("%016x", swap64(len(segment)))+"02 6d31"))
 	got, err = fsys.Bytes(manifestPath)
 	if err != nil || !bytes.Equal(got, manifest) {
 		t.Errorf("manifest (%v)\n% x, want\n% x", err, got, manifest)

@@ -131,6 +131,7 @@ func (b *book) ids() []string { return slices.Sorted(maps.Keys(b.memories)) }
 type action struct {
 	kind      string
 	version   version // put
+	model     string  // put: named before
 	id, other string
 	linkType  string
 	weight    float32
@@ -150,6 +151,9 @@ func (a action) stage(s *store.Space, tx *store.Tx) error {
 	switch a.kind {
 	case "put":
 		r := a.version.Record
+		if err := tx.NameModel(a.model); err != nil {
+			return err
+		}
 		return tx.Put("put", &r, a.version.Vector, s.Prepare(&r))
 	case "archive":
 		return tx.Archive(a.id, a.at)

@@ -14,11 +14,14 @@ import (
 )
 
 const (
-	manifestName    = "MANIFEST"
-	manifestKind    = "MF"
-	manifestVersion = 1
-	stateKind       = "ST"
-	stateVersion    = 3
+	manifestName = "MANIFEST"
+	manifestKind = "MF"
+	// manifestVersion: 2 added the embedding model; version 1 has none.
+	manifestVersion = 2
+	// maxModelBytes bounds the name of an embedding model.
+	maxModelBytes = 128
+	stateKind     = "ST"
+	stateVersion  = 3
 	// maxFileBody bounds what is read of a manifest or state file before its length is believed.
 	maxFileBody = 1 << 30
 	maxSegments = 1 << 16
@@ -42,6 +45,7 @@ type manifest struct {
 type Settings struct {
 	Dim    int        // dimension of its vectors; 0 until the first
 	Metric ann.Metric // how vectors are compared
+	Model  string     // what made its vectors; "" until somebody names it
 }
 
 type segmentRef struct {
@@ -71,10 +75,16 @@ func (m *manifest) encode() []byte {
 		e.U32(s.rows)
 		e.U64(uint64(s.sizeBytes))
 	}
+	e.String(m.settings.Model)
 	return e.Buf
 }
 
-func decodeManifest(body []byte) (*manifest, error) {
+// view is what was visible at the manifest's position, its counts still at 0.
+func (m *manifest) view(s *Space) View {
+	return View{s: s, Position: m.position, Dim: m.settings.Dim, Metric: m.settings.Metric, Model: m.settings.Model}
+}
+
+func decodeManifest(version uint32, body []byte) (*manifest, error) {
 	d := codec.NewDecoder(body)
 	m := &manifest{settings: Settings{Dim: int(d.U32()), Metric: ann.Metric(d.U8())}}
 	m.position, m.nextFile = d.U64(), d.U64()
@@ -92,7 +102,10 @@ func decodeManifest(body []byte) (*manifest, error) {
 		next += s.rows
 		m.segments = append(m.segments, s)
 	}
-	if m.settings.Dim > segment.MaxDim || m.settings.Metric > ann.Dot {
+	if version >= 2 {
+		m.settings.Model = d.String()
+	}
+	if len(m.settings.Model) > maxModelBytes || m.settings.Dim > segment.MaxDim || m.settings.Metric > ann.Dot {
 		return nil, fmt.Errorf("settings %+v are impossible", m.settings)
 	}
 	return m, d.Done()
@@ -205,7 +218,7 @@ func readManifest(fsys vfs.FS, dir string) (*manifest, error) {
 	if err := h.Check(path, h.Store, 0); err != nil {
 		return nil, err
 	}
-	m, err := decodeManifest(body)
+	m, err := decodeManifest(h.Version, body)
 	if err != nil {
 		return nil, &codec.CorruptError{Op: "read manifest", Path: path, Offset: codec.HeaderSize, Err: err}
 	}

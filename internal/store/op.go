@@ -39,6 +39,9 @@ const (
 	kindFeedback
 )
 
+// kindModel is the op of model names.
+const kindModel uint8 = 14
+
 func newOp(kind uint8) op {
 	switch kind {
 	case kindPut:
@@ -67,6 +70,8 @@ func newOp(kind uint8) op {
 		return &sourceOp{}
 	case kindFeedback:
 		return &feedbackOp{}
+	case kindModel:
+		return &modelOp{}
 	}
 	return nil
 }
@@ -109,6 +114,9 @@ type reinforceOp struct {
 	at    int64
 }
 
+// modelOp names the model that makes the space's vectors.
+type modelOp struct{ name string }
+
 type linkOp struct {
 	from, to, linkType string
 	weight             float32
@@ -143,6 +151,7 @@ func (*linkOp) kind() uint8      { return kindLink }
 func (*unlinkOp) kind() uint8    { return kindUnlink }
 func (*keyOp) kind() uint8       { return kindKey }
 func (*absentOp) kind() uint8    { return kindAbsent }
+func (*modelOp) kind() uint8     { return kindModel }
 
 func (o *putOp) append(e *codec.Encoder) {
 	e.Bytes(o.body)
@@ -194,6 +203,14 @@ func (o *supersedeOp) read(d *codec.Decoder) {
 	o.old, o.by, o.until, o.at = d.String(), d.String(), readTime(d), NoTime
 	if !o.undated {
 		o.at = int64(d.U64())
+	}
+}
+
+func (o *modelOp) append(e *codec.Encoder) { e.String(o.name) }
+
+func (o *modelOp) read(d *codec.Decoder) {
+	if o.name = d.String(); len(o.name) == 0 || len(o.name) > maxModelBytes {
+		d.Fail(fmt.Errorf("name of a model of %d bytes, 1 to %d are possible", len(o.name), maxModelBytes))
 	}
 }
 

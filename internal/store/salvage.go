@@ -52,7 +52,7 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 		}
 	}
 	s.id = s.man.store
-	s.staged = View{s: s, Position: s.man.position, Dim: s.man.settings.Dim, Metric: s.man.settings.Metric}
+	s.staged = s.man.view(s)
 	if err := s.loadParts(s.salvageState(aligned, lost)); err != nil {
 		return nil, err
 	}

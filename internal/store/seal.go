@@ -24,6 +24,7 @@ type checkpoint struct {
 	hot                 hotPart
 	rows, entries, keys uint32
 	dim                 int
+	model               string
 	logged              int64 // bytes of frames up to position since the last one
 	sources             map[string]dynamics.Reliability
 	feedback            feedbackLog
@@ -113,7 +114,7 @@ func (s *Space) freeze() checkpoint {
 	}
 	cp := checkpoint{
 		position: s.staged.Position, hot: s.hot, rows: s.hot.base + s.hot.seg.Rows(), entries: s.nextEntry,
-		keys: s.nextKey, dim: s.staged.Dim, logged: s.logged.Load(),
+		keys: s.nextKey, dim: s.staged.Dim, model: s.staged.Model, logged: s.logged.Load(),
 		sources: s.staged.sources, feedback: s.staged.feedback,
 	}
 	s.keep = cp.position
@@ -148,7 +149,8 @@ func (s *Space) seal(cp checkpoint, r *replacement) (err error) {
 		return errors.Join(err, closeWarm(warm))
 	}
 	if next.state, err = s.writeState(cp, r); err == nil {
-		next.position, next.settings.Dim, next.nextFile = cp.position, cp.dim, s.manifestNow().nextFile
+		next.position, next.nextFile = cp.position, s.manifestNow().nextFile
+		next.settings.Dim, next.settings.Model = cp.dim, cp.model
 		err = s.writeManifest(&next)
 	}
 	if err != nil {

@@ -161,7 +161,7 @@ func open(o Options) (_ *Space, err error) {
 		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
 	}
 	s.id = s.man.store
-	s.staged = View{s: s, Position: s.man.position, Dim: s.man.settings.Dim, Metric: s.man.settings.Metric}
+	s.staged = s.man.view(s)
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open space %s: %w", o.Name, err), s.closeSegments())

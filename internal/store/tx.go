@@ -279,6 +279,15 @@ func (tx *Tx) Unlink(from, to, linkType string) (bool, error) {
 	return true, nil
 }
 
+// NameModel says which model made the vectors that this write brings. The first name given is the space's for good, that
+// of vectors it has already included; another one is a *ModelError.
+func (tx *Tx) NameModel(name string) error {
+	if err := tx.view.CheckModel(name); err != nil || name == "" || name == tx.view.Model {
+		return err
+	}
+	return tx.do(&modelOp{name})
+}
+
 // PutKey remembers what an idempotency key stands for.
 func (tx *Tx) PutKey(k Key) error { return tx.do(&keyOp{k}) }
 

@@ -37,10 +37,20 @@ type View struct {
 	Touched     int // memories that something is known of besides what they say: Dynamics
 	Dim         int
 	Metric      ann.Metric
+	Model       string // what made the vectors; "" if nobody named it
 
 	sources  map[string]dynamics.Reliability // shared between views: nobody may write to it
 	feedback feedbackLog
 	used     []use // the memories used last, newest first; nobody writes to it
+}
+
+// CheckModel returns a *ModelError if vectors of the model that is named cannot be compared with those of the space. Where
+// either is not named there is nothing to compare.
+func (v *View) CheckModel(name string) error {
+	if name != "" && v.Model != "" && name != v.Model {
+		return &ModelError{Got: name, Want: v.Model}
+	}
+	return nil
 }
 
 // Lookup finds a memory by id, archived and superseded ones included. A damaged record that may be the one asked for

@@ -92,6 +92,7 @@ func engineRefusals() []refusal {
 	return []refusal{
 		{"empty content", "POST", memories, `{"content":""}`, "invalid_argument", "content", nil},
 		{"confidence", "POST", memories, `{"content":"x","confidence":2}`, "invalid_argument", "confidence", nil},
+		{"model", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"other"}`, "embedding_model_mismatch", "", nil},
 		{"dimension", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8,9]}`, "dimension_mismatch", "", nil},
 		{"zero vector", "POST", recallPath, `{"embedding":[0,0,0,0,0,0,0,0]}`, "invalid_argument", "embedding", nil},
 		{"content too large", "POST", memories, `{"content":"` + strings.Repeat("x", 1<<17) + `"}`, "too_large", "", nil},
@@ -119,7 +120,7 @@ func engineRefusals() []refusal {
 
 func TestProblems(t *testing.T) {
 	d := open(t)
-	d.want(201, "POST", memories, `{"id":"a","content":"one","embedding":[1,2,3,4,5,6,7,8],"idempotency_key":"k"}`, nil)
+	d.want(201, "POST", memories, `{"id":"a","content":"one","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"mine","idempotency_key":"k"}`, nil)
 	for _, tt := range slices.Concat(pathRefusals(), bodyRefusals(), engineRefusals()) {
 		t.Run(tt.name, func(t *testing.T) {
 			resp, text := d.send(tt.method, tt.path, tt.body, tt.headers...)

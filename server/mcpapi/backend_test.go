@@ -132,17 +132,17 @@ func TestEveryArgumentArrives(t *testing.T) {
 		t.Errorf("without a space the call went to %q, want the door's", n.space)
 	}
 	// What the tool of this slice does not take; everything else must have arrived.
-	wantSet(t, n.draft, "ID", "Speaker", "Session", "Metadata")
+	wantSet(t, n.draft, "EmbeddingModel", "ID", "Speaker", "Session", "Metadata")
 	call(t, session, "recall", `{"query":"q","limit":3,"max_tokens":64,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
 		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"explain":true,"embedding":[1],
 		"space":"other"}`)
-	wantSet(t, n.cue, "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Distinct", "Compete", "Where", "Without", "MaxTime")
+	wantSet(t, n.cue, "EmbeddingModel", "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Distinct", "Compete", "Where", "Without", "MaxTime")
 	if n.space != "other" {
 		t.Errorf("the call went to %q, want other", n.space)
 	}
 	call(t, session, "update", `{"id":"x","content":"c","confidence":0,"tags":[],"pin":false,
 		"valid_until":"2026-01-01T00:00:00Z","reason":"r"}`)
-	wantSet(t, n.change, "Kind", "Speaker", "Session", "OccurredAt", "ValidFrom", "ExpiresAt", "Source", "Metadata", "Embedding",
+	wantSet(t, n.change, "EmbeddingModel", "Kind", "Speaker", "Session", "OccurredAt", "ValidFrom", "ExpiresAt", "Source", "Metadata", "Embedding",
 		"IfVersion", "Mode")
 	call(t, session, "link", `{"from":"a","to":"b","type":"t","weight":0}`)
 	wantSet(t, n.link)

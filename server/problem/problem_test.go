@@ -27,6 +27,7 @@ func TestFrom(t *testing.T) {
 		{engram.ErrTooLarge, "too_large", 413, problem.ExitInvalid},
 		{engram.ErrReadOnly, "read_only", 503, problem.ExitReadOnly},
 		{engram.ErrClosed, "closed", 503, problem.ExitUnavailable},
+		{engram.ErrEmbeddingModel, "embedding_model_mismatch", 400, problem.ExitInvalid},
 		{engram.ErrDimension, "dimension_mismatch", 400, problem.ExitInvalid},
 		{&engram.CorruptError{Op: "read", Path: "f", Err: errors.New("x")}, "corrupt", 500, problem.ExitCorrupt},
 		{engram.ErrFormatVersion, "format_version", 500, problem.ExitFormatVersion},

@@ -86,6 +86,10 @@ func engineKinds() []Kind {
 			Status: http.StatusServiceUnavailable, Exit: ExitUnavailable,
 		},
 		{
+			Code: "embedding_model_mismatch", Title: "The vector is of another model than the space's",
+			Sentinel: engram.ErrEmbeddingModel, Status: http.StatusBadRequest, Exit: ExitInvalid,
+		},
+		{
 			Code: "dimension_mismatch", Title: "The vector has another dimension than the space",
 			Sentinel: engram.ErrDimension, Status: http.StatusBadRequest, Exit: ExitInvalid,
 		},
