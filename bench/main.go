@@ -37,6 +37,7 @@ func benchmarks() []benchmark {
 		{"scan", "exact search through 100,000 vectors of 768 dimensions, beside this machine's streaming reads", scan},
 		{"memory", "memory held for 100,000 texts of 200 bytes with all their indexes", memory},
 		{"dialogue", "6,000 dialogue turns in, 2,000 questions answered, beside SQLite's full-text index", dialogue},
+		{"large", "recall from 1,000,000 short memories: p50 and p99 by kind of question, memory of the indexes", large},
 		{"spread", "activation spreading over 1,000,000 memories with 20,000,000 associations, beside a hundredth of them", spread},
 		{"spaces", "10,000 small spaces opened, asked and closed: memory and descriptors", spaces},
 	}
