@@ -352,6 +352,7 @@ func (s *Space) UndoConsolidation(ctx context.Context, id string) (Undone, error
 		return Undone{}, c.err
 	}
 	out := Undone{ID: id, Restored: []string{}}
+	now := s.db.o.Clock()
 	err := s.with(ctx, "undo consolidation", false, func(sp *store.Space) error {
 		return sp.Write("undo consolidation", nil, func(tx *store.Tx) error {
 			members, err := cited(tx, id)
@@ -363,7 +364,10 @@ func (s *Space) UndoConsolidation(ctx context.Context, id string) (Undone, error
 					return err
 				}
 			}
-			return tx.Erase(id)
+			if err := tx.Erase(id); err != nil {
+				return err
+			}
+			return s.makeRoom(tx, now)
 		})
 	})
 	if err != nil {

@@ -26,6 +26,10 @@ func TestCallsFailAlone(t *testing.T) {
 			_, err := s.Update(t.Context(), "a", engram.Change{Content: new("changed")})
 			return err
 		},
+		"engram/room": func(s *engram.Space) error {
+			_, err := s.RememberBatch(t.Context(), []engram.Draft{{ID: "x", Content: "one"}, {ID: "y", Content: "two"}})
+			return err
+		},
 		"engram/link": func(s *engram.Space) error {
 			return s.Link(t.Context(), "a", engram.Link{To: "b"})
 		},
@@ -56,7 +60,11 @@ func TestCallsFailAlone(t *testing.T) {
 	injected := errors.New("injected")
 	for point, call := range calls {
 		for _, kind := range []string{"panic", "goexit", "error"} {
-			w := newWorld(t, engram.Options{})
+			o := engram.Options{}
+			if point == "engram/room" {
+				o.MaxMemories = 6 // as many as there are before the call
+			}
+			w := newWorld(t, o)
 			remember(t, w.def(), engram.Draft{ID: "a", Content: "the harbour"})
 			remember(t, w.def(), engram.Draft{ID: "b", Content: "the boat"})
 			for i := range 3 {

@@ -139,8 +139,10 @@ func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
 	var out Outcome
 	err := s.with(ctx, "restore", false, func(sp *store.Space) error {
 		return sp.Write("restore", nil, func(tx *store.Tx) (err error) {
-			out, err = restore(sp, tx, id, now)
-			return err
+			if out, err = restore(sp, tx, id, now); err != nil {
+				return err
+			}
+			return s.makeRoom(tx, now)
 		})
 	})
 	if err != nil {

@@ -133,6 +133,7 @@ func TestRefusedOptions(t *testing.T) {
 		"K1":             {K1: new(-1.0)},
 		"klingon":        {Language: "klingon"},
 		"MaxOpenSpaces":  {MaxOpenSpaces: -1},
+		"MaxMemories":    {MaxMemories: -1},
 		"HotBytes":       {HotBytes: 1},
 		"Limits.Content": {Limits: engram.Limits{Content: -5}},
 	} {

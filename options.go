@@ -32,6 +32,13 @@ type Options struct {
 	Language string
 	// K1 and B are BM25's parameters; nil means 0.9 and 0.4. K1 is 0 or more, B lies in [0,1].
 	K1, B *float64
+	// MaxMemories is how many active memories a space holds; 0 is no limit. A write that makes them more archives those of
+	// least worth in the same step: by the odds that they are needed, which fall with the time since the last use and rise
+	// with useful feedback, times the probability that they are true; of equals the lesser ids. It archives 1 % of the
+	// limit more than it must, so that not every write has to, and never a pinned memory or what it brings itself: if that
+	// leaves too few, it is refused with ErrTooLarge. Restore brings an archived memory back. A space that holds more
+	// already is brought below the limit by the writes that add to it, each by up to 20,000 memories.
+	MaxMemories int
 	// MaxOpenSpaces is how many spaces are kept open when nobody uses them; 0 means 128.
 	MaxOpenSpaces int
 	// IdleTimeout is after how long an unused space is closed; 0 means 5 minutes.
@@ -146,6 +153,8 @@ func (o Options) validate() error {
 		return &InvalidError{
 			Field: "Options.Dim", Value: fmt.Sprint(o.Dim), Allowed: fmt.Sprintf("use %d to %d, or 0", store.MinDim, maxDim),
 		}
+	case o.MaxMemories < 0:
+		return &InvalidError{Field: "Options.MaxMemories", Value: fmt.Sprint(o.MaxMemories), Allowed: "use 1 or more, or 0"}
 	case o.MaxOpenSpaces < 1:
 		return &InvalidError{Field: "Options.MaxOpenSpaces", Value: fmt.Sprint(o.MaxOpenSpaces), Allowed: "use 1 or more"}
 	case o.IdleTimeout < 0:

@@ -122,7 +122,7 @@ func (s *Space) rememberAll(tx *store.Tx, batch []pending, now time.Time) error 
 			return inField(err, p.prefix)
 		}
 	}
-	return nil
+	return s.makeRoom(tx, now)
 }
 
 // rememberOne decides what a draft is and stages that.

@@ -158,15 +158,16 @@ func (im *importer) flush() error {
 				return err
 			}
 		}
-		return nil
+		return im.space.makeRoom(tx, im.now)
 	})
-	if err != nil && !errors.Is(err, errStrict) {
+	if err != nil {
 		im.report, im.deferred = before, im.deferred[:deferred]
-		return fmt.Errorf("import: %w", err)
 	}
-	if errors.Is(err, errStrict) {
-		// Nothing of this batch was stored: store what stands before the bad line.
-		return im.strict(batch, before, deferred)
+	switch {
+	case errors.Is(err, errStrict), errors.Is(err, errFull):
+		return im.singly(batch) // nothing of this batch was stored
+	case err != nil:
+		return fmt.Errorf("import: %w", err)
 	}
 	if im.o.Progress != nil {
 		im.o.Progress(im.report)
@@ -174,14 +175,31 @@ func (im *importer) flush() error {
 	return nil
 }
 
-// strict stores a batch line by line up to the bad one.
-func (im *importer) strict(batch []numbered, before ImportReport, deferred int) error {
-	im.report, im.deferred = before, im.deferred[:deferred]
+// singly stores a batch line by line: what stands before the bad line of a strict import, or what there is no room for
+// together, of which each line may make room of those before it. A line without room is a bad one.
+func (im *importer) singly(batch []numbered) error {
 	for i := range batch {
-		err := im.sp.Write("import", nil, func(tx *store.Tx) error { return im.store(tx, &batch[i]) })
-		if err != nil {
-			return errors.Join(err, im.deferredLinks())
+		before, deferred := im.report, len(im.deferred)
+		err := im.sp.Write("import", nil, func(tx *store.Tx) error {
+			if err := im.store(tx, &batch[i]); err != nil {
+				return err
+			}
+			return im.space.makeRoom(tx, im.now)
+		})
+		if errors.Is(err, errFull) {
+			im.report, im.deferred = before, im.deferred[:deferred]
+			err = im.bad(batch[i].line, err)
 		}
+		switch {
+		case errors.Is(err, errStrict):
+			return errors.Join(err, im.deferredLinks())
+		case err != nil:
+			im.report, im.deferred = before, im.deferred[:deferred]
+			return fmt.Errorf("import: %w", err)
+		}
+	}
+	if im.o.Progress != nil {
+		im.o.Progress(im.report)
 	}
 	return nil
 }

@@ -31,8 +31,10 @@ func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, 
 	var out Outcome
 	err := s.with(ctx, "update", false, func(sp *store.Space) error {
 		return sp.Write("update", nil, func(tx *store.Tx) (err error) {
-			out, err = s.update(sp, tx, id, &change, now)
-			return err
+			if out, err = s.update(sp, tx, id, &change, now); err != nil {
+				return err
+			}
+			return s.makeRoom(tx, now)
 		})
 	})
 	if err != nil {

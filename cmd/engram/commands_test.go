@@ -176,6 +176,22 @@ func TestServeConsolidates(t *testing.T) {
 	}
 }
 
+func TestServeMakesRoom(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data"), served: true}
+	startServer(c, "--max-memories", "2")
+	for _, id := range []string{"a", "b", "c"} {
+		c.ok("remember", "--id", id, "--pin", "note "+id)
+		if id == "b" {
+			refused := c.fails(2, "remember", "--id", "c", "--pin", "note c")
+			wantIn(t, "the refusal", refused, "max_memories is 2", "unpin")
+			c.ok("feedback", "a", "--signal", "unpinned")
+		}
+	}
+	if stats := decoded[engram.SpaceStats](c, "stats"); stats.Memories != 2 || stats.Archived != 1 {
+		t.Errorf("stats = %+v, want 2 memories and an archived one", stats)
+	}
+}
+
 func TestQuery(t *testing.T) {
 	eachMode(t, func(t *testing.T, c *cli) {
 		c.ok("remember", "--id", "a", "--speaker", "Ada", "--source", "book", "the ferry is late")

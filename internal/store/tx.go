@@ -182,6 +182,15 @@ func (tx *Tx) sameScope(row uint32, r *Record, match func(*Record, uint32) (bool
 // View is the state that the transaction sees: everything staged so far.
 func (tx *Tx) View() *View { return &tx.view }
 
+// Grown is by how many active memories there are more than before the write, as staged so far.
+func (tx *Tx) Grown() int { return tx.view.Memories - tx.s.staged.Memories }
+
+// Brought reports whether the write stored the memory's current version or said something of it, other than that it was
+// replaced.
+func (tx *Tx) Brought(f Found) bool {
+	return f.Row >= tx.s.hot.base+tx.firstHot || f.state.position == tx.position && f.state.supersededBy == ""
+}
+
 // Key finds what a write with this idempotency key did.
 func (tx *Tx) Key(name string) (Key, bool) { return tx.view.Key(name) }
 

@@ -1,0 +1,118 @@
+package engram
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/dynamics"
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// Archiving by capacity.
+const (
+	// slackShare is the share of Options.MaxMemories, one in so many, that is archived beyond what must go, so that not
+	// every write goes through the whole space. Chosen.
+	slackShare = 100
+	// maxMadeRoom bounds what one write archives beyond what it brings, and with it the frame in the log: of ids of 128
+	// bytes some 3 MiB. It matters only in a space that held far more when the limit was set. Chosen.
+	maxMadeRoom = 20_000
+)
+
+// errFull is matched by the refusal of a write for which no room can be made.
+var errFull = fmt.Errorf("the space is full: %w", ErrTooLarge)
+
+// makeRoom archives the memories of least worth if the write, all of it staged by now, makes the space hold more active
+// ones than Options.MaxMemories. Pinned memories stay, and what the write itself brings.
+func (s *Space) makeRoom(tx *store.Tx, now time.Time) error {
+	most, held, grown := s.db.o.MaxMemories, tx.View().Memories, tx.Grown()
+	if most == 0 || held <= most || grown <= 0 {
+		return nil
+	}
+	step := max(grown, maxMadeRoom)
+	must := min(held-most, step)
+	least := &least{room: min(must+most/slackShare, step)}
+	if err := least.choose(tx, now, s.db.model); err != nil {
+		return err
+	}
+	if len(least.found) < must {
+		return fmt.Errorf("max_memories is %d, and the space would have %d active memories, of which only %d can be archived; "+
+			"the others are pinned or part of this write: unpin, archive or erase some, or raise the limit: %w",
+			most, held, len(least.found), errFull)
+	}
+	tx.Reason(fmt.Sprintf("max_memories: the space holds at most %d active memories", most))
+	for _, m := range least.found {
+		if err := isolate.Fault("engram/room"); err != nil {
+			return err
+		}
+		if err := tx.Archive(m.id, now.UnixNano()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// least are the memories of least worth met so far, at most room of them after cut.
+type least struct {
+	room  int
+	found []valued
+}
+
+type valued struct {
+	id    string
+	worth float64
+}
+
+// choose goes through all memories that may be archived.
+func (l *least) choose(tx *store.Tx, now time.Time, m *dynamics.Model) (err error) {
+	tx.View().Scan(0, func(_ uint32, f store.Found) bool {
+		if f.Archived() || tx.Brought(f) {
+			return true
+		}
+		var r *store.Record
+		r, err = tx.Record(f.Row)
+		if errors.Is(err, ErrCorrupt) {
+			err = nil // whether it is pinned cannot be told, so it stays
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		if !r.Pin {
+			l.add(valued{id: r.ID, worth: worth(tx, f, r, now, m)})
+		}
+		return true
+	})
+	l.cut()
+	return err
+}
+
+// add keeps the list below twice the room, so that choosing takes the room's memory, not the space's.
+func (l *least) add(v valued) {
+	if l.found = append(l.found, v); len(l.found) >= 2*l.room {
+		l.cut()
+	}
+}
+
+// cut leaves the memories of least worth, least first; of equal ones those with the lesser ids.
+func (l *least) cut() {
+	slices.SortFunc(l.found, func(a, b valued) int {
+		return cmp.Or(cmp.Compare(a.worth, b.worth), strings.Compare(a.id, b.id))
+	})
+	l.found = l.found[:min(len(l.found), l.room)]
+}
+
+// worth is what a memory is kept by, in nats: its base level, which is the logarithm of the odds that it is needed, plus
+// the logarithm of the probability that it is true. A memory that has expired is worth nothing.
+func worth(tx *store.Tx, f store.Found, r *store.Record, now time.Time, m *dynamics.Model) float64 {
+	if expired(r.ExpiresAt, now) {
+		return math.Inf(-1)
+	}
+	st := standing(tx, f, r, m).State
+	return m.Base(&st, now.UnixNano()) + float64(st.LogP)
+}
