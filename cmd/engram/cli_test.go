@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/orchard9/engram-go/internal/leak"
 )
 
 // envTestMain makes this test binary run as the engram binary, for tests that need a process of its own.
@@ -24,7 +26,7 @@ func TestMain(m *testing.M) {
 		dieOf(how, os.Getenv(envDataDir))
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(leak.Main(m))
 }
 
 // cli runs command lines in this process against one data directory.

@@ -73,9 +73,13 @@ func (a *Arena) At(ref Ref, n int) ([]byte, error) {
 	chunks := a.load()
 	chunk, offset := int(ref>>32), int(ref&0xffffffff)
 	if chunk >= len(chunks) || n < 0 || offset+n > len(chunks[chunk]) {
-		return nil, fmt.Errorf("arena place %d+%d of chunk %d is outside the arena of %d chunks", offset, n, chunk, len(chunks))
+		return nil, outside(ref, n, len(chunks)) // a call, so that At itself is inlined
 	}
 	return chunks[chunk][offset : offset+n : offset+n], nil
+}
+
+func outside(ref Ref, n, chunks int) error {
+	return fmt.Errorf("arena place %d+%d of chunk %d is outside the arena of %d chunks", ref&0xffffffff, n, ref>>32, chunks)
 }
 
 // SizeBytes is the memory held by the chunks.

@@ -280,6 +280,7 @@ func (o *modelOp) apply(tx *Tx) error {
 		return &ModelError{Got: o.name, Want: tx.view.Model}
 	}
 	tx.view.Model = o.name
+	isolate.Point("store/model")
 	return nil
 }
 

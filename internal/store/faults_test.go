@@ -214,6 +214,7 @@ func (m *matrix) everything() []action {
 		{kind: "reinforce", id: "ccc", count: 4, at: 9},
 		{kind: "key", key: store.Key{Name: "k", ID: "new"}},
 		{kind: "absent", id: "ccc", at: 2},
+		{kind: "model", id: "ccc", other: "e5-small"},
 		{kind: "archive", id: "ee", at: 9},
 		{kind: "erase", id: "fff"},
 	}
@@ -271,6 +272,9 @@ func (m *matrix) during(actions []action) string {
 		m.b = after
 		return outcomeNotReached
 	case err == nil && returned:
+		m.b = after
+		return outcomeAbsorbed
+	case m.trap.name == "store/afterwards": // the goroutine ended behind a write that is acknowledged
 		m.b = after
 		return outcomeAbsorbed
 	case m.s.Health() != nil:

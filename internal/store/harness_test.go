@@ -167,6 +167,8 @@ func (a action) stage(s *store.Space, tx *store.Tx) error {
 		return tx.Reinforce(a.id, a.count, a.at)
 	case "link":
 		return tx.Link(a.id, a.other, a.linkType, a.weight)
+	case "model":
+		return tx.NameModel(a.other)
 	case "unlink":
 		_, err := tx.Unlink(a.id, a.other, a.linkType)
 		return err
@@ -233,6 +235,8 @@ func (b *book) note(a action) {
 		delete(b.links, [3]string{a.id, a.other, a.linkType})
 	case "key":
 		b.keys[a.key.Name] = a.key
+		return
+	case "model":
 		return
 	}
 	b.memories[a.id] = m

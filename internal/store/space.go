@@ -110,6 +110,8 @@ type Space struct {
 	litter  []string   // files that no manifest names, or will not once the new one is durable
 	pins    int        // backups that read files: none is removed, and the log is not trimmed
 
+	trouble atomic.Pointer[error] // what happened last behind an acknowledged write; nil if nothing ever did
+
 	pubMu   sync.Mutex
 	pending []Event // of frames in the log but not yet visible, in order
 
@@ -312,11 +314,23 @@ func (s *Space) Write(op string, prepare func(), fn func(*Tx) error) error {
 			op, ErrReadOnly, err)
 	}
 	s.publish(&view)
-	if events {
-		s.deliver()
-	}
-	s.sealIfFull()
+	s.afterwards(events)
 	return nil
+}
+
+// afterwards does what follows an acknowledged write: it is there by now, so that nothing here may make it an error.
+func (s *Space) afterwards(events bool) {
+	err := isolate.Do("after a write", s.name, nil, func() error {
+		isolate.Point("store/afterwards")
+		if events {
+			s.deliver()
+		}
+		s.sealIfFull()
+		return nil
+	})
+	if err != nil {
+		s.trouble.Store(&err)
+	}
 }
 
 // settle waits until what a refused write has seen is there for everybody: else its caller could be told that an id is
@@ -480,6 +494,9 @@ func (s *Space) Health() error {
 	}
 	if err := s.log.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, err))
+	}
+	if err := s.trouble.Load(); err != nil {
+		errs = append(errs, *err)
 	}
 	errs = append(errs, s.sealErr, s.lost)
 	return errors.Join(errs...)

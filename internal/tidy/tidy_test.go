@@ -20,6 +20,7 @@ const module = "github.com/orchard9/engram-go"
 const allowed = `
 internal/isolate:
 internal/codec:
+internal/leak:
 internal/vfs:
 internal/vec:
 internal/wal:        internal/codec internal/vfs internal/isolate
