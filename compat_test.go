@@ -1,0 +1,120 @@
+package engram_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+var writeCompat = flag.String("write-compat", "", "write the golden directory of this name anew; for a new format version")
+
+// TestGoldenDirectoriesOpen opens a copy of every directory in testdata/compat, each written by the format versions that
+// its README names, and compares what is in it with what was, to the last field. A change of a file format keeps these
+// readable, or refuses them by name and says what to do.
+//
+// A new version gets a directory of its own: go test . -run GoldenDirectories -write-compat NAME
+func TestGoldenDirectoriesOpen(t *testing.T) {
+	root := filepath.Join("testdata", "compat")
+	if *writeCompat != "" {
+		writeGolden(t, filepath.Join(root, *writeCompat))
+	}
+	entries, err := os.ReadDir(root)
+	if err != nil || len(entries) == 0 {
+		t.Fatalf("golden directories: %v, %v", entries, err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		t.Run(e.Name(), func(t *testing.T) {
+			dir := filepath.Join(root, e.Name())
+			copied := filepath.Join(t.TempDir(), "data")
+			if err := os.CopyFS(copied, os.DirFS(filepath.Join(dir, "data"))); err != nil {
+				t.Fatal(err)
+			}
+			db, err := engram.Open(copied)
+			if err != nil {
+				t.Fatalf("Open = %v", err)
+			}
+			defer db.Close()
+			s, err := db.Space(engram.DefaultSpace)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := os.ReadFile(filepath.Join(dir, "export.jsonl"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if _, err := s.Export(t.Context(), &got); err != nil {
+				t.Fatalf("Export = %v", err)
+			}
+			if diff := cmp.Diff(string(want), got.String()); diff != "" {
+				t.Errorf("what is in it (-then +now):\n%s", diff)
+			}
+			if report, err := s.Verify(t.Context()); err != nil || len(report.Problems) > 0 {
+				t.Errorf("Verify = %+v, %v", report, err)
+			}
+			if ids := recall(t, s, engram.Cue{Text: "harbour"}); len(ids) == 0 {
+				t.Error("Recall finds nothing")
+			}
+		})
+	}
+}
+
+// writeGolden makes a directory with one of everything: sealed and in the log, versions, vectors, associations, an
+// archived, a superseded, an erased and a judged memory.
+func writeGolden(t *testing.T, dir string) {
+	t.Helper()
+	data := filepath.Join(dir, "data")
+	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("%s is there: a golden directory is never written twice", dir)
+	}
+	c := &clock{now: day(1)}
+	db, err := engram.Options{Clock: c.tell}.Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := db.Space(engram.DefaultSpace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	must := func(err error) {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+	}
+	vector := []float32{1, 2, 3, 4, 5, 6, 7, 8}
+	remember(t, s, engram.Draft{ID: "a", Content: "The boat is in the harbour.", Speaker: "Ada", Session: "s", Tags: []string{"sea"}, Embedding: vector})
+	remember(t, s, engram.Draft{ID: "b", Content: "The harbour master is Bo.", Session: "s", Metadata: map[string]string{"k": "v"}})
+	remember(t, s, engram.Draft{ID: "c", Content: "An old note.", Kind: "fact", Pin: true, IdempotencyKey: "key-1"})
+	remember(t, s, engram.Draft{ID: "gone", Content: "To be erased."})
+	must(s.Link(t.Context(), "a", engram.Link{To: "b"}))
+	c.set(day(2))
+	_, err = s.Update(t.Context(), "a", engram.Change{Content: new("The boat has left the harbour."), Reason: "it left"})
+	must(err)
+	_, err = s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"gone"}, Mode: engram.Erase})
+	must(err)
+	must(s.Seal(t.Context()))
+	c.set(day(3))
+	_, err = s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"c"}})
+	must(err)
+	remember(t, s, engram.Draft{ID: "d", Content: "The harbour master is Cleo.", Supersedes: []string{"b"}, Session: "s"})
+	_, err = s.Feedback(t.Context(), engram.Feedback{EventID: "e1", IDs: []string{"a"}, Signal: engram.Useful})
+	must(err)
+	var export bytes.Buffer
+	_, err = s.Export(t.Context(), &export)
+	must(err)
+	must(db.Close())
+	must(os.Remove(filepath.Join(data, "LOCK")))
+	must(os.WriteFile(filepath.Join(dir, "export.jsonl"), export.Bytes(), 0o644))
+}
