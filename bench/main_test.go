@@ -171,3 +171,50 @@ func TestMedianAndThousands(t *testing.T) {
 		}
 	}
 }
+
+// A seed gives one year, in which time goes on, everything needed was told before, and its answer is what was told last.
+func TestYearsAreTold(t *testing.T) {
+	const days = 90
+	events := newYear(7, days)
+	if again := newYear(7, days); !slices.Equal(events, again) {
+		t.Error("the same seed gives two years")
+	}
+	truth, said := map[int]string{}, map[string]statement{}
+	counts := map[string]int{}
+	for i, e := range events {
+		if i > 0 && !e.at.After(events[i-1].at) {
+			t.Fatalf("event %d is at %v, the one before at %v", i, e.at, events[i-1].at)
+		}
+		if e.ask != "" {
+			counts["needs"]++
+			if truth[e.fact] == "" || truth[e.fact] != e.value {
+				t.Fatalf("event %d needs %q of fact %d, told was %q", i, e.value, e.fact, truth[e.fact])
+			}
+			continue
+		}
+		if known, ok := said[e.text]; ok && known != e.statement {
+			t.Fatalf("%q says %v and %v", e.text, known, e.statement)
+		}
+		said[e.text] = e.statement
+		switch {
+		case e.fact < 0:
+			counts["chatter"]++
+		case e.wrong:
+			counts["wrong"]++
+			if e.value == truth[e.fact] {
+				t.Fatalf("event %d, which is to be wrong, is true", i)
+			}
+		case e.correction:
+			counts["corrections"]++
+			fallthrough
+		default:
+			counts["told"]++
+			truth[e.fact] = e.value
+		}
+	}
+	for _, what := range []string{"needs", "chatter", "wrong", "corrections", "told"} {
+		if counts[what] < 5 {
+			t.Errorf("%d days have %d %s", days, counts[what], what)
+		}
+	}
+}
