@@ -38,13 +38,14 @@ internal/lab/sac:
 internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/backup internal/lexical internal/graph internal/ann internal/dynamics internal/recall
 .:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics internal/dynamics/complete internal/dynamics/consolidate internal/store
 internal/eval:       .
+internal/lab:        . internal/dynamics internal/dynamics/complete internal/lab/sac
 query:               .
 server/problem:      .
 server/wire:         . query server/problem
 server/httpapi:      . query internal/isolate server/problem server/wire
 server/mcpapi:       . internal/isolate server/problem server/wire
 server:              . server/httpapi server/mcpapi server/problem server/wire
-cmd/engram:          . internal/eval query server server/httpapi server/mcpapi server/problem server/wire
+cmd/engram:          . internal/eval internal/lab query server server/httpapi server/mcpapi server/problem server/wire
 `
 
 // restricted lists the libraries that only these packages may import.
