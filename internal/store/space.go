@@ -498,6 +498,9 @@ func (s *Space) Health() error {
 	if err := s.trouble.Load(); err != nil {
 		errs = append(errs, *err)
 	}
+	if notes := s.damageNotes(); len(notes) > 0 {
+		errs = append(errs, fmt.Errorf("%d places are damaged, such as %s: %w", len(notes), notes[0], codec.ErrCorrupt))
+	}
 	errs = append(errs, s.sealErr, s.lost)
 	return errors.Join(errs...)
 }
