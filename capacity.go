@@ -37,7 +37,7 @@ func (s *Space) makeRoom(tx *store.Tx, now time.Time) error {
 	step := max(grown, maxMadeRoom)
 	must := min(held-most, step)
 	least := &least{room: min(must+most/slackShare, step)}
-	if err := least.choose(tx, now, s.db.model); err != nil {
+	if err := least.choose(tx, now, s.model()); err != nil {
 		return err
 	}
 	if len(least.found) < must {

@@ -305,7 +305,7 @@ func (c *consolidator) summarize(v *store.View, cl *cluster) error {
 	}
 	members := make([]Memory, len(cl.members))
 	for i, m := range cl.members {
-		members[i] = withFate(v, m.found, m.record, c.s.db.lens(c.start))
+		members[i] = withFate(v, m.found, m.record, c.s.lens(c.start))
 	}
 	text, err := c.o.Summarize(c.ctx, members)
 	if err == nil {

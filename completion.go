@@ -210,7 +210,7 @@ func (c *completer) complete() (Completion, error) {
 	c.out = Completion{Reconstructed: true, Fields: []CompletedField{}, Members: []Member{}}
 	cue := c.p.Cue
 	cue.Limit = cmp.Or(cue.Limit, min(DefaultMembers, c.s.db.o.Limits.Hits))
-	q, damage, err := c.s.db.query(c.v, &cue, c.now)
+	q, damage, err := c.s.query(c.v, &cue, c.now)
 	if err != nil {
 		return Completion{}, err
 	}

@@ -94,7 +94,7 @@ type lens struct {
 }
 
 // lens looks at memories at a time that is known already.
-func (db *DB) lens(now time.Time) lens { return lens{db.model, func() time.Time { return now }} }
+func (s *Space) lens(now time.Time) lens { return lens{s.model(), func() time.Time { return now }} }
 
 func (at lens) usage(d *store.Dynamics) *Usage {
 	st := &d.State

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -38,11 +37,12 @@ type DB struct {
 	ids    *idSource
 	feed   *feed
 	recall recall.Engine
-	model  *dynamics.Model
+	models *models
 	// recents are what feedback can refer to.
 	recents recents
 
 	restoring sync.Mutex // held by Restore; before mu
+	fitting   sync.Mutex // held by Fit; before the models'
 	scrubber  *scrubber  // nil if it is off
 	compactor *compactor
 
@@ -117,8 +117,7 @@ func (o Options) Open(dir string) (*DB, error) {
 	}
 	db := &DB{
 		o: o, dir: abs, lock: lock, open: map[string]*handle{}, stop: make(chan struct{}),
-		ids: newIDSource(o.Clock, o.Rand), feed: newFeed(o.Clock),
-		model: dynamics.New(dynamics.DefaultWeights()),
+		ids: newIDSource(o.Clock, o.Rand), feed: newFeed(o.Clock), models: newModels(),
 	}
 	h, err := db.acquire(DefaultSpace, true)
 	if err != nil {
@@ -284,7 +283,7 @@ func (db *DB) openHandle(name string) (*handle, error) {
 		// An error of closing is in the space's own log and shows when it is opened again.
 		_ = db.closeHandle(v, false)
 	}
-	h.space, h.err = store.Open(db.storeOptions(name))
+	h.space, h.err = db.openSpace(name)
 	if h.err != nil {
 		db.mu.Lock()
 		delete(db.open, name)
@@ -293,6 +292,18 @@ func (db *DB) openHandle(name string) (*handle, error) {
 	}
 	close(h.ready)
 	return h, h.err
+}
+
+// openSpace opens a space, with the weights that were fitted to it.
+func (db *DB) openSpace(name string) (*store.Space, error) {
+	sp, err := store.Open(db.storeOptions(name))
+	if err != nil {
+		return nil, err
+	}
+	if err := db.loadModel(name); err != nil {
+		return nil, errors.Join(err, sp.Close())
+	}
+	return sp, nil
 }
 
 func (db *DB) storeOptions(name string) store.Options {

@@ -37,6 +37,10 @@ func TestCallsFailAlone(t *testing.T) {
 			_, err := s.Feedback(t.Context(), engram.Feedback{Useful: []string{"a"}, Wrong: []string{"b"}})
 			return err
 		},
+		"engram/fit": func(s *engram.Space) error {
+			_, err := s.Fit(t.Context(), engram.FitOptions{Remove: true})
+			return err
+		},
 		"engram/import": func(s *engram.Space) error {
 			_, err := s.Import(t.Context(), strings.NewReader(`{"id":"z","content":"three"}`), engram.ImportOptions{})
 			return err

@@ -31,7 +31,7 @@ func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
 		if err != nil {
 			return err
 		}
-		return m.setWhole(v, f, &r, lens{s.db.model, s.db.o.Clock})
+		return m.setWhole(v, f, &r, lens{s.model(), s.db.o.Clock})
 	})
 	if err != nil {
 		return Memory{}, err
@@ -73,7 +73,7 @@ func checkAsOf(asOf time.Time) error {
 func (s *Space) History(ctx context.Context, id string) ([]Memory, error) {
 	var out []Memory
 	err := s.found(ctx, "history", id, func(v *store.View, f store.Found) (err error) {
-		out, err = history(v, f, lens{s.db.model, s.db.o.Clock})
+		out, err = history(v, f, lens{s.model(), s.db.o.Clock})
 		return err
 	})
 	return out, err
@@ -171,7 +171,7 @@ func (s *Space) All(ctx context.Context) iter.Seq2[Memory, error] {
 				if f.Archived() || expired(v.ExpiresAt(f.Row), now) {
 					return true
 				}
-				return yield(wholeMemory(v, f, s.db.lens(now)))
+				return yield(wholeMemory(v, f, s.lens(now)))
 			})
 			return stop
 		})
@@ -209,7 +209,7 @@ func (s *Space) List(ctx context.Context, cursor string, limit int) (Page, error
 				return false
 			}
 			var m Memory
-			if m, err = wholeMemory(v, f, s.db.lens(now)); err != nil {
+			if m, err = wholeMemory(v, f, s.lens(now)); err != nil {
 				return false
 			}
 			page.Memories = append(page.Memories, m)

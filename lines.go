@@ -28,7 +28,7 @@ func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 			if stop = ctx.Err(); stop != nil || expired(v.ExpiresAt(f.Row), now) {
 				return stop == nil
 			}
-			stop = exportMemory(out, v, f, s.db.lens(now), &report)
+			stop = exportMemory(out, v, f, s.lens(now), &report)
 			return stop == nil
 		})
 		return errors.Join(stop, out.Flush())

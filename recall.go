@@ -29,7 +29,7 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	answer := Answer{Hits: []Hit{}}
 	now := s.db.o.Clock()
 	err := s.read(ctx, "recall", func(v *store.View) error {
-		q, damage, err := s.db.query(v, &cue, now)
+		q, damage, err := s.query(v, &cue, now)
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 			return err
 		}
 		for _, c := range chosen {
-			hit, err := hitOf(v, &cue, &found.Hits[c.place], s.db.lens(now))
+			hit, err := hitOf(v, &cue, &found.Hits[c.place], s.lens(now))
 			if err != nil {
 				return err
 			}
@@ -145,7 +145,7 @@ const maxDamage = 16
 
 // query is a cue in the numbers of a view. A name that no memory has becomes a symbol that none has. What its filters
 // cannot read is added to damage while they run.
-func (db *DB) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, damage *[]error, err error) {
+func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, damage *[]error, err error) {
 	f := recall.Filters{
 		Kinds: symbols(v, cue.Kinds), TagsAll: symbols(v, cue.Tags), TagsAny: symbols(v, cue.TagsAny),
 		TagsNone: symbols(v, cue.TagsNone), Speaker: v.Symbol(cue.Speaker), Session: v.Symbol(cue.Session),
@@ -173,13 +173,13 @@ func (db *DB) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, dam
 	if dim := len(cue.Embedding); dim > 0 && v.Dim > 0 && dim != v.Dim {
 		return q, nil, &store.DimensionError{Got: dim, Want: v.Dim}
 	}
-	look := db.lens(now)
+	look := s.lens(now)
 	if !cue.AsOf.IsZero() {
 		now = cue.AsOf // what had expired then, and how recent a memory was
 	}
 	q = recall.Query{
 		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
-		Explain: cue.Explain, Without: cue.Without,
+		Explain: cue.Explain, Without: cue.Without, Model: look.model,
 	}
 	if cue.AsOf.IsZero() {
 		q.Ring = ring(v, now)

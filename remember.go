@@ -143,7 +143,7 @@ func (s *Space) rememberOne(tx *store.Tx, p *pending, now time.Time) error {
 		return err
 	}
 	if known {
-		return p.reinforce(tx, f, now, s.db.model)
+		return p.reinforce(tx, f, now, s.model())
 	}
 	for _, id := range gone {
 		if err := tx.Erase(id); err != nil {

@@ -91,7 +91,7 @@ func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) 
 	out := Spreading{Memories: []Activated{}}
 	now := s.db.o.Clock()
 	err := s.read(ctx, "spread", func(v *store.View) error {
-		ask, damage, err := s.db.spreading(v, &r, now)
+		ask, damage, err := s.spreading(v, &r, now)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) 
 		}
 		out.Residual, out.Associations, out.Truncated = found.Residual, found.Associations, found.Truncated
 		for _, hit := range found.Hits {
-			a, err := activated(v, hit, s.db.lens(now))
+			a, err := activated(v, hit, s.lens(now))
 			if err != nil {
 				return err
 			}
@@ -168,9 +168,9 @@ func (c *checks) distinct(field string, values []string) {
 }
 
 // spreading is a request in the numbers of a view.
-func (db *DB) spreading(v *store.View, r *SpreadRequest, now time.Time) (out recall.Spreading, damage *[]error, err error) {
+func (s *Space) spreading(v *store.View, r *SpreadRequest, now time.Time) (out recall.Spreading, damage *[]error, err error) {
 	cue := r.cue()
-	q, damage, err := db.query(v, &cue, now)
+	q, damage, err := s.query(v, &cue, now)
 	if err != nil {
 		return out, nil, err
 	}

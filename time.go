@@ -71,7 +71,7 @@ func (s *Space) memoryAt(v *store.View, f store.Found, id string, asOf time.Time
 	if err != nil {
 		return Memory{}, err
 	}
-	return withFate(v, f, r, lens{s.db.model, s.db.o.Clock}), nil
+	return withFate(v, f, r, lens{s.model(), s.db.o.Clock}), nil
 }
 
 // Contradicts is the type of association between memories of which at most one can be true. It has no direction.

@@ -106,7 +106,7 @@ func (s *Space) update(sp *store.Space, tx *store.Tx, id string, change *Change,
 		return out, nil
 	}
 	d := *f.Dynamics()
-	d.Evidence = untouched(next, tx.View().Reliability(next.Source), s.db.model).Evidence
+	d.Evidence = untouched(next, tx.View().Reliability(next.Source), s.model()).Evidence
 	d.State.Learn(d.Evidence)
 	return out, tx.SetDynamics(id, d)
 }

@@ -21,6 +21,7 @@ type backend interface {
 	Predict(ctx context.Context, p engram.Precedent) (engram.Prediction, error)
 	Spread(ctx context.Context, r engram.SpreadRequest) (engram.Spreading, error)
 	Feedback(ctx context.Context, f engram.Feedback) (engram.FeedbackReport, error)
+	Fit(ctx context.Context, o engram.FitOptions) (engram.FitReport, error)
 	Get(ctx context.Context, id string) (engram.Memory, error)
 	GetAt(ctx context.Context, id string, asOf time.Time) (engram.Memory, error)
 	Held(ctx context.Context, id string, validAt, asOf time.Time) (engram.Held, error)

@@ -28,3 +28,8 @@ func (r *remote) UndoConsolidation(ctx context.Context, id string) (u engram.Und
 func (r *remote) Predict(ctx context.Context, p engram.Precedent) (out engram.Prediction, err error) {
 	return out, r.call(ctx, http.MethodPost, r.url("predict"), p, &out)
 }
+
+// Fit learns from the space's judgements.
+func (r *remote) Fit(ctx context.Context, o engram.FitOptions) (report engram.FitReport, err error) {
+	return report, r.call(ctx, http.MethodPost, r.url("fit"), o, &report)
+}

@@ -22,7 +22,9 @@ func (r *run) moved() bool {
 	if w.Sway == 0 || !told && (w.Age == 0 || r.off(TermAge)) {
 		return false
 	}
-	r.model = dynamics.New(dynamics.DefaultWeights())
+	if r.model = r.q.Model; r.model == nil {
+		r.model = dynamics.New(dynamics.DefaultWeights())
+	}
 	return true
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/orchard9/engram-go/internal/dynamics"
 )
 
 // MaxLimit is the largest Limit of a Query.
@@ -21,6 +23,8 @@ type Query struct {
 	Explain bool // give the terms' details
 	// Ring are the memories that were of use last, the newest [RingSize] of them; they prime others. A row counts once.
 	Ring []Used
+	// Model says how memories fade; nil means the default weights of forgetting.
+	Model *dynamics.Model
 	// Weights nil means DefaultWeights.
 	Weights *Weights
 	// Without switches terms off, for measuring what each is worth: names of Switches.

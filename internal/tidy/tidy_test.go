@@ -33,10 +33,11 @@ internal/dynamics:
 internal/recall:     internal/isolate internal/vec internal/lexical internal/graph internal/ann internal/dynamics
 internal/dynamics/complete:    internal/vec
 internal/dynamics/consolidate: internal/vec
+internal/dynamics/fit:         internal/dynamics
 internal/lab/actr:
 internal/lab/sac:
 internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/backup internal/lexical internal/graph internal/ann internal/dynamics internal/recall
-.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics internal/dynamics/complete internal/dynamics/consolidate internal/store
+.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics internal/dynamics/complete internal/dynamics/consolidate internal/dynamics/fit internal/store
 internal/eval:       .
 internal/lab:        . internal/dynamics internal/dynamics/complete internal/lab/sac
 query:               .

@@ -60,6 +60,7 @@ type API struct {
 	before  *wire.Decoder[engram.Precedent]
 	queries *wire.Decoder[wire.Query]
 	judged  *wire.Decoder[engram.Feedback]
+	fits    *wire.Decoder[engram.FitOptions]
 }
 
 var _ http.Handler = (*API)(nil)
@@ -86,6 +87,7 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		before:  wire.NewDecoder[engram.Precedent](),
 		queries: wire.NewDecoder[wire.Query](),
 		judged:  wire.NewDecoder[engram.Feedback](),
+		fits:    wire.NewDecoder[engram.FitOptions](),
 	}
 	a.streams, a.end = context.WithCancel(context.Background())
 	byPath := map[string][]route{}

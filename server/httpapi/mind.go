@@ -74,3 +74,16 @@ func (a *API) feedback(w http.ResponseWriter, q *call) error {
 	}
 	return send(w, http.StatusOK, report)
 }
+
+// fit is POST …/fit.
+func (a *API) fit(w http.ResponseWriter, q *call) error {
+	body, err := a.fits.Decode(q.body)
+	if err != nil {
+		return err
+	}
+	report, err := q.space.Fit(q.r.Context(), body)
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, report)
+}

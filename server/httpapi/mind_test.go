@@ -87,3 +87,18 @@ func TestPredict(t *testing.T) {
 	d.want(400, "POST", route, `{}`, nil)
 	d.want(400, "POST", route, `{"ids":["a1"],"steps":99}`, nil)
 }
+
+func TestFit(t *testing.T) {
+	d := open(t)
+	d.want(201, "POST", memories, `{"id":"a","content":"run the build"}`, nil)
+	const route = "/v1/spaces/default/fit"
+	var r engram.FitReport
+	d.want(200, "POST", route, `{"remove":true}`, &r)
+	if r.Removed || r.Adopted {
+		t.Errorf("remove = %+v", r)
+	}
+	d.want(400, "POST", route, `{}`, nil)
+	d.want(400, "POST", route, `{"dry_run":true,"remove":true}`, nil)
+	d.want(400, "POST", route, `{"dry":true}`, nil)
+	d.want(404, "POST", "/v1/spaces/none/fit", `{}`, nil)
+}

@@ -75,6 +75,7 @@ func mindRoutes() []route {
 		{method: post, path: pathSpace + "/consolidate/undo", body: bodyJSON, max: maxBody, handle: (*API).undoConsolidation},
 		{method: post, path: pathSpace + "/predict", body: bodyJSON, max: maxBody, handle: (*API).predict},
 		{method: post, path: pathSpace + "/feedback", body: bodyJSON, max: maxBody, handle: (*API).feedback},
+		{method: post, path: pathSpace + "/fit", body: bodyJSON, max: maxBody, handle: (*API).fit},
 	}
 }
 

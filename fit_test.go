@@ -1,0 +1,276 @@
+package engram_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/dynamics"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+const modelFile = "/data/spaces/space-default/model.json"
+
+// judgedAs gives each of many memories ten judgements, drawn as if they were forgotten by w, half of them about recalls.
+func judgedAs(t *testing.T, w *world, memories int, weights dynamics.Weights) {
+	t.Helper()
+	const seed = 7
+	rng := rand.New(rand.NewPCG(seed, 2))
+	m := dynamics.New(weights)
+	type judgement struct {
+		id   string
+		at   time.Time
+		used bool
+	}
+	var all []judgement
+	drafts := make([]engram.Draft, memories)
+	for i := range drafts {
+		id := fmt.Sprintf("m%03d", i)
+		drafts[i] = engram.Draft{ID: id, Content: "fact number " + id}
+		strength := m.Initial(dynamics.Good)
+		last, at := w.clock.tell(), w.clock.tell()
+		for range 10 {
+			at = at.Add(time.Duration((.6 + rng.ExpFloat64()*20) * float64(24*time.Hour)))
+			days := dynamics.Days(last.UnixNano(), at.UnixNano())
+			j := judgement{id, at, rng.Float64() < m.Retrievability(days, strength.Stability)}
+			all = append(all, j)
+			grade := dynamics.Again
+			if j.used {
+				grade, last = dynamics.Good, at
+			}
+			strength = m.Step(strength, grade, days)
+		}
+	}
+	for batch := range slices.Chunk(drafts, 500) {
+		if _, err := w.def().RememberBatch(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b judgement) int { return a.at.Compare(b.at) })
+	for _, j := range all {
+		w.clock.set(j.at)
+		f := engram.Feedback{IDs: []string{j.id}, Signal: engram.Useless}
+		if j.used {
+			f.Signal = engram.Useful
+		}
+		say(t, w.def(), f)
+	}
+}
+
+func fast() dynamics.Weights {
+	w := dynamics.DefaultWeights()
+	w[2], w[20] = .5, .5
+	return w
+}
+
+// What is learnt holds for the judgements that follow, after a restart too, and for no other space; it changes no state
+// that was made before, and can be taken back.
+func TestFit(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	judgedAs(t, w, 300, fast())
+	var before []engram.Memory
+	for i := range 300 {
+		m, err := w.def().Get(t.Context(), fmt.Sprintf("m%03d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before = append(before, m)
+	}
+	dry, err := w.def().Fit(t.Context(), engram.FitOptions{DryRun: true})
+	if err != nil || !dry.Better || dry.Adopted || dry.Judgements != 3000 || slices.Contains(w.fs.Files(), modelFile) {
+		t.Fatalf("dry run = %+v, %v", dry, err)
+	}
+	if dry.Terms != nil || !strings.Contains(dry.Note, "there are 0 judgements of a recall's hits") {
+		t.Errorf("terms without recalls: %+v", dry)
+	}
+	r, err := w.def().Fit(t.Context(), engram.FitOptions{})
+	if err != nil || !r.Adopted || r.Forgetting.FittedLoss != dry.Forgetting.FittedLoss ||
+		r.Forgetting.FittedLoss >= r.Forgetting.DefaultLoss {
+		t.Fatalf("Fit = %+v, %v", r, err)
+	}
+	fitted := dynamics.New(dynamics.Weights(r.Forgetting.Weights))
+	usual := dynamics.New(dynamics.DefaultWeights())
+	remember(t, w.space("other"), engram.Draft{ID: "new", Content: "fresh"})
+	for n, m := range []*dynamics.Model{fitted, fitted, usual} {
+		if n == 1 {
+			w.reopen()
+		}
+		if n == 2 {
+			cue := engram.Cue{Text: "number m007"}
+			with := fmt.Sprintf("%+v", answerOf(t, w.def(), cue).Hits[0].Why)
+			if r, err := w.def().Fit(t.Context(), engram.FitOptions{Remove: true}); err != nil || !r.Removed {
+				t.Fatalf("Remove = %+v, %v", r, err)
+			}
+			if without := fmt.Sprintf("%+v", answerOf(t, w.def(), cue).Hits[0].Why); with == without {
+				t.Errorf("recall does not go by the fitted weights: %s", with)
+			}
+		}
+		id := fmt.Sprint("new", n)
+		remember(t, w.def(), engram.Draft{ID: id, Content: "fresh " + id})
+		say(t, w.def(), engram.Feedback{Useful: []string{id}})
+		got, err := w.def().Get(t.Context(), id)
+		want := m.Step(m.Initial(dynamics.Good), dynamics.Good, 0).Stability
+		if err != nil || math.Abs(got.Use.Stability-want) > 1e-6*want {
+			t.Errorf("%d: stability %+v, want %v, %v", n, got.Use, want, err)
+		}
+	}
+	say(t, w.space("other"), engram.Feedback{Useful: []string{"new"}})
+	other, err := w.space("other").Get(t.Context(), "new")
+	if err != nil || other.Use.Stability < 2 {
+		t.Errorf("the other space: %+v, %v", other.Use, err)
+	}
+	for i, m := range before {
+		now, err := w.def().Get(t.Context(), m.ID)
+		if err != nil || now.Use.Stability != m.Use.Stability || now.Use.Difficulty != m.Use.Difficulty {
+			t.Fatalf("memory %d was %+v, is %+v, %v", i, m.Use, now.Use, err)
+		}
+	}
+	if r, err := w.def().Fit(t.Context(), engram.FitOptions{Remove: true}); err != nil || r.Removed {
+		t.Errorf("Remove again = %+v, %v", r, err)
+	}
+}
+
+func TestFitRefuses(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	judgedAs(t, w, 12, dynamics.DefaultWeights())
+	_, err := w.def().Fit(t.Context(), engram.FitOptions{})
+	if !errors.Is(err, engram.ErrInvalid) || !strings.Contains(err.Error(), "is 120 ") ||
+		!strings.Contains(err.Error(), "at least 1000") {
+		t.Errorf("Fit of 120 = %v", err)
+	}
+	both := engram.FitOptions{DryRun: true, Remove: true}
+	if _, err := w.def().Fit(t.Context(), both); !errors.Is(err, engram.ErrInvalid) {
+		t.Errorf("Fit of both = %v", err)
+	}
+	if _, err := w.space("none").Fit(t.Context(), engram.FitOptions{}); !errors.Is(err, engram.ErrNotFound) {
+		t.Errorf("Fit of no space = %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.def().Fit(ctx, engram.FitOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("Fit after the end = %v", err)
+	}
+}
+
+// A fit of which any file operation fails, and any power cut in the middle of it, leaves the one or the other: a space
+// that opens, with the default weights or the whole of the fitted ones.
+func TestFitIsAllOrNothing(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	judgedAs(t, w, 150, fast())
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole := -1
+	injected := errors.New("injected")
+	for n := 1; whole < 0; n++ {
+		disk := w.fs.CrashClone(0, vfs.KeepAll)
+		fault := vfs.NewFault(disk)
+		db, err := w.o.On(fault).Open("/data")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := db.Space(engram.DefaultSpace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fault.FailAt(fault.Ops()+n, injected)
+		report, err := s.Fit(t.Context(), engram.FitOptions{})
+		if err == nil {
+			if whole = n; !report.Adopted {
+				t.Fatalf("Fit = %+v", report)
+			}
+		}
+		for seed := range uint64(4) {
+			cut := disk.CrashClone(seed, vfs.Random)
+			again, err2 := w.o.On(cut).Open("/data")
+			if err2 != nil {
+				t.Fatalf("failing at %d (%v), seed %d, after a power cut: %v", n, err, seed, err2)
+			}
+			if has := slices.Contains(cut.Files(), modelFile); err == nil && !has {
+				t.Errorf("seed %d: what was adopted is gone after a power cut", seed)
+			}
+			if err := again.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := db.Close(); err != nil && !errors.Is(err, injected) {
+			t.Error(err)
+		}
+	}
+	if whole < 5 {
+		t.Errorf("only %d operations were made to fail", whole-1)
+	}
+	w.open()
+}
+
+// A damaged file of weights is refused by its name, one of a newer version as such; no other space is concerned.
+func TestFittedWeightsAreRefusedIfDamaged(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	judgedAs(t, w, 150, fast())
+	if r, err := w.def().Fit(t.Context(), engram.FitOptions{}); err != nil || !r.Adopted {
+		t.Fatalf("Fit = %+v, %v", r, err)
+	}
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	good := fileBytes(t, w.fs, modelFile)
+	refused := func(text string, want error) {
+		t.Helper()
+		disk := w.fs.CrashClone(0, vfs.KeepAll)
+		if err := disk.Remove(modelFile); err != nil {
+			t.Fatal(err)
+		}
+		f, err := disk.Create(modelFile)
+		if err == nil {
+			_, err = f.WriteAt([]byte(text), 0)
+		}
+		if err = errors.Join(err, f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		db, err := w.o.On(disk).Open("/data")
+		if err == nil {
+			err = db.Close()
+			t.Errorf("opened with %.60q: %v", text, err)
+			return
+		}
+		if !errors.Is(err, want) || !strings.Contains(err.Error(), "model.json") {
+			t.Errorf("%.60q = %v, want %v", text, err, want)
+		}
+	}
+	for i := 0; i < len(good); i += 7 {
+		flipped := []byte(good)
+		flipped[i] ^= 2
+		refused(string(flipped), engram.ErrCorrupt)
+		refused(good[:i], engram.ErrCorrupt)
+	}
+	refused(good+" ", engram.ErrCorrupt)
+	refused(strings.Repeat(" ", 70000), engram.ErrCorrupt)
+	refused(strings.Replace(good, `"training"`, `"trained"`, 1), engram.ErrCorrupt)
+	refused(strings.Replace(good, `"version": 1`, `"version": 2`, 1), engram.ErrFormatVersion)
+	w.open()
+}
+
+func fileBytes(t *testing.T, fsys vfs.FS, name string) string {
+	t.Helper()
+	f, err := fsys.Open(name, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, size)
+	if _, err := f.ReadAt(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

@@ -1,0 +1,234 @@
+package engram
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/dynamics"
+	"github.com/orchard9/engram-go/internal/dynamics/fit"
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/vfs"
+)
+
+// models holds the weights of forgetting of each open space. Looking takes no lock.
+type models struct {
+	usual  *dynamics.Model
+	mu     sync.Mutex // held to replace
+	fitted atomic.Pointer[map[string]fitted]
+}
+
+// fitted are weights that were learnt, ready for use.
+type fitted struct {
+	model   *dynamics.Model
+	weights dynamics.Weights
+}
+
+func newModels() *models {
+	m := &models{usual: dynamics.New(dynamics.DefaultWeights())}
+	m.fitted.Store(&map[string]fitted{})
+	return m
+}
+
+// set makes f what a space goes by; nil is the default.
+func (m *models) set(space string, f *modelFile) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := maps.Clone(*m.fitted.Load())
+	if f == nil {
+		delete(next, space)
+	} else {
+		w := dynamics.Weights(f.Weights)
+		next[space] = fitted{dynamics.New(w), w}
+	}
+	m.fitted.Store(&next)
+}
+
+// weights are those that a space goes by, and whether they were fitted.
+func (m *models) weights(space string) (dynamics.Weights, bool) {
+	if f, ok := (*m.fitted.Load())[space]; ok {
+		return f.weights, true
+	}
+	return dynamics.DefaultWeights(), false
+}
+
+// model is what the space's memories fade by. The space must be open: it is read when it is opened.
+func (s *Space) model() *dynamics.Model {
+	if f, ok := (*s.db.models.fitted.Load())[s.name]; ok {
+		return f.model
+	}
+	return s.db.models.usual
+}
+
+// The file that keeps fitted weights: docs/format/model.md.
+const (
+	modelName    = "model.json"
+	modelFormat  = "engram-model"
+	modelVersion = 1
+	maxModelFile = 64 << 10
+)
+
+// modelFile is what the file holds, its fields in this order.
+type modelFile struct {
+	Format   string    `json:"format"`
+	Version  uint32    `json:"version"`
+	FittedAt time.Time `json:"fitted_at"`
+	Training int       `json:"training"`
+	Weights  []float64 `json:"weights"`
+	Checksum string    `json:"checksum"`
+}
+
+// encode gives the bytes of the file; there is one form only.
+func (f *modelFile) encode() ([]byte, error) {
+	sealed := *f
+	sealed.Checksum = ""
+	b, err := json.MarshalIndent(&sealed, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	sealed.Checksum = fmt.Sprintf("%08x", codec.Checksum(0, b))
+	b, err = json.MarshalIndent(&sealed, "", "  ")
+	return append(b, '\n'), err
+}
+
+// decodeModel reads what encode gave. path is for errors.
+func decodeModel(path string, b []byte) (*modelFile, error) {
+	damaged := func(err error) error {
+		err = fmt.Errorf("%w (without this file the space goes by the default weights)", err)
+		return &codec.CorruptError{Op: "read fitted weights", Path: path, Offset: 0, Err: err}
+	}
+	var told struct {
+		Format  string `json:"format"`
+		Version uint32 `json:"version"`
+	}
+	if err := json.Unmarshal(b, &told); err != nil {
+		return nil, damaged(err)
+	}
+	if told.Format == modelFormat && told.Version > modelVersion {
+		return nil, &codec.FormatError{Path: path, Kind: modelFormat, Found: told.Version, Newest: modelVersion}
+	}
+	f := &modelFile{}
+	if err := json.Unmarshal(b, f); err != nil {
+		return nil, damaged(err)
+	}
+	again, err := f.encode()
+	switch {
+	case f.Format != modelFormat || f.Version != modelVersion:
+		return nil, damaged(fmt.Errorf("it is of format %q, version %d", f.Format, f.Version))
+	case err != nil || !bytes.Equal(again, b):
+		return nil, damaged(errors.New("its checksum, or its form, is not what was written"))
+	case len(f.Weights) != len(dynamics.Weights{}) || !fit.Within(dynamics.Weights(f.Weights)):
+		return nil, damaged(fmt.Errorf("weights %v are impossible", f.Weights))
+	}
+	return f, nil
+}
+
+func (db *DB) modelPath(space string) string { return filepath.Join(db.spaceDir(space), modelName) }
+
+// loadModel makes the space go by its file, or by the default if it has none.
+func (db *DB) loadModel(space string) error {
+	path := db.modelPath(space)
+	b, err := readSmall(db.o.fs, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		db.models.set(space, nil)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read fitted weights: %w", err)
+	}
+	f, err := decodeModel(path, b)
+	if err != nil {
+		return err
+	}
+	db.models.set(space, f)
+	return nil
+}
+
+// readSmall reads a file of fitted weights.
+func readSmall(fsys vfs.FS, path string) ([]byte, error) {
+	file, err := fsys.Open(path, false)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // opened for reading
+	size, err := file.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size > maxModelFile {
+		err := fmt.Errorf("it has %d bytes, at most %d are possible", size, maxModelFile)
+		return nil, &codec.CorruptError{Op: "read fitted weights", Path: path, Offset: maxModelFile, Err: err}
+	}
+	b := make([]byte, size)
+	if n, err := file.ReadAt(b, 0); n < len(b) {
+		return nil, err
+	}
+	return b, nil
+}
+
+// saveModel makes f last, and then what the space goes by.
+func (db *DB) saveModel(space string, f *modelFile) error {
+	if err := isolate.Fault("engram/fit"); err != nil {
+		return err
+	}
+	b, err := f.encode()
+	if err != nil {
+		return fmt.Errorf("write fitted weights: %w", err)
+	}
+	path := db.modelPath(space)
+	if err := replaceFile(db.o.fs, path, b); err != nil {
+		return fmt.Errorf("write fitted weights: %w", err)
+	}
+	db.models.set(space, f)
+	return nil
+}
+
+// replaceFile puts b in the place of a file in one step. A leftover of one that was interrupted is removed here, or when
+// the space is opened.
+func replaceFile(fsys vfs.FS, path string, b []byte) error {
+	aside := path + ".tmp"
+	if err := fsys.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := fsys.Create(aside)
+	if err != nil {
+		return err
+	}
+	if _, err = file.WriteAt(b, 0); err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return errors.Join(err, fsys.Remove(aside))
+	}
+	if err := fsys.Rename(aside, path); err != nil {
+		return errors.Join(err, fsys.Remove(aside))
+	}
+	return fsys.SyncDir(filepath.Dir(path))
+}
+
+// removeModel returns a space to the default weights; false if it goes by them.
+func (db *DB) removeModel(space string) (bool, error) {
+	if err := isolate.Fault("engram/fit"); err != nil {
+		return false, err
+	}
+	path := db.modelPath(space)
+	if err := db.o.fs.Remove(path); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return false, nil
+		}
+		return false, fmt.Errorf("remove fitted weights: %w", err)
+	}
+	db.models.set(space, nil)
+	if err := db.o.fs.SyncDir(filepath.Dir(path)); err != nil {
+		return true, fmt.Errorf("remove fitted weights: %w", err)
+	}
+	return true, nil
+}
