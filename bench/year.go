@@ -55,17 +55,14 @@ const (
 
 // year measures what each mechanism is worth over a simulated year.
 func year(s *session) error {
-	days, rounds := yearDays, s.turns(5)
-	if s.quick {
-		days = 15
-	}
+	days, facts, rounds := s.size(yearDays, 12), s.size(yearFacts, 20), s.turns(5)
 	settings(s,
 		fmt.Sprintf("synthetic: %d days, %d facts of 8 kinds about 30 people, each first told in the first half, true for 120 days in "+
 			"the mean; a day brings some 2 restatements (4 in 10 word for word), .3 wrong statements from hearsay, 3 of chatter that "+
-			"names the same people and things", days, yearFacts),
+			"names the same people and things, seldom twice in the same words", days, facts),
 		fmt.Sprintf("%d needs a day, half of them of what was told or needed lately, else one over the fact's rank; asked in other words; "+
 			"no vectors, no sessions: associations come of use alone; Limit 10", yearNeeds),
-		"7 in 10 corrections name what they supersede; of the first 5 hits the first right one is said to be useful and stale ones to "+
+		"7 in 10 corrections name what they supersede; of the first 5 hits right ones are said to be useful and stale ones to "+
 			"be wrong with probability .8, others above it to be useless with .5; in 1 need of 20 right and stale are taken for each other",
 		"hit@k: a statement of what is true now is among the first k; stale: one that is no longer true, or never was, stands above "+
 			"the first true one, or is there without one",
@@ -76,7 +73,7 @@ func year(s *session) error {
 	contenders := regimes()
 	tallies := make([][]yearTally, len(contenders))
 	for round := range rounds {
-		events := newYear(s.seed+uint64(round), days)
+		events := newYear(s.seed+uint64(round), days, facts)
 		for i, c := range contenders {
 			dir, err := s.folder(fmt.Sprintf("%d-%d", round, i))
 			if err != nil {
@@ -269,7 +266,7 @@ func (a *agent) judge(ctx context.Context, e *yearEvent, hits []engram.Hit, righ
 		about := known && said.fact == e.fact
 		is := about && said.value == a.truth[e.fact]
 		switch {
-		case i == right && draws[i] < .8 && !lapse, about && !is && lapse:
+		case is && draws[i] < .8 && !lapse, about && !is && lapse:
 			f.Useful = append(f.Useful, hits[i].ID)
 		case about && !is && draws[i] < .8, is && lapse:
 			f.Wrong = append(f.Wrong, hits[i].ID)

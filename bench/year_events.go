@@ -92,6 +92,15 @@ func people() []string {
 	}
 }
 
+// topics are what people chat about: enough that chatter is seldom the same twice.
+func topics() []string {
+	return []string{
+		"football", "gardening", "the weather", "holidays", "a film", "cooking", "trains", "the news", "chess", "music", "hiking",
+		"the neighbours", "painting", "a wedding", "cycling", "birds", "the museum", "sailing", "taxes", "dogs", "furniture",
+		"the marathon", "camping", "a novel", "mushrooms", "the theatre", "skiing", "photographs", "bread", "the festival",
+	}
+}
+
 // chronicle makes up a year.
 type chronicle struct {
 	rng    *rand.Rand
@@ -110,10 +119,10 @@ type fact struct {
 	told      string // the text that was used last
 }
 
-// newYear makes up what is told and needed on so many days, in order of time.
-func newYear(seed uint64, days int) []yearEvent {
+// newYear makes up what is told and needed on so many days about so many facts, in order of time.
+func newYear(seed uint64, days, facts int) []yearEvent {
 	c := &chronicle{rng: rand.New(rand.NewPCG(seed, 11)), kinds: factKinds(), names: people()}
-	for _, place := range c.rng.Perm(len(c.names) * len(c.kinds))[:yearFacts] {
+	for _, place := range c.rng.Perm(len(c.names) * len(c.kinds))[:facts] {
 		c.facts = append(c.facts, fact{who: place / len(c.kinds), kind: place % len(c.kinds), begins: c.rng.IntN(days/2 + 1)})
 	}
 	start := time.Date(2025, 1, 1, 8, 0, 0, 0, time.UTC)
@@ -217,7 +226,8 @@ func (c *chronicle) hearsay(i int) {
 
 func (c *chronicle) chatter() {
 	kind := c.kinds[c.rng.IntN(len(c.kinds))]
-	text := fmt.Sprintf(kind.chat, c.names[c.rng.IntN(len(c.names))])
+	pick := func(words []string) string { return words[c.rng.IntN(len(words))] }
+	text := fmt.Sprintf(kind.chat, pick(c.names)) + fmt.Sprintf(" %s talked of %s and %s.", pick(c.names), pick(topics()), pick(topics()))
 	c.events = append(c.events, yearEvent{statement: statement{fact: -1}, text: text, source: "chat"})
 }
 
