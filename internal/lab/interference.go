@@ -23,7 +23,8 @@ func competition(p *published) []experiment {
 	}, {
 		row: Row{
 			ID: "I2", Replicates: "retroactive interference, AB-AC: as AC is used, AB gives way",
-			Source: "McGeoch (conceptual); no table of Barnes & Underwood 1959", Published: "P(AB) falls, P(AC) rises",
+			Source:    "McGeoch (conceptual); no table of Barnes & Underwood 1959",
+			Published: "no number compared: the order alone",
 		},
 		run:     func(b *bench) (finding, error) { return pairs(b) },
 		off:     "use and priming (Cue.Without)",

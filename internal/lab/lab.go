@@ -127,7 +127,7 @@ func Run(ctx context.Context, dataDir string) (rows []Row, err error) {
 func experiments(p *published) []experiment {
 	var all []experiment
 	for _, part := range [][]experiment{
-		forgetting(p), spacing(p), spreading(p), competition(p), reconsolidation(p), completions(p), beliefs(p),
+		forgetting(p), spacing(p), spreading(p), priming(p), competition(p), reconsolidation(p), completions(p), beliefs(p),
 	} {
 		all = append(all, part...)
 	}

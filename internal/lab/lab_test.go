@@ -31,7 +31,29 @@ func TestEveryRow(t *testing.T) {
 			t.Errorf("%s: %s, misses %q, ablation %+v", r.ID, r.Verdict, r.Misses, r.Ablation)
 		}
 	}
-	if got, want := strings.Join(ids, " "), "F1 S1 S2 S2b S3 T1 P1 P2 P6 I1 I2 I3 RC1 D1 H1 H2 K1"; got != want {
+	if got, want := strings.Join(ids, " "), "F1 S1 S2 S2b S3 T1 P1 P2 P6 P5 I1 I2 I3 RC1 D1 H1 H2 K1"; got != want {
 		t.Errorf("rows are %s, want %s", got, want)
+	}
+}
+
+// TestOK: a row that misses without saying so, one that was expected to miss and does not, and one whose ablation
+// passes are not as documented.
+func TestOK(t *testing.T) {
+	failed, passed := &lab.Ablation{Failed: true}, &lab.Ablation{}
+	for _, c := range []struct {
+		row  lab.Row
+		want bool
+	}{
+		{lab.Row{Verdict: lab.Match}, true},
+		{lab.Row{Verdict: lab.Match, Ablation: failed}, true},
+		{lab.Row{Verdict: lab.Match, Ablation: passed}, false},
+		{lab.Row{Verdict: lab.NoMatch, Ablation: failed}, false},
+		{lab.Row{Verdict: lab.NoMatch, Documented: "why"}, true},
+		{lab.Row{Verdict: lab.Match, Documented: "why"}, false},
+		{lab.Row{Verdict: lab.NotShipped}, true},
+	} {
+		if got := c.row.OK(); got != c.want {
+			t.Errorf("%+v: OK = %v", c.row, got)
+		}
 	}
 }

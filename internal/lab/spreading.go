@@ -31,7 +31,8 @@ func spreading(p *published) []experiment {
 	}, {
 		row: Row{
 			ID: "P2", Replicates: "one more association of a cue takes from all its others",
-			Source: "Anderson 1974 (fan); provable of personalised PageRank", Published: "every further fact slows all others",
+			Source:    "Anderson 1974 (fan); provable of personalised PageRank",
+			Published: "no number compared: the order alone",
 		},
 		run: func(b *bench) (finding, error) { return pendant(b, engineSpread) },
 		off: "division by degree (in four steps over the same associations: the engine has no switch)",
