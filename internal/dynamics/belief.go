@@ -77,9 +77,8 @@ func Count(set []Evidence) Tally {
 	return t
 }
 
-// Hear is the evidence with what a source says now: it replaces what the same source said before. The set
-// given is not
-// changed; the result is in the order in which the sources were first heard.
+// Hear is the evidence with what a source says now: it replaces what the same source said before. The set given is
+// not changed; the result is in the order in which the sources were first heard.
 func Hear(set []Evidence, e Evidence) []Evidence {
 	i := slices.IndexFunc(set, func(known Evidence) bool { return known.Source == e.Source })
 	next := slices.Clone(set)

@@ -232,9 +232,8 @@ func difficulties(alter func(*dynamics.Weights)) equation {
 	}
 }
 
-// fromSM2 takes an item of SM-2 (ease, interval) over, as fsrs-rs does: the stability that makes the
-// interval come out at
-// the retention, and the difficulty whose next growth is the ease.
+// fromSM2 takes an item of SM-2 (ease, interval) over, as fsrs-rs does: the stability that makes the interval come
+// out at the retention, and the difficulty whose next growth is the ease.
 func fromSM2(t *testing.T, models map[string]*dynamics.Model, c *fsrsCase) {
 	var model string
 	var ease, interval, retention float64

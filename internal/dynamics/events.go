@@ -37,10 +37,10 @@ func (s *State) Strength() Strength {
 
 // Use grades a memory at an instant.
 //
-// Good and Easy are uses: the memory is labile for LabileFor. Hard is being told again. Again says that it
-// was brought up
-// for nothing: its stability falls, but it was not used, so LastUse stays where it was (FSRS, where a failed review
-// is followed by relearning, moves it; here that would lift what was of no use above what nobody looked at).
+// Good and Easy are uses: the memory is labile for LabileFor. Hard is being told again. Again says that it was
+// brought up for nothing: its stability falls, but it was not used, so LastUse stays where it was (FSRS, where a
+// failed review is followed by relearning, moves it; here that would lift what was of no use above what nobody looked
+// at).
 func (m *Model) Use(s State, g Grade, now int64) State {
 	s.set(m.Step(s.Strength(), g, Days(s.LastUse, now)))
 	if g == Again {

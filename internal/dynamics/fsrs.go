@@ -3,11 +3,9 @@
 // of pure functions of a state and a time: it reads no clock, and nothing fades by being written to.
 //
 // Forgetting is the FSRS-6 power curve (fsrs.go). A [State] holds the stability S, the days until the probability of
-// being remembered has fallen to .9, and the difficulty D; [Model.Use] changes both when somebody says that
-// a memory was
-// used. The base level (score.go) is the logarithm of the odds that a memory is needed, by its age in units
-// of its own
-// stability. Belief (belief.go) adds up what independent sources say of a statement. events.go is the list of
+// being remembered has fallen to .9, and the difficulty D; [Model.Use] changes both when somebody says that a memory
+// was used. The base level (score.go) is the logarithm of the odds that a memory is needed, by its age in units of
+// its own stability. Belief (belief.go) adds up what independent sources say of a statement. events.go is the list of
 // everything that changes a state.
 //
 // # Invariants

@@ -5,9 +5,8 @@ import "math"
 // Decay is d, the exponent with which the odds of being needed fall: ACT-R's .5.
 const Decay = .5
 
-// BaseLevel is -d*ln(1 + F*days/S): the logarithm of the odds that a memory is needed, that many days after
-// it was last
-// used, relative to right after its use. It is 0 or less, and -.693 at 3.06 S.
+// BaseLevel is -d*ln(1 + F*days/S): the logarithm of the odds that a memory is needed, that many days after it was
+// last used, relative to right after its use. It is 0 or less, and -.693 at 3.06 S.
 func (m *Model) BaseLevel(days, stability float64) float64 {
 	return -Decay * math.Log1p(m.factor*max(0, days)/stability)
 }
@@ -17,14 +16,12 @@ func (m *Model) Base(s *State, now int64) float64 {
 	return m.BaseLevel(Days(s.LastUse, now), float64(s.Stability))
 }
 
-// unresolved is the time in days below which Advantage tells nothing apart, so that what was said of a
-// memory shows at
-// once and not only when it has had time to fade.
+// unresolved is the time in days below which Advantage tells nothing apart, so that what was said of a memory shows
+// at once and not only when it has had time to fade.
 const unresolved = SameDay
 
-// Advantage is what a memory's history is worth: its base level less that of a memory of the same age that
-// nobody ever
-// used, in nats. It is 0 for such a one. Uses on different days make it positive, judgements of no use negative.
+// Advantage is what a memory's history is worth: its base level less that of a memory of the same age that nobody
+// ever used, in nats. It is 0 for such a one. Uses on different days make it positive, judgements of no use negative.
 func (m *Model) Advantage(s *State, now int64) float64 {
 	used := max(unresolved, Days(s.LastUse, now))
 	idle := max(unresolved, Days(s.Since, now))
