@@ -88,8 +88,8 @@ type FeedbackRecord struct {
 }
 
 // Feedback says what recalled memories were worth: those of use are strengthened, those of none weakened, what is
-// contradicted is believed less. It is the only thing that does: being recalled strengthens nothing. Memories that are
-// useful together become associated ([LinkUsedWith]), and for a while prime what they are associated with. All of it
+// contradicted is believed less. It is the only thing that does: being recalled strengthens nothing. With
+// Options.LinkUsedTogether memories that are useful together become associated ([LinkUsedWith]). All of it
 // happens, or on an error nothing. A memory that does not exist is ErrNotFound; so is a recall that is not known any more: name
 // the memories by their ids then.
 func (s *Space) Feedback(ctx context.Context, f Feedback) (FeedbackReport, error) {
@@ -242,8 +242,10 @@ func (j *judge) all(tx *store.Tx) error {
 			return err
 		}
 	}
-	if err := useTogether(tx, j.used()); err != nil {
-		return err
+	if j.space.db.o.LinkUsedTogether {
+		if err := useTogether(tx, j.used()); err != nil {
+			return err
+		}
 	}
 	if j.f.EventID == "" {
 		return nil

@@ -446,7 +446,7 @@ func TestOracle(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			p := &player{
-				t: t, w: newWorld(t, engram.Options{}), rng: rand.New(rand.NewPCG(uint64(seed), 1)), oracle: newOracle(),
+				t: t, w: newWorld(t, engram.Options{LinkUsedTogether: true}), rng: rand.New(rand.NewPCG(uint64(seed), 1)), oracle: newOracle(),
 			}
 			for i := range steps {
 				p.step()
@@ -540,7 +540,7 @@ func TestSameAnswers(t *testing.T) {
 	}
 	var reference []engram.Answer
 	for round := range 4 {
-		w := newWorld(t, engram.Options{})
+		w := newWorld(t, engram.Options{LinkUsedTogether: true})
 		s := w.def()
 		for i, at := range rng.Perm(len(drafts)) {
 			remember(t, s, drafts[at])

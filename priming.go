@@ -10,8 +10,8 @@ import (
 )
 
 // LinkUsedWith is the type of associations that grow between memories that are of use together: Feedback that says of
-// several memories that they were useful makes them, or strengthens those there are. They are like any other and can
-// be removed.
+// several memories that they were useful makes them, or strengthens those there are, if Options.LinkUsedTogether says so.
+// They are like any other and can be removed.
 const LinkUsedWith = "used_with"
 
 // The growth of associations by use together. All are chosen.

@@ -135,7 +135,7 @@ func TestPrimingOfItself(t *testing.T) {
 // TestUseTogether: memories that are of use together become associated, more so each time, and the association is like
 // any other.
 func TestUseTogether(t *testing.T) {
-	w := newWorld(t, engram.Options{})
+	w := newWorld(t, engram.Options{LinkUsedTogether: true})
 	s := w.def()
 	for i, text := range []string{"the lock needs a code", "the code is in the blue book", "plums"} {
 		remember(t, s, engram.Draft{ID: fmt.Sprint("m", i), Content: text})

@@ -46,6 +46,8 @@ func (a *app) serveCommand() *cobra.Command {
 		"read through everything stored, again and again, at this many `MiB` a second, to find damage in time; 0 for never")
 	cmd.Flags().DurationVar(&background.Every, "consolidate-every", 0,
 		"consolidate restatements in the background, each time after this `duration`; 0 is never")
+	cmd.Flags().BoolVar(&a.engine.LinkUsedTogether, "link-used-together", false,
+		"let associations grow between memories that one feedback says were useful together")
 	cmd.Flags().IntVar(&a.engine.MaxMemories, "max-memories", 0,
 		"the most active memories of a space: what goes beyond archives those of least worth, never pinned ones; 0 is no limit")
 	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
