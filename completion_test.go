@@ -69,7 +69,7 @@ func TestCompleteByWords(t *testing.T) {
 		{Name: "metadata.place", Value: "Lisbon", Confidence: 1, Members: []engram.Member{{ID: "m1", Weight: 1}}},
 	})
 	for _, p := range []engram.Partial{
-		{Cue: engram.Cue{Text: "unheard"}}, {Metadata: map[string]string{"place": "Rome"}}, {Cue: engram.Cue{Speaker: "Bo"}},
+		{Cue: engram.Cue{Text: "zeppelin"}}, {Metadata: map[string]string{"place": "Rome"}}, {Cue: engram.Cue{Speaker: "Bo"}},
 	} {
 		if c := completeIn(t, s, p); !c.Novel || len(c.Fields)+len(c.Members) > 0 {
 			t.Errorf("Complete(%+v) = %+v, want novel", p, c)
@@ -397,7 +397,7 @@ func TestCompetition(t *testing.T) {
 	if few, noneOfFew := ask(1000); few != all || none != noneOfFew {
 		t.Errorf("P depends on the limit: %v and %v, none %v and %v", all, few, none, noneOfFew)
 	}
-	answer := answerOf(t, s, engram.Cue{Text: "unheard", Compete: true})
+	answer := answerOf(t, s, engram.Cue{Text: "zeppelin", Compete: true})
 	want(t, "none of nothing", *answer.None, 1.)
 	if _, err := s.Recall(t.Context(), engram.Cue{Compete: true}); !errors.Is(err, engram.ErrInvalid) {
 		t.Errorf("Recall that competes by time = %v", err)

@@ -88,8 +88,10 @@ func (p *player) comparePast(s *engram.Space) {
 			[]any{version.Content, version.Version, m.supersededBy, m.archived, nil})
 	}
 	word := oracleWords[p.rng.IntN(len(oracleWords))]
-	p.compareRecallAsOf(s, known, engram.Cue{Text: word, Limit: 1000, AsOf: moment})
-	p.compareRecallAsOf(s, known, engram.Cue{Text: word, Limit: 1000, AsOf: moment, ValidAt: day(15)})
+	p.compareRecallAsOf(s, known, engram.Cue{Text: word, Limit: 1000, AsOf: moment, Without: []string{"spelling"}})
+	p.compareRecallAsOf(s, known, engram.Cue{
+		Text: word, Limit: 1000, AsOf: moment, ValidAt: day(15), Without: []string{"spelling"},
+	})
 }
 
 // compareRecallAsOf checks what can be recalled of a moment: what was active then, with the words of then.

@@ -34,6 +34,9 @@ type language struct {
 	turkic bool // I is the capital of a dotless i
 }
 
+// dates reports whether expressions of time are looked for: they are known in English, and in what names no language.
+func (l language) dates() bool { return l.stops || l.id == 0 }
+
 // languageNames lists the names and ISO 639 codes that languageOf knows, for Languages and for its test.
 const languageNames = "arabic danish dutch english finnish french german hungarian irish italian none norwegian " +
 	"porter portuguese romanian russian spanish swedish tamil turkish"
@@ -152,6 +155,9 @@ const longestStopWord = len("yourselves")
 
 // EnglishStopWords returns the stop list of english and porter; the slice is the caller's.
 func EnglishStopWords() []string { return slices.Clip(strings.Fields(englishStopWords)) }
+
+// IsEnglishStopWord reports whether a word in lower case is in the stop list of english and porter.
+func IsEnglishStopWord(word string) bool { return isEnglishStopWord([]byte(word)) }
 
 // isEnglishStopWord searches the text of the list: it is asked once for each distinct word of an index.
 func isEnglishStopWord(token []byte) bool {

@@ -24,6 +24,9 @@ type Prepared struct {
 	tokenizer tokenizer
 	stemmer   stemmer
 	date      []byte
+	when      when
+	dating    bool   // tokens are of the content
+	times     uint64 // what when found
 }
 
 // count is one term of the document.
@@ -60,7 +63,7 @@ func (x *Index) Prepare(d Document) *Prepared {
 // not met and for what p lacks in room, else nothing.
 func (x *Index) PrepareInto(p *Prepared, d Document) {
 	p.reset(x, x.languageFor(d.Language))
-	p.text(d.Content)
+	p.content(d)
 	if d.Speaker != "" {
 		p.text(d.Speaker)
 	}
@@ -70,6 +73,16 @@ func (x *Index) PrepareInto(p *Prepared, d Document) {
 	if !d.When.IsZero() {
 		p.takeDate(d.When)
 	}
+}
+
+// content takes the text of d and the expressions of time in it.
+func (p *Prepared) content(d Document) {
+	p.when.reset(d.When)
+	p.dating = p.language.dates()
+	p.text(d.Content)
+	p.dating = false
+	p.when.finish()
+	p.times = p.when.packed()
 }
 
 // Length is the number of tokens that count, stop words left out.
@@ -82,7 +95,7 @@ func (p *Prepared) reset(x *Index, l language) {
 		*p = Prepared{}
 	}
 	p.owner, p.language = x, l
-	p.length, p.used, p.batched = 0, 0, 0
+	p.length, p.used, p.batched, p.times = 0, 0, 0, 0
 	p.counts, p.unknowns, p.texts = p.counts[:0], p.unknowns[:0], p.texts[:0]
 	if len(p.slots) == 0 {
 		p.slots = make([]uint32, firstSlots)
@@ -116,6 +129,9 @@ func (p *Prepared) text(s string) {
 // take is the tokenizer's emit.
 func (p *Prepared) take(token []byte, k kind) {
 	x := p.owner
+	if p.dating {
+		p.when.take(token)
+	}
 	if k != word && x.ownStops && x.stopped(token, p.language) {
 		return // the vocabulary remembers stop words among words only
 	}

@@ -30,6 +30,9 @@ type QueryTerm struct {
 	// Weight multiplies the term's score: how often it occurs in the question. A term of weight 0 or less, or NaN, is
 	// left out.
 	Weight float64
+	// For is the word of the question that the term stands in for, if it is not in the question itself. Terms that
+	// stand in for one word follow each other.
+	For string
 }
 
 // Analyze makes a question of text in the index's own language. It writes nothing and needs no view.
@@ -187,11 +190,26 @@ func (x *Index) weigh(t QueryTerm, v View, n int) weight {
 	}
 	docs, holders := float64(v.Docs), float64(n)
 	idf := ln(1 + (docs-holders+.5)/(holders+.5))
-	w := weight{term: t.Weight * idf * (x.k1 + 1), fixed: x.k1 * (1 - x.b)}
+	long := v.long()
+	k1, b := between(x.k1, long), between(x.b, long)
+	w := weight{term: t.Weight * idf * (k1 + 1), fixed: k1 * (1 - b)}
 	if v.Tokens > 0 { // rows of nothing but emoji have no length
-		w.per = x.k1 * x.b / (float64(v.Tokens) / docs)
+		w.per = k1 * b / (float64(v.Tokens) / docs)
 	}
 	return w
+}
+
+// long tells, in [0,1], how long the rows of v are on average: 0 up to ShortText tokens, 1 from LongText on.
+func (v *View) long() float64 {
+	if v.Docs <= 0 {
+		return 0
+	}
+	return min(1, max(0, (float64(v.Tokens)/float64(v.Docs)-ShortText)/(LongText-ShortText)))
+}
+
+// between is the point of [ends[0],ends[1]] that lies at part of the way; exactly the ends where they are equal.
+func between(ends [2]float64, part float64) float64 {
+	return ends[0] + float64(float64(ends[1]-ends[0])*part)
 }
 
 // ln is the natural logarithm of a finite x above 0, exact to about the last bit. math.Log may give other bits on other
@@ -225,6 +243,7 @@ func (w weight) score(frequency, length uint32) float64 {
 // TermScore is what one term of a question gives to one row.
 type TermScore struct {
 	Term         string
+	For          string  // as in QueryTerm
 	Frequency    uint32  // occurrences in the row
 	DocFrequency int     // rows alive in the view that hold the term
 	Score        float64 // weight included
@@ -259,6 +278,7 @@ func (x *Index) ExplainRows(q Query, v View, rows []uint32) [][]TermScore {
 			}
 			explained[i] = append(explained[i], TermScore{
 				Term:         t.Term,
+				For:          t.For,
 				Frequency:    rest[0].frequency,
 				DocFrequency: len(hits),
 				Score:        w.score(rest[0].frequency, x.lengths.Get(rows[i])),

@@ -31,6 +31,8 @@ type vocabulary struct {
 	table   isolate.Table // values: addresses of records
 	records pages
 	terms   isolate.Column[term]
+	// signatures has for each term what signatureOf makes of it: 16 bytes a term that Expand goes through.
+	signatures isolate.Column[signature]
 
 	termCount   atomic.Uint32
 	recordCount atomic.Uint32
@@ -163,13 +165,14 @@ func (v *vocabulary) learn(u *unknown, raw, stem []byte) uint32 {
 	return id
 }
 
-// addTerm takes the id and fills the entry before the table names them: ended in between, it leaves an id that nobody
-// knows.
+// addTerm fills the entry before the count and the table name it: ended in between, it leaves an id that nobody knows,
+// or one whose list is empty.
 func (v *vocabulary) addTerm(hash uint64, text []byte, leads byte) uint32 {
 	id := v.termCount.Load()
 	entry := v.terms.Slot(id)
-	v.termCount.Store(id + 1)
 	entry.record = v.write(text, isTerm|leads, id)
+	*v.signatures.Slot(id), _ = signatureOf(text)
+	v.termCount.Store(id + 1)
 	v.table.Insert(hash, entry.record, nil)
 	return id
 }
@@ -194,7 +197,8 @@ func (v *vocabulary) full() bool { return v.records.used.Load() > maxRecords-ful
 
 func (v *vocabulary) sizeBytes() int64 {
 	const termBytes = 32
-	return v.table.SizeBytes() + v.records.sizeBytes() + columnBytes(uint64(v.termCount.Load()), termBytes)
+	return v.table.SizeBytes() + v.records.sizeBytes() + columnBytes(uint64(v.termCount.Load()), termBytes) +
+		columnBytes(uint64(v.termCount.Load()), 16)
 }
 
 // columnBytes is what an isolate.Column of n elements holds, whose chunks double from 64 to 8192 elements.

@@ -73,6 +73,8 @@ type Source interface {
 	Row(entry uint32) (row uint32, ok bool)
 	// Until is the end of validity that supersession gave a row's memory; NoTime if it is not superseded.
 	Until(row uint32) int64
+	// Symbol gives the number of a name; NoSymbol if no memory has it.
+	Symbol(name string) uint32
 	// TagSet lists the symbols of a set of tags. Nobody may write to it.
 	TagSet(set uint32) []uint32
 	// History is what is known of a row's memory besides what it says; nil if nobody said anything of it. Nobody may

@@ -43,6 +43,11 @@
 // first: where it is high, meaning says what words said, and is not counted twice. Ranks are not fused: a
 // reciprocal rank gives the best of a random channel as much as the best of a good one.
 //
+// speaker and time are what the question asks for besides its words, for memories found by words or meaning: Speaker
+// times the best if the question has the speaker's whole name, When times the best if it asks when and the memory
+// has an expression of time, Dated times the best if the memory occurred in a time that the question names, or tells of
+// one. Days are those of UTC; relative expressions in the question are relative to Now. Neither makes a hit.
+//
 // association is activation that spreads from the best by words and meaning over explicit associations and to
 // neighbours in sessions (package graph). With pi the probability that a walk ends at a memory, what it has by being
 // itself among the best left out,

@@ -33,6 +33,9 @@ func (r *run) explain(best []keyed[float64]) {
 			}
 			hit.Terms = append(hit.Terms, term)
 		}
+		if r.own(b.row) > 0 {
+			hit.Terms = r.gainTerms(b.row, hit.Terms)
+		}
 		if value := r.association(b.row); value > 0 {
 			hit.Terms = append(hit.Terms, r.associationTerm(b.row, value))
 		}
@@ -71,6 +74,9 @@ func wordParts(terms []lexical.TermScore) []Part {
 	parts := make([]Part, len(terms))
 	for i, t := range terms {
 		parts[i] = Part{Name: t.Term, Value: t.Score}
+		if t.For != "" {
+			parts[i].Name = t.For + " ~ " + t.Term
+		}
 	}
 	return parts
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/ann"
 	"github.com/orchard9/engram-go/internal/dynamics"
@@ -26,6 +27,7 @@ type memory struct {
 	id, text, speaker, session, kind string
 	tags                             []string
 	at                               int64
+	dated                            bool  // at is indexed
 	from, until, expires             int64 // 0 is none here
 	confidence                       float32
 	vector                           []float32
@@ -102,7 +104,7 @@ func (s *space) add(m memory) uint32 {
 		Tags: uint32(len(s.sets) - 1), Confidence: m.confidence, HasVector: m.vector != nil,
 	})
 	s.expiring = s.expiring || m.expires != 0
-	s.words.Add(row, s.words.Prepare(lexical.Document{Content: m.text, Speaker: m.speaker, Tags: m.tags}))
+	s.words.Add(row, s.words.Prepare(document(m)))
 	body := []byte(nil)
 	s.vectors.Add(segment.Identity{LSN: s.position}, 0, body, m.vector)
 	if m.vector != nil {
@@ -192,6 +194,13 @@ func (s *space) Until(row uint32) int64 {
 
 func (s *space) History(row uint32) *dynamics.State { return s.histories[row] }
 
+func (s *space) Symbol(name string) uint32 {
+	if v, ok := s.symbols[name]; ok {
+		return v
+	}
+	return recall.NoSymbol
+}
+
 func (s *space) TagSet(set uint32) []uint32 { return s.sets[set] }
 
 // ask is a query with defaults.
@@ -259,3 +268,12 @@ func equal(t testing.TB, what string, got, want []string) {
 }
 
 func name(i int) string { return fmt.Sprintf("m%d", i) }
+
+// document is what is indexed of m; times of memories without one are not.
+func document(m memory) lexical.Document {
+	d := lexical.Document{Content: m.text, Speaker: m.speaker, Tags: m.tags}
+	if m.dated {
+		d.When = time.Unix(0, m.at).UTC()
+	}
+	return d
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -206,6 +207,69 @@ func (s *space) ranked(q recall.Query) []uint32 {
 	return rows
 }
 
+// plain switches off all that goes beyond BM25.
+func plain(more ...string) []string {
+	return append(more, recall.StepSpelling, recall.TermSpeaker, recall.TermTime)
+}
+
+// defaults builds a space of a collection as the engine indexes it by default: with the day in its words.
+func (c *collection) defaults(t testing.TB) *space {
+	s := newSpace(t, lexical.Options{})
+	for i, turn := range c.turns {
+		s.add(memory{
+			id: position(i), text: turn.Text + " " + turn.Caption, speaker: turn.Speaker, session: turn.session,
+			at: turn.when.UnixNano(), dated: true, confidence: 1,
+		})
+	}
+	return s
+}
+
+// TestTermsEarnTheirPlace measures what each step of the ranking is worth, the others left on, over three conversations
+// and in each. Naming the speaker must gain in each; spelling and time are for questions that are rare here, and must
+// cost no more than .01.
+func TestTermsEarnTheirPlace(t *testing.T) {
+	collections := loadLocomo(t)
+	spaces := make([]*space, len(collections))
+	for i := range collections {
+		spaces[i] = collections[i].defaults(t)
+	}
+	var asSet quality
+	for k, off := range [][]string{
+		nil,
+		{recall.TermSpeaker},
+		{recall.TermTime},
+		{recall.StepSpelling},
+		{recall.TermAssociation},
+		plain(), plain(recall.TermAssociation),
+	} {
+		var all quality
+		var each []string
+		for i, c := range collections {
+			var m quality
+			for _, question := range c.questions {
+				q := ask(question.Question)
+				q.Limit, q.Without, q.Now = 100, off, c.turns[len(c.turns)-1].when.UnixNano()
+				ranked := spaces[i].ranked(q)
+				m.add(ranked, question.gold)
+				all.add(ranked, question.gold)
+			}
+			each = append(each, fmt.Sprintf("%.3f %.3f", m.mean().recall10, m.mean().ndcg10))
+		}
+		got := all.mean()
+		t.Logf("without %v: %v; R@10 and nDCG@10 of each %v", off, got, each)
+		if k == 0 {
+			asSet = got
+		}
+		gain, least := asSet.recall10-got.recall10, 0.0
+		if slices.Equal(off, []string{recall.TermSpeaker}) {
+			least = .03
+		}
+		if gain < least-.01 || asSet.ndcg10 < got.ndcg10-.01 {
+			t.Errorf("without %v: %v, as set %v", off, got, asSet)
+		}
+	}
+}
+
 // TestKnownLadder reproduces what an independent implementation of BM25 with one step of spreading measured on these
 // conversations, and holds what association is worth beyond it. Document = turn, pool = its conversation, query = the
 // question, gold = its evidence.
@@ -219,8 +283,8 @@ func TestKnownLadder(t *testing.T) {
 		weights *recall.Weights
 		want    quality
 	}{
-		{"words", []string{recall.TermAssociation}, nil, quality{.569, .649, .697, .507, .490, 383}},
-		{"words and neighbours", nil, &step, quality{.592, .678, .759, .524, .505, 383}},
+		{"words", plain(recall.TermAssociation), nil, quality{.569, .649, .697, .507, .490, 383}},
+		{"words and neighbours", plain(), &step, quality{.592, .678, .759, .524, .505, 383}},
 	} {
 		got := gauge(t, collections, rung.off, rung.weights)
 		t.Logf("%s: %v", rung.what, got)
@@ -232,8 +296,8 @@ func TestKnownLadder(t *testing.T) {
 		}
 	}
 	for i := range collections {
-		before := gauge(t, collections[i:i+1], nil, &step)
-		after := gauge(t, collections[i:i+1], nil, nil)
+		before := gauge(t, collections[i:i+1], plain(), &step)
+		after := gauge(t, collections[i:i+1], plain(), nil)
 		t.Logf("conversation %d: %v, with one step %v", i, after, before)
 		if after.recall10 < before.recall10+.02 || after.ndcg10 < before.ndcg10 {
 			t.Errorf("conversation %d: %v, want more than with one step, %v", i, after, before)

@@ -34,7 +34,10 @@ type Query struct {
 // Switches lists what Query.Without can switch off, each by its name: terms, and steps that change a term. Whatever is
 // added to the score has a name here and asks run.off for it, so that measurements of what each is worth find it.
 func Switches() []string {
-	return []string{TermWords, TermMeaning, TermAssociation, TermPriming, TermAge, TermUse, TermBelief}
+	return []string{
+		TermWords, StepSpelling, TermMeaning, TermSpeaker, TermTime, TermAssociation,
+		TermPriming, TermAge, TermUse, TermBelief,
+	}
 }
 
 // Filters say which memories take part. A memory that does not is not ranked, not counted, and activates no other.
@@ -129,10 +132,17 @@ type Term struct {
 	Detail []Part
 }
 
+// The name of a step that changes the term of words.
+const (
+	StepSpelling = "spelling" // words that no memory holds find those nearest in spelling
+)
+
 // The names of terms.
 const (
 	TermWords       = "words"       // the words of the text; details name them
 	TermMeaning     = "meaning"     // the embedding; the detail names the similarity
+	TermSpeaker     = "speaker"     // the question names who said it; the detail names the speaker
+	TermTime        = "time"        // the question asks when, or names the memory's time; details say which
 	TermAssociation = "association" // activation from other memories; details name these by id
 	TermPriming     = "priming"     // activation from what was used lately; details name these by id
 	TermAge         = "age"         // how long ago it happened; 0 with the default weights

@@ -105,6 +105,7 @@ type run struct {
 	background background
 	rejected   float64 // the largest evidence of meaning that was not enough; 0 if there was none
 	network    graph.Network
+	asked      asked
 	strongest  float64 // the largest score of a row by itself
 	walked     bool    // what was found activates others
 	primes     bool    // what was used lately primes
@@ -120,7 +121,7 @@ func (r *run) answer() (Answer, error) {
 	if err := r.populate(); err != nil {
 		return Answer{}, err
 	}
-	steps := []func() error{r.byWords, r.byMeaning, r.byAssociation, r.rank}
+	steps := []func() error{r.byWords, r.byMeaning, r.byAsked, r.byAssociation, r.rank}
 	if r.q.Text == "" && len(r.q.Embedding) == 0 {
 		steps = []func() error{r.byTime}
 	}
@@ -209,8 +210,17 @@ func (r *run) member(row uint32) bool {
 	return row < r.c.Rows && r.members[row>>6]>>(row&63)&1 != 0
 }
 
-// score is a row's score by itself: words and meaning.
-func (r *run) score(row uint32) float64 { return r.words[row] + r.byVector(row) }
+// own is what a row was found by: words and meaning.
+func (r *run) own(row uint32) float64 { return r.words[row] + r.byVector(row) }
+
+// score is a row's score by itself: what it was found by, and what the question asks for besides.
+func (r *run) score(row uint32) float64 {
+	own := r.own(row)
+	if own == 0 || r.asked.most == 0 {
+		return own
+	}
+	return own + r.gain(row)
+}
 
 // byVector is what meaning gives to a row.
 func (r *run) byVector(row uint32) float64 {
@@ -226,8 +236,12 @@ func (r *run) byWords() error {
 	if r.q.Text == "" || r.off(TermWords) {
 		return nil
 	}
+	view := r.population.view(r.c)
 	r.question = r.c.Words.Analyze(r.q.Text)
-	r.touched = r.c.Words.Score(r.question, r.population.view(r.c), r.words, r.touched)
+	if !r.off(StepSpelling) {
+		r.question = r.c.Words.Expand(r.question, view)
+	}
+	r.touched = r.c.Words.Score(r.question, view, r.words, r.touched)
 	if r.whole {
 		return nil
 	}
@@ -369,23 +383,24 @@ func (r *run) choose(row uint32) {
 // A row that was not walked to has at most 1+2*lambda times the largest of its own score and its two neighbours'. The
 // Limit-th best score by itself is a lower bound of the Limit-th best in the end. So rows with less than that bound /
 // (1+2*lambda) matter only if they were walked to or beside a neighbour with more: the choice is exact, and as small as
-// it can be made without looking at neighbours. What history does to a score is at most Sway times of it
+// it can be made without looking at neighbours.  What history does to a score is at most Sway times of it
 // either way: where there is any, the bound is lowered by as much.
 func (r *run) candidates() {
 	r.marks = zeros(r.marks, int(r.c.Rows)/64+1)
 	bound := 0.0
 	if len(r.rows) > r.q.Limit {
-		bound = largest(r.rows, r.q.Limit, r.score)
+		bound = largest(r.rows, r.q.Limit, r.own)
+	}
+	if r.sways {
+		bound *= (1 - r.weights.Sway) / (1 + r.weights.Sway)
 	}
 	steps := r.steps()
 	if steps {
-		bound = bound / (1 + 2*r.weights.Lambda) * (1 - 1e-9) // rounding must not cost a row
+		bound /= 1 + 2*r.weights.Lambda
 	}
-	if r.sways {
-		bound *= (1 - r.weights.Sway) / (1 + r.weights.Sway) * (1 - 1e-9)
-	}
+	bound *= 1 - 1e-9 // rounding must not cost a row
 	for _, row := range r.rows {
-		if r.score(row) < bound {
+		if r.own(row)+r.asked.most < bound || r.score(row) < bound {
 			continue
 		}
 		r.choose(row)
@@ -403,7 +418,9 @@ func (r *run) candidates() {
 }
 
 // relevance is a row's score by what was asked and by what other memories give it.
-func (r *run) relevance(row uint32) float64 { return r.score(row) + r.association(row) + r.primed(row) }
+func (r *run) relevance(row uint32) float64 {
+	return r.score(row) + r.association(row) + r.primed(row)
+}
 
 // rank makes the hits from what was scored.
 func (r *run) rank() error {

@@ -1,0 +1,94 @@
+package recall_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/lexical"
+	"github.com/orchard9/engram-go/internal/recall"
+)
+
+// asking is a space of the same words said by different people at different times.
+func asking(t *testing.T) *space {
+	at := func(date string) int64 {
+		when, err := time.Parse(time.DateOnly, date)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when.UnixNano()
+	}
+	s := newSpace(t, lexical.Options{})
+	s.add(memory{id: "a", text: "the pottery class was fun", speaker: "Ada Smith", at: at("2023-05-08"), dated: true})
+	s.add(memory{id: "b", text: "the pottery class was fun", speaker: "Will", at: at("2022-02-01"), dated: true})
+	s.add(memory{id: "c", text: "the pottery class was yesterday", speaker: "Bo", at: at("2021-07-10"), dated: true})
+	s.add(memory{id: "d", text: "gulls over the water", speaker: "Ada Smith", at: at("2023-05-08")})
+	return s
+}
+
+// TestQuestionsNameSpeakersAndTimes: what a question asks for besides its words puts a memory first, and each switch
+// takes that back. It makes no hit of a memory that neither words nor meaning found.
+func TestQuestionsNameSpeakersAndTimes(t *testing.T) {
+	s := asking(t)
+	now := time.Date(2023, 5, 9, 12, 0, 0, 0, time.UTC).UnixNano()
+	for _, c := range []struct{ text, first, term string }{
+		{"pottery with Ada Smith?", "a", recall.TermSpeaker},
+		{"POTTERY WITH ADA SMITH", "a", recall.TermSpeaker},
+		{"Which pottery class did Will take?", "b", recall.TermSpeaker},
+		{"pottery class in 2022", "b", recall.TermTime},
+		{"pottery class yesterday evening", "c", recall.TermWords},
+		{"pottery class on 9 July 2021", "c", recall.TermTime}, // the day before the memory's own
+		{"When was the pottery class?", "c", recall.TermTime},
+		{"pottery class this week", "a", recall.TermTime},
+	} {
+		q := ask(c.text)
+		q.Now, q.Explain = now, true
+		answer := s.recall(q)
+		if got := s.idsOf(answer); len(got) < 3 || got[0] != c.first {
+			t.Errorf("%q finds %v, want %s of three or more first", c.text, got, c.first)
+			continue
+		}
+		if !hasTerm(answer.Hits[0], c.term) {
+			t.Errorf("%q: terms are %+v, want %s", c.text, answer.Hits[0].Terms, c.term)
+		}
+		if c.term == recall.TermWords {
+			continue
+		}
+		q.Without = []string{c.term}
+		for _, h := range s.recall(q).Hits {
+			if hasTerm(h, c.term) {
+				t.Errorf("%q without %s: %+v", c.text, c.term, h.Terms)
+			}
+		}
+	}
+	q := ask("will the pottery class go on?") // the verb
+	q.Now = now
+	for _, h := range s.recall(q).Hits {
+		if hasTerm(h, recall.TermSpeaker) {
+			t.Errorf("a verb names a speaker: %+v", h.Terms)
+		}
+	}
+}
+
+func hasTerm(h recall.Hit, name string) bool {
+	for _, term := range h.Terms {
+		if term.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// TestMisspeltQuestions: a word that no memory holds finds its neighbours, and the answer says so.
+func TestMisspeltQuestions(t *testing.T) {
+	s := asking(t)
+	q := ask("potery")
+	q.Explain = true
+	answer := s.recall(q)
+	if len(answer.Hits) != 3 || answer.Hits[0].Terms[0].Detail[0].Name != "poteri ~ potteri" {
+		t.Errorf("hits are %+v, want three by poteri ~ potteri", answer.Hits)
+	}
+	q.Without = []string{recall.StepSpelling}
+	if got := s.recall(q); len(got.Hits) != 0 {
+		t.Errorf("without spelling: %+v, want none", got.Hits)
+	}
+}
