@@ -43,11 +43,12 @@ func TestPriming(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
 	text := func(words int) string {
-		out := "harbour"
+		var out strings.Builder
+		out.WriteString("harbour")
 		for i := range words {
-			out += fmt.Sprintf(" w%dx%d", words, i)
+			out.WriteString(fmt.Sprintf(" w%dx%d", words, i))
 		}
-		return out
+		return out.String()
 	}
 	for i := range 40 { // the longer, the lower they score: each a little
 		remember(t, s, engram.Draft{ID: fmt.Sprintf("c%02d", i), Content: text(4 + i)})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
@@ -189,9 +190,7 @@ func tree(t *testing.T, fs *vfs.Mem, dir string) map[string]string {
 			t.Fatal(err)
 		}
 		if info.Dir {
-			for k, v := range tree(t, fs, path) {
-				out[k] = v
-			}
+			maps.Copy(out, tree(t, fs, path))
 			continue
 		}
 		b, err := fs.Bytes(path)

@@ -261,7 +261,7 @@ func TestDocumentation(t *testing.T) {
 	}
 	_, err = query.Parse("RECALL WHERE no_such_field_at_all = 1")
 	_, names, _ := strings.Cut(err.Error(), "there are ")
-	for _, name := range strings.Split(names, ", ") {
+	for name := range strings.SplitSeq(names, ", ") {
 		if !strings.Contains(page, "`"+name+"`") {
 			t.Errorf("docs/query.md says nothing of the field %s", name)
 		}

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	engram "github.com/orchard9/engram-go"
 )
@@ -11,9 +12,9 @@ import (
 const unreachable = "no evidence"
 
 func beliefs(p *published) []experiment {
-	want := ""
+	var want strings.Builder
 	for _, c := range p.model.Belief {
-		want += fmt.Sprintf("%s %.6f; ", c.ID, c.P)
+		want.WriteString(fmt.Sprintf("%s %.6f; ", c.ID, c.P))
 	}
 	return []experiment{{
 		row: Row{
@@ -21,7 +22,7 @@ func beliefs(p *published) []experiment {
 			Source: "calculated from the equations", Published: "none: a rule of the model",
 			NotClaimed: "\"" + unreachable + "\": a memory's writer is always a source; internal/dynamics is tested on it",
 		},
-		reference: func(*bench) (string, error) { return want, nil },
+		reference: func(*bench) (string, error) { return want.String(), nil },
 		run:       func(b *bench) (finding, error) { return believe(b, engineBelief) },
 		off:       "dependence, gamma = 1: log-odds are added up (the engine has no switch)",
 		ablated:   func(b *bench) (finding, error) { return believe(b, addedUp) },

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	engram "github.com/orchard9/engram-go"
 )
@@ -24,14 +25,14 @@ func forgetting(p *published) []experiment {
 }
 
 func numbers(format string, xs []float64) string {
-	text := ""
+	var text strings.Builder
 	for i, x := range xs {
 		if i > 0 {
-			text += " "
+			text.WriteString(" ")
 		}
-		text += fmt.Sprintf(format, x)
+		text.WriteString(fmt.Sprintf(format, x))
 	}
-	return text
+	return text.String()
 }
 
 // curveFit compares a way of fitting with the bounds of F1: fit gives the squared errors for one series.

@@ -63,11 +63,12 @@ func primed(b *bench, without ...string) (finding, error) {
 
 // harbour is a text of its own with the word asked for and some more.
 func harbour(words int) string {
-	text := "harbour"
+	var text strings.Builder
+	text.WriteString("harbour")
 	for i := range words {
-		text += fmt.Sprintf(" w%dx%d", words, i)
+		text.WriteString(fmt.Sprintf(" w%dx%d", words, i))
 	}
-	return text
+	return text.String()
 }
 
 // ahead counts the rivals ahead of the target.

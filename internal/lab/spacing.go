@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	engram "github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/internal/dynamics"
@@ -222,11 +223,11 @@ func modelGaps(b *bench) (finding, error) {
 }
 
 func scheduleReference(b *bench) (string, error) {
-	text := ""
+	var text strings.Builder
 	for _, c := range b.published.model.Schedules {
-		text += fmt.Sprintf("%s: S %.3f, R30 %.4f; ", c.ID, c.S, c.R30)
+		text.WriteString(fmt.Sprintf("%s: S %.3f, R30 %.4f; ", c.ID, c.S, c.R30))
 	}
-	return text, nil
+	return text.String(), nil
 }
 
 // checkSchedules compares stability and retrievability 30 days later, as play gives them, with the reference.

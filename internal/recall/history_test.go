@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/orchard9/engram-go/internal/dynamics"
@@ -52,12 +53,12 @@ func swayed(t *testing.T, rng *rand.Rand, n int) *space {
 	s.histories = map[uint32]*dynamics.State{}
 	m := dynamics.New(dynamics.DefaultWeights())
 	for i := range n {
-		text := ""
+		var text strings.Builder
 		for range 1 + rng.IntN(6) {
-			text += fmt.Sprintf("word%d ", rng.IntN(12))
+			text.WriteString(fmt.Sprintf("word%d ", rng.IntN(12)))
 		}
 		row := s.add(memory{
-			id: position(i), text: text, session: fmt.Sprint("s", rng.IntN(4)), at: rng.Int64N(300) * day, confidence: 1,
+			id: position(i), text: text.String(), session: fmt.Sprint("s", rng.IntN(4)), at: rng.Int64N(300) * day, confidence: 1,
 		})
 		if rng.IntN(2) == 0 {
 			continue

@@ -47,7 +47,7 @@ func TestResources(t *testing.T) {
 				"engram://default/recent?limit=5", "other://default/recent", "engram://default/all",
 			} {
 				_, err := session.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri})
-				if wire, ok := errors.AsType[*jsonrpc.Error](err); !ok || wire.Code != mcp.CodeResourceNotFound {
+				if wire, ok := errors.AsType[*jsonrpc.Error](err); !ok || wire.Code != jsonrpc.CodeInvalidParams {
 					t.Errorf("read %s = %v, want not found", uri, err)
 				}
 			}
