@@ -291,7 +291,7 @@ func (c *completer) askVectors(q recall.Query) error {
 			return fmt.Errorf("read member: %w", err)
 		}
 	}
-	update, err := complete.Complete(q.Embedding, patterns, complete.Beta)
+	update, err := complete.Complete(q.Embedding, patterns, c.s.db.o.sharpness())
 	if err != nil {
 		return err
 	}

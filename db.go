@@ -117,7 +117,7 @@ func (o Options) Open(dir string) (*DB, error) {
 	}
 	db := &DB{
 		o: o, dir: abs, lock: lock, open: map[string]*handle{}, stop: make(chan struct{}),
-		ids: newIDSource(o.Clock, o.Rand), feed: newFeed(o.Clock), models: newModels(),
+		ids: newIDSource(o.Clock, o.Rand), feed: newFeed(o.Clock), models: newModels(o.modelWithout()),
 	}
 	h, err := db.acquire(DefaultSpace, true)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 // models holds the weights of forgetting of each open space. Looking takes no lock.
 type models struct {
 	usual  *dynamics.Model
+	off    []dynamics.Mechanism // what every model is without
 	mu     sync.Mutex // held to replace
 	fitted atomic.Pointer[map[string]fitted]
 }
@@ -32,8 +33,8 @@ type fitted struct {
 	weights dynamics.Weights
 }
 
-func newModels() *models {
-	m := &models{usual: dynamics.New(dynamics.DefaultWeights())}
+func newModels(off []dynamics.Mechanism) *models {
+	m := &models{usual: dynamics.New(dynamics.DefaultWeights()).Without(off...), off: off}
 	m.fitted.Store(&map[string]fitted{})
 	return m
 }
@@ -47,7 +48,7 @@ func (m *models) set(space string, f *modelFile) {
 		delete(next, space)
 	} else {
 		w := dynamics.Weights(f.Weights)
-		next[space] = fitted{dynamics.New(w), w}
+		next[space] = fitted{dynamics.New(w).Without(m.off...), w}
 	}
 	m.fitted.Store(&next)
 }

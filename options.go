@@ -61,6 +61,10 @@ type Options struct {
 	// Compaction says when spaces are compacted in the background; by default they are.
 	Compaction BackgroundCompaction
 
+	// Without switches mechanisms off, for measuring what each is worth: names of [Mechanisms]. What is stored meanwhile
+	// stays as it came out. The terms of a score are switched off in a [Cue].
+	Without []string
+
 	// fs is where everything is stored; nil is the operating system. For the tests of this package.
 	fs vfs.FS
 }
@@ -169,6 +173,9 @@ func (o Options) validate() error {
 		}
 	case o.HotBytes < 4096:
 		return &InvalidError{Field: "Options.HotBytes", Value: fmt.Sprint(o.HotBytes), Allowed: "use 4096 or more"}
+	}
+	if err := o.validateWithout(); err != nil {
+		return err
 	}
 	if err := o.Consolidation.validate(); err != nil {
 		return err

@@ -179,7 +179,7 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 	}
 	q = recall.Query{
 		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
-		Explain: cue.Explain, Without: cue.Without, Model: look.model,
+		Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model,
 	}
 	if cue.AsOf.IsZero() {
 		q.Ring = ring(v, now)

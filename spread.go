@@ -176,6 +176,7 @@ func (s *Space) spreading(v *store.View, r *SpreadRequest, now time.Time) (out r
 	}
 	out = recall.Spreading{
 		Session: true, Filters: q.Filters, Now: now.UnixNano(), Limit: cmp.Or(r.Limit, DefaultLimit),
+		Without: s.db.o.switchedOff(nil),
 	}
 	if len(r.Types) > 0 {
 		out.Session = slices.Contains(r.Types, SessionType)

@@ -42,12 +42,15 @@ func (s *State) Strength() Strength {
 // failed review is followed by relearning, moves it; here that would lift what was of no use above what nobody looked
 // at).
 func (m *Model) Use(s State, g Grade, now int64) State {
+	if g == Hard && m.off.retelling {
+		g = Good
+	}
 	s.set(m.Step(s.Strength(), g, Days(s.LastUse, now)))
 	if g == Again {
 		return s
 	}
 	s.LastUse = max(s.LastUse, now)
-	if g >= Good {
+	if g >= Good && !m.off.lability {
 		s.LabileTill = s.LastUse + int64(LabileFor)
 	}
 	return s

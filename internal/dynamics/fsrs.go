@@ -57,6 +57,9 @@ const (
 	MaxDifficulty = 10
 )
 
+// atStability is the retrievability after as many days as a memory is stable: what stability means.
+const atStability = .9
+
 // SameDay is the time in days below which a further use is massed, not spaced. On a public log of 12,580 reviews any
 // value from .1 to .5 predicts best, and 1 worse (log loss .432 against .442).
 const SameDay = .5
@@ -78,11 +81,12 @@ type Model struct {
 	w         Weights
 	factor    float64 // F: makes R(S,S) = .9
 	wholeDays bool
+	off       off
 }
 
 // New makes a model of weights.
 func New(w Weights) *Model {
-	return &Model{w: w, factor: math.Pow(.9, -1/w[20]) - 1}
+	return &Model{w: w, factor: math.Pow(atStability, -1/w[20]) - 1}
 }
 
 // WholeDays is m with time counted in whole days, anything less being the same day, as flash-card programs
@@ -100,11 +104,17 @@ func (m *Model) Factor() float64 { return m.factor }
 // Retrievability is R = (1 + F*days/S)^-w20, the probability in [0,1] that a memory of that stability is still usable
 // that many days after it was last used.
 func (m *Model) Retrievability(days, stability float64) float64 {
+	if m.off.powerCurve {
+		return math.Pow(atStability, max(0, days)/stability)
+	}
 	return math.Pow(1+m.factor*max(0, days)/stability, -m.w[20])
 }
 
 // Interval is the inverse of Retrievability: the days until it has fallen to r, in (0,1].
 func (m *Model) Interval(r, stability float64) float64 {
+	if m.off.powerCurve {
+		return stability * math.Log(r) / math.Log(atStability)
+	}
 	return stability / m.factor * (math.Pow(r, -1/m.w[20]) - 1)
 }
 
@@ -118,7 +128,7 @@ func (m *Model) initialDifficulty(g Grade) float64 { return m.w[4] - math.Exp(m.
 // Step is the strength after a grade, so many days after the last.
 func (m *Model) Step(s Strength, g Grade, days float64) Strength {
 	days = max(0, days)
-	massed := days < SameDay
+	massed := days < SameDay && !m.off.sameDay
 	if m.wholeDays {
 		days = math.Floor(days)
 		massed = days == 0

@@ -6,8 +6,11 @@ import "math"
 const Decay = .5
 
 // BaseLevel is -d*ln(1 + F*days/S): the logarithm of the odds that a memory is needed, that many days after it was
-// last used, relative to right after its use. It is 0 or less, and -.693 at 3.06 S.
+// last used, relative to right after its use. It is 0 or less, and -.693 at 3.06 S. It is d/w20 times ln R.
 func (m *Model) BaseLevel(days, stability float64) float64 {
+	if m.off.powerCurve {
+		return Decay / m.w[20] * math.Log(atStability) * max(0, days) / stability
+	}
 	return -Decay * math.Log1p(m.factor*max(0, days)/stability)
 }
 

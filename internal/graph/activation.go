@@ -15,6 +15,8 @@ const (
 	fullWeight = 1 << 24
 	// chainDegree is what a memory's place in a session counts for where its associations are counted.
 	chainDegree = 2
+	// evenDegree is what stands for the number of associations of every memory that has no more, for Walk.Even: chosen.
+	evenDegree = 16
 )
 
 // Walk are the numbers of one spreading.
@@ -25,6 +27,9 @@ type Walk struct {
 	Epsilon float64
 	// MaxEdges, at least 1, is the number of associations gone through beyond which spreading stops where it is.
 	MaxEdges int
+	// Even leaves out that what a memory passes on is divided among its associations: each gets the share that one of
+	// evenDegree of weight 1 gets, and what is not passed on stays. It is for measuring what the division is worth.
+	Even bool
 	// Trace keeps who gave what to whom, for Givers and Path: 24 bytes for each association gone through.
 	Trace bool
 }
@@ -287,10 +292,13 @@ func (a *Activation) push(i uint32) {
 	}
 	high, low := bits.Mul64(held, a.alpha)
 	ended := high<<32 | low>>32
-	rest, given := held-ended, uint64(0)
+	rest, given, degree := held-ended, uint64(0), node.degree
+	if a.walk.Even {
+		degree = max(degree, evenDegree*fullWeight)
+	}
 	for _, e := range a.edges[node.from : node.from+node.n] {
 		high, low := bits.Mul64(rest, uint64(e.weight))
-		share, _ := bits.Div64(high, low, node.degree)
+		share, _ := bits.Div64(high, low, degree)
 		if share == 0 {
 			continue
 		}

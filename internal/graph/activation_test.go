@@ -472,3 +472,34 @@ func fanWithoutDivision(t *testing.T) float64 {
 	r, _, _ := fit(x, y)
 	return r
 }
+
+// TestEven: with Walk.Even a memory gives each of its neighbours the same however many it has, and no mass is lost.
+func TestEven(t *testing.T) {
+	give := func(fan int, even bool) (each, all float64) {
+		w := &web{n: fan + 1}
+		for i := range fan {
+			w.arcs = append(w.arcs, arc{0, uint32(i + 1), 1})
+		}
+		walk := graph.DefaultWalk()
+		walk.Even = even
+		var a graph.Activation
+		a.Spread(w.network(), []graph.Seed{keep(0, 1)}, walk)
+		for i := range fan + 1 {
+			all += a.Mass(uint32(i))
+		}
+		if all += a.Residual(); !near(all, 1, 1e-12) {
+			t.Errorf("fan %d, even %v: masses add up to %v", fan, even, all)
+		}
+		return a.Mass(1), all
+	}
+	for fan := 2; fan <= 8; fan *= 2 {
+		few, _ := give(fan/2, false)
+		many, _ := give(fan, false)
+		evenFew, _ := give(fan/2, true)
+		evenMany, _ := give(fan, true)
+		if !(many < .6*few) || !(evenMany >= evenFew) {
+			t.Errorf("%d against %d associations: each gets %v against %v, with Even %v against %v", fan, fan/2, many, few,
+				evenMany, evenFew)
+		}
+	}
+}

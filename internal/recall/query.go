@@ -35,7 +35,7 @@ type Query struct {
 // added to the score has a name here and asks run.off for it, so that measurements of what each is worth find it.
 func Switches() []string {
 	return []string{
-		TermWords, StepSpelling, TermMeaning, TermSpeaker, TermTime, TermAssociation,
+		TermWords, StepSpelling, TermMeaning, TermSpeaker, TermTime, TermAssociation, StepFan,
 		TermPriming, TermAge, TermUse, TermBelief,
 	}
 }
@@ -132,8 +132,9 @@ type Term struct {
 	Detail []Part
 }
 
-// The name of a step that changes the term of words.
+// The names of steps that change a term, and are none.
 const (
+	StepFan      = "fan"      // what a memory passes on is divided among its associations
 	StepSpelling = "spelling" // words that no memory holds find those nearest in spelling
 )
 

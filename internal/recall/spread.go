@@ -24,6 +24,8 @@ type Spreading struct {
 	Filters Filters
 	Now     int64 // as in Query
 	Limit   int   // memories wanted: 1 to MaxLimit
+	// Without switches off StepFan, or, with TermAssociation, that activation leaves the memories where it starts.
+	Without []string
 }
 
 // Spread is what some memories bring to mind.
@@ -65,7 +67,7 @@ const (
 //
 // It returns an error that names the field for a limit out of range, and the context's error.
 func (e *Engine) Spread(ctx context.Context, c *Corpus, s Spreading) (out Spread, err error) {
-	q := Query{Limit: s.Limit, Filters: s.Filters, Now: s.Now}
+	q := Query{Limit: s.Limit, Filters: s.Filters, Now: s.Now, Without: s.Without}
 	if err := q.check(); err != nil {
 		return Spread{}, err
 	}
@@ -94,7 +96,10 @@ func (r *run) spread(s *Spreading) (Spread, error) {
 		seeds = append(seeds, graph.Seed{Row: row, Mass: 1 / float64(len(s.From))})
 	}
 	walk := graph.DefaultWalk()
-	walk.Trace = true
+	walk.Trace, walk.Even = true, r.off(StepFan)
+	if r.off(TermAssociation) {
+		walk.Alpha = 1
+	}
 	a := &r.walks.found
 	a.Spread(&n, seeds, walk)
 	out.Residual = a.Residual()

@@ -40,7 +40,7 @@ func (r *run) walk() {
 	n := r.network
 	n.Session = SessionWeight
 	w := graph.DefaultWalk()
-	w.Trace = r.q.Explain
+	w.Trace, w.Even = r.q.Explain, r.off(StepFan)
 	if r.weights.Association > 0 && !r.off(TermAssociation) {
 		r.walks.found.Spread(&n, r.foundSeeds(), w)
 		r.walked = true
