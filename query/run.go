@@ -119,7 +119,7 @@ func (q Query) spreading() engram.SpreadRequest {
 	return engram.SpreadRequest{
 		IDs: q.IDs, Types: q.Types, Limit: q.Limit, ValidAt: q.Valid, Kinds: cue.Kinds, Tags: cue.Tags,
 		TagsAny: cue.TagsAny, TagsNone: cue.TagsNone, Speaker: cue.Speaker, Session: cue.Session, From: cue.From, To: cue.To,
-		MinConfidence: cue.MinConfidence, Where: where(rest),
+		Where: where(rest),
 	}
 }
 
@@ -207,8 +207,8 @@ func giveTags(cue *engram.Cue, t Test) bool {
 	return true
 }
 
-// giveRange gives the bounds of times and of confidence. The engine's filter of confidence has 32 bits: it only spares
-// reading, and t decides.
+// giveRange gives the bounds of times. The engine's filter of confidence is not used: it goes by what is believed, the
+// field is what the answer shows.
 func giveRange(cue *engram.Cue, t Test) bool {
 	switch v := t.Values; {
 	case t.Field == "occurred_at" && t.Op == AtLeast && cue.From.IsZero() &&
@@ -219,8 +219,6 @@ func giveRange(cue *engram.Cue, t Test) bool {
 		(cue.From.IsZero() || cue.From.Before(v[0].Time)):
 		cue.To = v[0].Time
 		return true
-	case t.Field == "confidence" && t.Op == AtLeast && v[0].Number >= 0 && v[0].Number <= 1:
-		cue.MinConfidence = max(cue.MinConfidence, v[0].Number)
 	}
 	return false
 }

@@ -152,6 +152,16 @@ func TestFiltersOfTheEngineChangeNothing(t *testing.T) {
 		}
 		remember(t, s, d)
 	}
+	// Belief in half of them is other than what their writers said.
+	for i, h := range run(t, s, `RECALL LIMIT 1000`).Answer.Hits {
+		if i%2 == 0 {
+			continue
+		}
+		f := engram.Feedback{IDs: []string{h.ID}, Signal: pick(m, engram.Wrong, engram.Confirmed), Source: pick(m, "Ada", "Bo")}
+		if _, err := s.Feedback(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
 	some := 0
 	for seed := range uint64(300) {
 		m := maker{rand.New(rand.NewPCG(seed, 6))}
