@@ -23,7 +23,7 @@ import (
 type models struct {
 	usual  *dynamics.Model
 	off    []dynamics.Mechanism // what every model is without
-	mu     sync.Mutex // held to replace
+	mu     sync.Mutex           // held to replace
 	fitted atomic.Pointer[map[string]fitted]
 }
 
