@@ -1,11 +1,14 @@
 package lexical
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/orchard9/engram-go/internal/isolate"
 )
 
 // TestShortCutAgreesWithLibrary compares the ASCII short cut and its cuts around other runes with the long way over
@@ -175,5 +178,49 @@ func TestLn(t *testing.T) {
 		if got := math.Float64bits(ln(x)); got != want {
 			t.Errorf("ln(%v) has the bits %#x, want %#x", x, got, want)
 		}
+	}
+}
+
+// TestMergeInterrupted ends merges of the tail at random places, again and again, and compares every list with what was
+// added, as a reader gathers it, at every moment.
+func TestMergeInterrupted(t *testing.T) {
+	const seed = 11
+	r := rand.New(rand.NewPCG(seed, seed))
+	x, err := New(Options{Language: "none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]hit{}
+	var ends isolate.Stamps
+	merges := 0
+	for row := range uint32(3000) {
+		words := map[string]uint32{}
+		text := ""
+		for range r.IntN(20) + r.IntN(400)*(r.IntN(100)/99) {
+			word := fmt.Sprint("w", int(r.ExpFloat64()*40))
+			words[word]++
+			text += word + " "
+		}
+		if old := x.tail.Load(); old != nil && r.IntN(3) == 0 { // an Add ended in its merge
+			x.sorter.sort(old)
+			for from := 0; from < len(x.sorter.order) && r.IntN(4) > 0; {
+				from = x.mergeBatch(old, from)
+				merges++
+			}
+		}
+		x.Add(row, x.Prepare(Document{Content: text}))
+		ends.Set(row, isolate.Never)
+		for word, n := range words {
+			want[word] = append(want[word], hit{row, n})
+		}
+		v := View{Rows: row + 1, At: 1, Ends: &ends, Docs: int(row) + 1}
+		for word := range words {
+			if got := x.alive(QueryTerm{Term: word, Weight: 1}, v, nil); !slices.Equal(got, want[word]) {
+				t.Fatalf("seed %d, row %d: %s is in %v, want %v", seed, row, word, got, want[word])
+			}
+		}
+	}
+	if len(want) < 100 || merges < 1000 {
+		t.Fatalf("%d words and %d batches of interrupted merges: too few to show anything", len(want), merges)
 	}
 }

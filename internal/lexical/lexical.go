@@ -45,6 +45,8 @@
 //   - What is published of a list is one word: its size in bytes and its last row. It is stored after everything it
 //     covers, so an Add that a panic interrupts anywhere leaves every list whole; what it did publish are postings of
 //     a row that no view holds alive.
+//   - The newest rows are in a tail and not yet in the lists; readers take each row from one of the two, which the tail
+//     they see decides. Bringing the tail into the lists can be interrupted anywhere, and is done again.
 //   - The index holds no deletions: whether a row is alive is for the view to say.
 //   - Term ids, the seed of the hash table and the order of adding show in no result.
 //
@@ -69,7 +71,6 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -129,6 +130,8 @@ type Index struct {
 
 	words     vocabulary
 	postings  pages
+	tail      atomic.Pointer[tail] // the newest rows, not in postings yet
+	sorter    sorter               // the writer's
 	lengths   isolate.Column[uint32]
 	times     isolate.Column[uint64] // spans of a row's expressions of time, packed; 0 for none
 	addedSize atomic.Int64           // postings added
@@ -221,32 +224,8 @@ func (x *Index) Add(row uint32, p *Prepared) {
 	if p.times != 0 {
 		x.times.Set(row, p.times)
 	}
-	for batch := range slices.Chunk(p.counts, appendBatch) {
-		x.appendAll(row, batch)
-		isolate.Point("lexical/postings")
-	}
+	x.put(row, p.counts)
 	x.addedSize.Add(int64(len(p.counts)))
-}
-
-// appendBatch is how many lists are looked up before they are written to. Measured with BenchmarkPrepareAndAdd.
-const appendBatch = 16
-
-// appendAll appends a posting of row to the lists of up to appendBatch terms. Each loop asks for memory that the next
-// one needs, and waits for none of it in between.
-func (x *Index) appendAll(row uint32, batch []count) {
-	var lists [appendBatch]*postings
-	var states [appendBatch]uint64
-	var spots [appendBatch]spot
-	for i, c := range batch {
-		lists[i] = &x.words.term(c.id).list
-		states[i] = lists[i].state.Load()
-	}
-	for i := range batch {
-		spots[i] = x.postings.spot(lists[i], states[i])
-	}
-	for i, c := range batch {
-		x.postings.put(&spots[i], row, c.frequency)
-	}
 }
 
 // Length tells how many tokens row has, stop words not counted; 0 for a row that was never added.
@@ -280,7 +259,8 @@ func (x *Index) Stats() Stats {
 // SizeBytes is the memory held by the index: postings, vocabulary and lengths, with the room they have reserved.
 func (x *Index) SizeBytes() int64 {
 	const fixed = 512 // the Index itself, and directories
-	return fixed + x.words.sizeBytes() + x.postings.sizeBytes() + columnBytes(x.next.Load(), 4+8)
+	return fixed + x.words.sizeBytes() + x.postings.sizeBytes() + columnBytes(x.next.Load(), 4+8) +
+		x.tail.Load().sizeBytes() + x.sorter.sizeBytes()
 }
 
 // Full reports whether the index has used nearly all of what its 32-bit references can name: 16 GiB of postings or

@@ -63,24 +63,26 @@ func spelled(term string) bool {
 
 // held reports whether a row alive in v holds term.
 func (x *Index) held(term string, v View) bool {
-	entry, found := x.words.findTerm([]byte(term))
-	return found && x.heldBy(entry, v)
+	id, found := x.words.findTerm([]byte(term))
+	return found && x.heldBy(id, v)
 }
 
-func (x *Index) heldBy(entry *term, v View) bool {
+func (x *Index) heldBy(id uint32, v View) bool {
 	if v.Docs <= 0 {
 		return false
 	}
-	c := x.postings.read(&entry.list)
-	for {
+	newest := x.tail.Load()
+	c := x.postings.read(&x.words.term(id).list)
+	for limit := min(v.Rows, newest.listed()); ; {
 		row, _, ok := c.next()
-		if !ok || row >= v.Rows {
-			return false
+		if !ok || row >= limit {
+			break
 		}
 		if v.Ends.Alive(row, v.At) {
 			return true
 		}
 	}
+	return slices.ContainsFunc(newest.hits(id, v.Rows, nil), func(h hit) bool { return v.Ends.Alive(h.row, v.At) })
 }
 
 // neighbour is a term near a word.
@@ -116,7 +118,7 @@ func (x *Index) nearest(word []byte, v View) []neighbour {
 	})
 	kept := near[:0]
 	for _, n := range near {
-		if x.heldBy(x.words.term(n.id), v) {
+		if x.heldBy(n.id, v) {
 			if kept = append(kept, n); len(kept) == nearestTerms {
 				break
 			}

@@ -94,8 +94,8 @@ func (p *pages) spot(list *postings, state uint64) spot {
 	return s
 }
 
-// put adds a posting; row must be above the list's last. It publishes with its last but one statement. The tail is
-// noted after that, so whoever ended in between left it one block behind, which its lowest bit tells; noting the right
+// put adds a posting; row must be above the list's last. s is then where the next one goes. The last but one statement
+// publishes. The tail is noted after that, so whoever ended in between left it one block behind, which its lowest bit tells; noting the right
 // one before anything else keeps it from falling further back.
 func (p *pages) put(s *spot, row, frequency uint32) {
 	s.list.tail = s.tail
@@ -115,7 +115,10 @@ func (p *pages) put(s *spot, row, frequency uint32) {
 	for i := range into { // seldom more than 3 bytes: a call of memmove costs more
 		into[i] = posting[i]
 	}
-	s.list.state.Store(uint64(row)<<32 | uint64(s.size+len(posting)))
+	s.taken += len(posting)
+	s.size += len(posting)
+	s.last = int64(row)
+	s.list.state.Store(uint64(row)<<32 | uint64(s.size))
 	s.list.tail = s.tail
 }
 

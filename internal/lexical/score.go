@@ -150,19 +150,21 @@ func (x *Index) alive(t QueryTerm, v View, hits []hit) []hit {
 	if !(t.Weight > 0) || v.Docs <= 0 {
 		return hits
 	}
-	entry, found := x.words.findTerm([]byte(t.Term))
+	id, found := x.words.findTerm([]byte(t.Term))
 	if !found {
 		return hits
 	}
-	c := x.postings.read(&entry.list)
 	first := len(hits)
-	for {
+	newest := x.tail.Load() // before the list is looked at: what the tail lacks is there then
+	c := x.postings.read(&x.words.term(id).list)
+	for limit := min(v.Rows, newest.listed()); ; {
 		row, frequency, ok := c.next()
-		if !ok || row >= v.Rows {
+		if !ok || row >= limit {
 			break
 		}
 		hits = append(hits, hit{row, frequency})
 	}
+	hits = newest.hits(id, v.Rows, hits)
 	if v.Docs == int(v.Rows) {
 		return hits // no row has ended or is void
 	}

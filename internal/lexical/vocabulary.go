@@ -126,12 +126,8 @@ func (v *vocabulary) findAll(batch []sighting, language uint8) {
 }
 
 // findTerm finds a term by its own text. Any goroutine may call it.
-func (v *vocabulary) findTerm(text []byte) (*term, bool) {
-	id, found := v.find(v.hash(text), text, exact, 0)
-	if !found {
-		return nil, false
-	}
-	return v.term(id), true
+func (v *vocabulary) findTerm(text []byte) (id uint32, found bool) {
+	return v.find(v.hash(text), text, exact, 0)
 }
 
 // learn adds what is known of u and returns the term it leads to, or noTerm. Only the writer may call it.

@@ -445,23 +445,46 @@ func calendarOf(token []byte) sign {
 		return sign{roleSeason, 9}
 	case "winter":
 		return sign{roleSeason, 12}
+	case "sunday":
+		return sign{roleWeekday, 0}
+	case "monday":
+		return sign{roleWeekday, 1}
+	case "tuesday":
+		return sign{roleWeekday, 2}
+	case "wednesday":
+		return sign{roleWeekday, 3}
+	case "thursday":
+		return sign{roleWeekday, 4}
+	case "friday":
+		return sign{roleWeekday, 5}
+	case "saturday":
+		return sign{roleWeekday, 6}
 	}
-	for day := time.Sunday; day <= time.Saturday; day++ {
-		if equalFold(token, day.String()) {
-			return sign{roleWeekday, int32(day)}
-		}
-	}
-	for month := time.January; month <= time.December; month++ {
-		name := month.String()
-		short := len(token) == 3 && month != time.March && equalFold(token, name[:3])
-		if short || equalFold(token, name) {
-			return sign{roleMonth, int32(month)}
-		}
-	}
-	return sign{}
+	return monthOf(token)
 }
 
-// equalFold reports whether token is the lower case of name, whose first letter alone is upper case.
-func equalFold(token []byte, name string) bool {
-	return len(token) == len(name) && token[0] == name[0]|0x20 && string(token[1:]) == name[1:]
+func monthOf(token []byte) sign {
+	switch string(token) {
+	case "jan", "january":
+		return sign{roleMonth, 1}
+	case "feb", "february":
+		return sign{roleMonth, 2}
+	case "apr", "april":
+		return sign{roleMonth, 4}
+	case "jun", "june":
+		return sign{roleMonth, 6}
+	case "jul", "july":
+		return sign{roleMonth, 7}
+	case "aug", "august":
+		return sign{roleMonth, 8}
+	case "sep", "september":
+		return sign{roleMonth, 9}
+	case "oct", "october":
+		return sign{roleMonth, 10}
+	case "nov", "november":
+		return sign{roleMonth, 11}
+	case "dec", "december":
+		return sign{roleMonth, 12}
+	}
+	return sign{}
 }
