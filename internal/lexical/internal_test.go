@@ -195,11 +195,11 @@ func TestMergeInterrupted(t *testing.T) {
 	merges := 0
 	for row := range uint32(3000) {
 		words := map[string]uint32{}
-		text := ""
+		var text strings.Builder
 		for range r.IntN(20) + r.IntN(400)*(r.IntN(100)/99) {
 			word := fmt.Sprint("w", int(r.ExpFloat64()*40))
 			words[word]++
-			text += word + " "
+			text.WriteString(word + " ")
 		}
 		if old := x.tail.Load(); old != nil && r.IntN(3) == 0 { // an Add ended in its merge
 			x.sorter.sort(old)
@@ -208,7 +208,7 @@ func TestMergeInterrupted(t *testing.T) {
 				merges++
 			}
 		}
-		x.Add(row, x.Prepare(Document{Content: text}))
+		x.Add(row, x.Prepare(Document{Content: text.String()}))
 		ends.Set(row, isolate.Never)
 		for word, n := range words {
 			want[word] = append(want[word], hit{row, n})
