@@ -204,3 +204,47 @@ func TestBelief(t *testing.T) {
 		t.Errorf("confirmed by a liar %+v, by somebody unknown %+v", x.Belief, y.Belief)
 	}
 }
+
+// K3: who has said something says it again, and nothing changes, however sure it was said and whatever became of the source
+// in the meantime; who says the opposite has changed sides, and may change them back.
+func TestRepeatingChangesNoBelief(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	for id, sure := range map[string]float64{"sure": .95, "unsure": .3} {
+		remember(t, s, engram.Draft{ID: id, Content: "The ferry is " + id, Source: "Ada", Confidence: &sure})
+	}
+	remember(t, s, engram.Draft{ID: "plain", Content: "The ferry is plain", Source: "Ada"})
+	remember(t, s, engram.Draft{ID: "other", Content: "Bread is sold here", Source: "Ada"})
+	belief := func(id string) engram.Belief {
+		t.Helper()
+		m, err := s.Get(t.Context(), id)
+		if err != nil || m.Belief == nil {
+			t.Fatalf("Get(%s) = %+v, %v", id, m, err)
+		}
+		return *m.Belief
+	}
+	ids := []string{"sure", "unsure", "plain"}
+	say(t, s, engram.Feedback{Useful: ids}) // so that there is a belief to be read
+	before := map[string]engram.Belief{}
+	for _, id := range ids {
+		before[id] = belief(id)
+	}
+	// What Ada says from now on weighs less, what she said before does not.
+	say(t, s, engram.Feedback{Wrong: []string{"other"}, Source: "check", Verified: true})
+	for range 3 {
+		say(t, s, engram.Feedback{IDs: ids, Signal: engram.Confirmed, Source: "Ada"})
+		remember(t, s, engram.Draft{ID: "plain", Content: "The ferry is plain", Source: "Ada"})
+	}
+	for _, id := range ids {
+		want(t, "belief in "+id, belief(id), before[id])
+	}
+	for _, signal := range []engram.Signal{engram.Wrong, engram.Confirmed} {
+		say(t, s, engram.Feedback{IDs: ids, Signal: signal, Source: "Ada"})
+		for _, id := range ids {
+			if got := belief(id); len(got.Evidence) != 1 || got.Evidence[0].Supports != (signal == engram.Confirmed) ||
+				got.Evidence[0].LogOdds != belief("plain").Evidence[0].LogOdds {
+				t.Errorf("%s after Ada said %s: %+v", id, signal, got)
+			}
+		}
+	}
+}

@@ -37,8 +37,16 @@ func (p *player) lifeOf(m *ideal) *life {
 	return m.life
 }
 
+// hear notes what a source says, unless it says nothing new.
 func (l *life) hear(e dynamics.Evidence) {
-	l.evidence = dynamics.Hear(l.evidence, e)
+	i := slices.IndexFunc(l.evidence, func(known dynamics.Evidence) bool { return known.Source == e.Source })
+	switch {
+	case i < 0:
+		l.evidence = append(slices.Clone(l.evidence), e)
+	case l.evidence[i].Supports != e.Supports:
+		l.evidence = slices.Clone(l.evidence)
+		l.evidence[i] = e
+	}
 	l.state.Learn(l.evidence)
 }
 
@@ -55,8 +63,7 @@ func (p *player) changedContent(m *ideal) {
 func (p *player) toldAgain(m *ideal, source string) {
 	l := p.lifeOf(m)
 	l.state = curve.Use(l.state, dynamics.Hard, p.w.clock.tell().UnixNano())
-	heard := slices.ContainsFunc(l.evidence, func(e dynamics.Evidence) bool { return e.Supports && e.Source == source })
-	if source != "" && !heard {
+	if source != "" {
 		l.hear(dynamics.NewEvidence(source, true, p.oracle.reliability(source).Mean()))
 	}
 }

@@ -290,9 +290,7 @@ func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time, m *dynam
 	}
 	d := standing(tx, f, known, m)
 	d.State = m.Use(d.State, dynamics.Hard, now.UnixNano())
-	source := p.draft.Source
-	heard := slices.ContainsFunc(d.Evidence, func(e dynamics.Evidence) bool { return e.Supports && e.Source == source })
-	if source != "" && !heard {
+	if source := p.draft.Source; source != "" {
 		d.Evidence = dynamics.Hear(d.Evidence, dynamics.NewEvidence(source, true, tx.View().Reliability(source).Mean()))
 		d.State.Learn(d.Evidence)
 	}

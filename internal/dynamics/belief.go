@@ -77,10 +77,14 @@ func Count(set []Evidence) Tally {
 	return t
 }
 
-// Hear is the evidence with what a source says now: it replaces what the same source said before. The set given is
-// not changed; the result is in the order in which the sources were first heard.
+// Hear is the evidence with what a source says now. Who says the same again changes nothing: it counts as it did when it
+// was first said, so that repeating can neither raise belief nor lower it. Who says the opposite has changed sides. The set
+// given is not changed; the result is in the order in which the sources were first heard.
 func Hear(set []Evidence, e Evidence) []Evidence {
 	i := slices.IndexFunc(set, func(known Evidence) bool { return known.Source == e.Source })
+	if i >= 0 && set[i].Supports == e.Supports {
+		return set
+	}
 	next := slices.Clone(set)
 	switch {
 	case i >= 0:
