@@ -343,7 +343,8 @@ func (cl *cluster) inherited(tx *store.Tx) ([]tie, error) {
 
 // UndoConsolidation takes a concept apart: the memories that it stands for are active again, as they were, and the
 // concept is gone with everything that was said of it. Members that were erased in the meantime stay erased, ones that
-// were restored stay as they are. An id that is no concept of Consolidate's is ErrConflict, and a member that cannot be
+// were restored stay as they are. If the concept was superseded, so are they: what was replaced does not come back. An id
+// that is no concept of Consolidate's is ErrConflict, and a member that cannot be
 // read ErrCorrupt: nothing is changed then. The members are not consolidated again until they change, unless
 // ConsolidateOptions.Undone says so; an export does not carry that.
 func (s *Space) UndoConsolidation(ctx context.Context, id string) (Undone, error) {

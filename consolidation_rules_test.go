@@ -1,6 +1,7 @@
 package engram_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -266,6 +267,48 @@ func TestConceptsAreSuperseded(t *testing.T) {
 		t.Errorf("the concept of a superseded member = %+v, %v", m, err)
 	}
 	want(t, "recall", recall(t, s, engram.Cue{Text: "green bicycle"}), []string{"sold"})
+}
+
+// TestWhatWasReplacedStaysReplaced: a concept, or one of those that it stands for, is superseded, and taken apart or in
+// part restored; what comes back is superseded as well, now, as of then, after a restart and in a copy.
+func TestWhatWasReplacedStaysReplaced(t *testing.T) {
+	for _, old := range []string{"", "m1"} { // "": the concept
+		w := newWorld(t, engram.Options{})
+		s := w.def()
+		for i, text := range []string{
+			"Ada keeps the green bicycle in the shed", "the green bicycle Ada keeps in the shed", "in the shed Ada keeps the green bicycle",
+		} {
+			remember(t, s, engram.Draft{ID: fmt.Sprint("m", i), Content: text})
+		}
+		w.clock.set(day(2))
+		concept := consolidateIn(t, s, engram.ConsolidateOptions{}).Concepts[0].ID
+		w.clock.set(day(3))
+		remember(t, s, engram.Draft{
+			ID: "new", Content: "Ada keeps the green bicycle in the garage", Supersedes: []string{cmp.Or(old, concept)},
+		})
+		w.clock.set(day(4))
+		if _, err := s.Restore(t.Context(), "m2"); err != nil {
+			t.Fatal(err)
+		}
+		cue := engram.Cue{Text: "where does Ada keep the green bicycle"}
+		want(t, "one member restored", recall(t, s, cue), []string{"new"})
+		undone, err := s.UndoConsolidation(t.Context(), concept)
+		want(t, "undone", []any{undone.Restored, err}, []any{[]string{"m0", "m1"}, nil})
+		w.stages(func(s *engram.Space) {
+			want(t, "now", recall(t, s, cue), []string{"new"})
+			then := cue
+			then.AsOf = day(1)
+			want(t, "as of before the concept", len(recall(t, s, then)), 3)
+			then.AsOf = day(3)
+			want(t, "as of when it was", recall(t, s, then), []string{"new"})
+			for _, id := range []string{"m0", "m1", "m2"} {
+				m, err := s.Get(t.Context(), id)
+				if err != nil || m.SupersededBy != "new" || !m.SupersededAt.Equal(day(3)) || !m.ArchivedAt.IsZero() {
+					t.Errorf("Get(%s) = %+v, %v", id, m, err)
+				}
+			}
+		})
+	}
 }
 
 func TestConsolidateRefuses(t *testing.T) {

@@ -129,7 +129,8 @@ func (r *ForgetRequest) matchIDs(v *store.View) (ids, missing []string, err erro
 	return ids, missing, nil
 }
 
-// Restore makes an archived memory active again. One that is not archived is ErrConflict.
+// Restore makes an archived memory active again. One that is not archived is ErrConflict. A memory that was superseded
+// stays superseded, and so does one for which a concept stands that was: see [Space.Consolidate].
 func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
 	c := &checks{}
 	if c.id("id", id); c.err != nil {
@@ -151,7 +152,8 @@ func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
 	return out, nil
 }
 
-// restore makes an archived memory active. now ends the span in which it was archived; if it is zero, it never was.
+// restore makes an archived memory active. now ends the span in which it was archived; if it is zero, it never was. A memory
+// that was superseded stays so.
 func restore(sp *store.Space, tx *store.Tx, id string, now time.Time) (Outcome, error) {
 	f, ok, err := tx.Lookup(id)
 	if err != nil || !ok {
@@ -177,8 +179,30 @@ func restore(sp *store.Space, tx *store.Tx, id string, now time.Time) (Outcome, 
 			return Outcome{}, err
 		}
 	}
-	if by := f.SupersededBy(); by != "" {
-		return out, tx.Supersede(id, store.Supersession{By: by, Until: f.Until(), At: f.SupersededAt()})
+	replaced := f
+	if f.SupersededBy() == "" {
+		if replaced, err = conceptOf(tx, f); err != nil {
+			return Outcome{}, err
+		}
 	}
-	return out, nil
+	by := replaced.SupersededBy()
+	if by == "" || by == id {
+		return out, nil
+	}
+	return out, tx.Supersede(id, store.Supersession{By: by, Until: replaced.Until(), At: replaced.SupersededAt()})
+}
+
+// conceptOf is the concept that was superseded and stands for a memory, f itself if there is none: what was replaced under
+// the concept's id is not to come back under its own.
+func conceptOf(tx *store.Tx, f store.Found) (store.Found, error) {
+	links, err := tx.View().LinksOf(f, LinkConsolidates)
+	if err != nil {
+		return f, err
+	}
+	for _, l := range links {
+		if concept := tx.View().Fate(l.Other); !l.Outgoing && concept.SupersededBy() != "" {
+			return concept, nil
+		}
+	}
+	return f, nil
 }

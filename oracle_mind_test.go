@@ -115,6 +115,21 @@ func (p *player) heaviest(members []string, l engram.Association) float64 {
 	return most
 }
 
+// replacedWith makes a member that is active again superseded as its concept was.
+func (p *player) replacedWith(concept string, m *ideal) {
+	c := p.oracle.memories[concept]
+	if c == nil || c.supersededBy == "" || m.supersededBy != "" || c.supersededBy == m.current().ID {
+		return
+	}
+	m.supersededBy, m.supersededAt = c.supersededBy, c.supersededAt
+	for _, s := range p.oracle.past {
+		if was := s.memories[m.current().ID]; was.memory == m && !s.at.Before(c.supersededAt) {
+			was.supersededBy = c.supersededBy
+			s.memories[m.current().ID] = was
+		}
+	}
+}
+
 // conceptOf is the concept that cites a memory, "" if none does.
 func (p *player) conceptOf(id string) string {
 	for k := range p.oracle.links {
@@ -155,7 +170,7 @@ func (p *player) undo() {
 	want(p.t, "undone", undone.Restored, restored)
 	for _, member := range restored {
 		p.neverArchived(p.oracle.memories[member])
+		p.replacedWith(id, p.oracle.memories[member])
 	}
-	delete(p.oracle.memories, id)
-	maps.DeleteFunc(p.oracle.links, func(k [3]string, _ float64) bool { return k[0] == id || k[1] == id })
+	p.oracle.erase(id)
 }

@@ -242,18 +242,23 @@ func (p *player) forget() {
 		m.archivedAt = p.w.clock.tell()
 	default:
 		expected.Matched, expected.Erased = 1, 1
-		delete(p.oracle.memories, id)
-		p.oracle.judged = slices.DeleteFunc(p.oracle.judged, func(s string) bool { return strings.HasPrefix(s, id+" ") })
-		maps.DeleteFunc(p.oracle.keys, func(_ string, out engram.Outcome) bool { return out.ID == id })
-		for _, m := range p.oracle.memories {
-			if m.supersededBy == id {
-				m.supersededBy = "(erased)" // its id is forgotten with it
-			}
-		}
-		p.oracle.forgetInPast(id)
-		maps.DeleteFunc(p.oracle.links, func(k [3]string, _ float64) bool { return k[0] == id || k[1] == id })
+		p.oracle.erase(id)
 	}
 	want(p.t, "forget", report, expected)
+}
+
+// erase takes a memory out of everything.
+func (o *oracle) erase(id string) {
+	delete(o.memories, id)
+	o.judged = slices.DeleteFunc(o.judged, func(s string) bool { return strings.HasPrefix(s, id+" ") })
+	maps.DeleteFunc(o.keys, func(_ string, out engram.Outcome) bool { return out.ID == id })
+	for _, m := range o.memories {
+		if m.supersededBy == id {
+			m.supersededBy = "(erased)" // its id is forgotten with it
+		}
+	}
+	o.forgetInPast(id)
+	maps.DeleteFunc(o.links, func(k [3]string, _ float64) bool { return k[0] == id || k[1] == id })
 }
 
 func (p *player) restore() {
@@ -271,6 +276,7 @@ func (p *player) restore() {
 			m.spans = append(m.spans, engram.Span{From: m.archivedAt, Until: now})
 		}
 		m.archivedAt = time.Time{}
+		p.replacedWith(p.conceptOf(id), m)
 	}
 }
 
