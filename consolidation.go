@@ -1,11 +1,9 @@
 package engram
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -208,7 +206,7 @@ func (c *consolidator) write(cl *cluster) (err error) {
 		if err != nil {
 			return err
 		}
-		links, err := cl.inherited(tx)
+		links, err := heritage(tx, cl.ids(), cl.record.ID, LinkConsolidates)
 		if err != nil {
 			return err
 		}
@@ -290,55 +288,13 @@ func (cl *cluster) verify(tx *store.Tx) (met uint32, err error) {
 	return met + uint32(len(cl.members)), nil
 }
 
-// tie is an association to be staged.
-type tie struct {
-	from, to, kind string
-	weight         float32
-}
-
-// maxInherited bounds the associations that a concept takes over.
-const maxInherited = 256
-
-// inherited are the members' associations with memories outside the cluster, as the concept's.
-func (cl *cluster) inherited(tx *store.Tx) ([]tie, error) {
-	inside := map[string]bool{cl.record.ID: true}
-	for _, m := range cl.members {
-		inside[m.record.ID] = true
+// ids are those of the members.
+func (cl *cluster) ids() []string {
+	ids := make([]string, len(cl.members))
+	for i, m := range cl.members {
+		ids[i] = m.record.ID
 	}
-	at := map[tie]int{}
-	var ties []tie
-	for _, m := range cl.members {
-		f, _, err := tx.Find(m.record.ID)
-		if err != nil {
-			return nil, err
-		}
-		links, err := tx.View().Links(f)
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range links {
-			other, err := tx.View().ID(l.Other)
-			if err != nil {
-				return nil, err
-			}
-			if inside[other] || l.Type == LinkConsolidates {
-				continue
-			}
-			t := tie{from: cl.record.ID, to: other, kind: l.Type}
-			if !l.Outgoing {
-				t.from, t.to = t.to, t.from
-			}
-			i, known := at[t]
-			if !known {
-				i = len(ties)
-				at[t] = i
-				ties = append(ties, t)
-			}
-			ties[i].weight = max(ties[i].weight, l.Weight)
-		}
-	}
-	slices.SortStableFunc(ties, func(a, b tie) int { return cmp.Compare(b.weight, a.weight) })
-	return ties[:min(len(ties), maxInherited)], nil
+	return ids
 }
 
 // UndoConsolidation takes a concept apart: the memories that it stands for are active again, as they were, and the

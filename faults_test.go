@@ -33,6 +33,10 @@ func TestCallsFailAlone(t *testing.T) {
 		"engram/link": func(s *engram.Space) error {
 			return s.Link(t.Context(), "a", engram.Link{To: "b"})
 		},
+		"engram/inherit": func(s *engram.Space) error {
+			_, err := s.Update(t.Context(), "c", engram.Change{Content: new("changed"), Mode: engram.UpdateReplace})
+			return err
+		},
 		"engram/feedback": func(s *engram.Space) error {
 			_, err := s.Feedback(t.Context(), engram.Feedback{Useful: []string{"a"}, Wrong: []string{"b"}})
 			return err
@@ -71,6 +75,9 @@ func TestCallsFailAlone(t *testing.T) {
 			w := newWorld(t, o)
 			remember(t, w.def(), engram.Draft{ID: "a", Content: "the harbour"})
 			remember(t, w.def(), engram.Draft{ID: "b", Content: "the boat"})
+			if point == "engram/inherit" {
+				remember(t, w.def(), engram.Draft{ID: "c", Content: "the mast", Links: []engram.Link{{To: "a"}, {To: "b"}}})
+			}
 			for i := range 3 {
 				remember(t, w.def(), engram.Draft{Content: "Bo lost " + strings.Repeat("his ", i) + "red kettle"})
 			}

@@ -165,7 +165,8 @@ type Draft struct {
 	// Links are associations to memories that exist, or that stand earlier or later in the same batch.
 	Links []Link `json:"links,omitempty"`
 	// Supersedes names memories that this one replaces: they end being true when this one begins (ValidFrom, else
-	// OccurredAt) and are no longer recalled by default, but stay readable.
+	// OccurredAt) and are no longer recalled by default, but stay readable. Their associations are taken over, the 256
+	// heaviest, but those of type "contradicts" and where Links says otherwise.
 	Supersedes []string `json:"supersedes,omitempty"`
 	// Contradicts names memories that say otherwise, of which neither replaces the other: each gets an association of type
 	// "contradicts" and weight 1. See [Space.Contradictions].
@@ -256,7 +257,7 @@ const (
 	// UpdateByUse edits in place within six hours of a reported use (Feedback: useful, confirmed, pinned), and replaces
 	// otherwise: who has just used a memory corrects it; who has not states something new.
 	UpdateByUse UpdateMode = "by_use"
-	// UpdateReplace makes a new memory that supersedes the old one.
+	// UpdateReplace makes a new memory that supersedes the old one and takes over its associations, as Draft.Supersedes.
 	UpdateReplace UpdateMode = "replace"
 )
 

@@ -326,9 +326,11 @@ func (p *player) supersede() {
 		p.expect("supersede twice", err, engram.ErrConflict)
 	default:
 		p.expect("supersede", err, nil)
+		p.inherit(old, d.ID)
 		m.supersededBy, m.supersededAt = d.ID, p.w.clock.tell()
 		if c := p.conceptOf(old); m.archived() && c != "" {
 			if m := p.oracle.memories[c]; !m.archived() && m.supersededBy == "" {
+				p.inherit(c, d.ID)
 				m.supersededBy, m.supersededAt = d.ID, p.w.clock.tell()
 			}
 		}
@@ -336,6 +338,21 @@ func (p *player) supersede() {
 			ID: d.ID, Content: d.Content, Kind: "note", OccurredAt: d.OccurredAt, Confidence: 1,
 			CreatedAt: p.w.clock.tell(), UpdatedAt: p.w.clock.tell(), Version: 1,
 		}}}
+	}
+}
+
+// inherit gives the associations of a memory that was replaced to what replaced it.
+func (p *player) inherit(old, by string) {
+	for k, weight := range maps.Clone(p.oracle.links) {
+		if k[2] == engram.LinkConsolidates || k[2] == engram.Contradicts || k[0] != old && k[1] != old {
+			continue
+		}
+		if k[0] == old {
+			k[0] = by
+		} else {
+			k[1] = by
+		}
+		p.oracle.links[k] = max(p.oracle.links[k], weight)
 	}
 }
 

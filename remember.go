@@ -315,12 +315,10 @@ func (p *pending) refer(tx *store.Tx, now time.Time) error {
 	if until.IsZero() {
 		until = p.record.OccurredAt
 	}
-	for i, old := range p.draft.Supersedes {
-		if err := supersede(tx, old, store.Supersession{By: id, Until: until, At: now.UnixNano()}); err != nil {
-			return inField(err, fmt.Sprintf("supersedes[%d]: ", i))
-		}
-	}
 	if len(p.draft.Supersedes) > 0 {
+		if err := supersede(tx, p.draft.Supersedes, store.Supersession{By: id, Until: until, At: now.UnixNano()}); err != nil {
+			return err
+		}
 		p.outcome.Superseded = p.draft.Supersedes
 		p.outcome.Result = Superseded
 	}
@@ -333,48 +331,66 @@ func (p *pending) refer(tx *store.Tx, now time.Time) error {
 	})
 }
 
-func supersede(tx *store.Tx, old string, s store.Supersession) error {
+// supersede ends memories, each with the concept that stands for it, and hands their associations on to what replaces them.
+func supersede(tx *store.Tx, olds []string, s store.Supersession) error {
+	var ended []string
+	for i, old := range olds {
+		now, err := supersedeOne(tx, old, s)
+		if err != nil {
+			return inField(err, fmt.Sprintf("supersedes[%d]: ", i))
+		}
+		ended = append(ended, now...)
+	}
+	return succeed(tx, ended, s.By)
+}
+
+// supersedeOne ends a memory, and tells what ended with it: nothing, if the same memory had replaced it before.
+func supersedeOne(tx *store.Tx, old string, s store.Supersession) (ended []string, err error) {
 	f, ok, err := tx.Lookup(old)
 	switch {
 	case err != nil:
-		return err
+		return nil, err
 	case !ok:
-		return notFound(old)
+		return nil, notFound(old)
 	case old == s.By:
-		return fmt.Errorf("memory %q cannot replace itself: use update: %w", old, ErrConflict)
+		return nil, fmt.Errorf("memory %q cannot replace itself: use update: %w", old, ErrConflict)
 	case f.SupersededBy() == s.By:
-		return nil
+		return nil, nil
 	case f.SupersededBy() != "":
-		return fmt.Errorf("memory %q was replaced by %q already: %w", old, f.SupersededBy(), ErrConflict)
+		return nil, fmt.Errorf("memory %q was replaced by %q already: %w", old, f.SupersededBy(), ErrConflict)
 	}
 	if err := tx.Supersede(old, s); err != nil || !f.Archived() {
-		return err
+		return []string{old}, err
 	}
-	return supersedeConcept(tx, f, s)
+	concept, err := supersedeConcept(tx, f, s)
+	if concept != "" {
+		return []string{old, concept}, err
+	}
+	return []string{old}, err
 }
 
 // supersedeConcept ends the concept that stands for an archived memory together with it: what was replaced must not go
 // on under another id.
-func supersedeConcept(tx *store.Tx, member store.Found, s store.Supersession) error {
-	links, err := tx.View().Links(member)
+func supersedeConcept(tx *store.Tx, member store.Found, s store.Supersession) (string, error) {
+	links, err := tx.View().LinksOf(member, LinkConsolidates)
 	if err != nil {
-		return err
+		return "", err
 	}
 	for _, l := range links {
-		if l.Type != LinkConsolidates || l.Outgoing {
+		if l.Outgoing {
 			continue
 		}
 		concept, err := tx.View().ID(l.Other)
 		if err != nil {
-			return err
+			return "", err
 		}
 		f, ok, err := tx.Find(concept)
 		if err != nil || !ok || f.SupersededBy() != "" || f.Archived() || concept == s.By {
-			return err
+			return "", err
 		}
-		return tx.Supersede(concept, s)
+		return concept, tx.Supersede(concept, s)
 	}
-	return nil
+	return "", nil
 }
 
 func notFound(id string) error { return fmt.Errorf("memory %s: %w", quote(id), ErrNotFound) }

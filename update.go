@@ -150,9 +150,13 @@ func (s *Space) replace(
 	if until.IsZero() {
 		until = next.OccurredAt
 	}
+	err = supersede(tx, []string{old}, store.Supersession{By: id, Until: until, At: next.UpdatedAt.Nanos})
+	if err != nil {
+		return Outcome{}, err
+	}
 	return Outcome{
 		ID: id, Result: Superseded, Version: 1, Superseded: []string{old}, Embedding: embeddingOf(vector),
-	}, supersede(tx, old, store.Supersession{By: id, Until: until, At: next.UpdatedAt.Nanos})
+	}, nil
 }
 
 // changed is the record and the vector that a change makes of the old ones.
