@@ -82,7 +82,7 @@ type Source interface {
 
 var (
 	_ Source = (*segment.Hot)(nil)
-	_ Source = (*segment.Warm)(nil)
+	_ Source = (*segment.Sealed)(nil)
 )
 
 // Part is a run of rows that a source holds.

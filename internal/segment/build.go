@@ -38,7 +38,7 @@ type Source interface {
 
 var (
 	_ Source = (*Hot)(nil)
-	_ Source = (*Warm)(nil)
+	_ Source = (*Sealed)(nil)
 )
 
 // Plan says what a new segment is built from.

@@ -75,7 +75,7 @@ func refused(path string, u unit, err error) error {
 }
 
 // compare reads everything of w, in which only u is damaged. It returns the first thing that is not as it must be.
-func compare(w *segment.Warm, u unit, samples []sample) error {
+func compare(w *segment.Sealed, u unit, samples []sample) error {
 	judge := func(what string, hit bool, err error, same bool) error {
 		switch {
 		case hit && err == nil:

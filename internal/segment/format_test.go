@@ -72,7 +72,7 @@ func sealed(t *testing.T, fsys vfs.FS, samples []sample) (segment.File, int64) {
 	return f, size
 }
 
-func opened(t *testing.T, f segment.File, size int64) *segment.Warm {
+func opened(t *testing.T, f segment.File, size int64) *segment.Sealed {
 	t.Helper()
 	w, err := segment.Open(f, size)
 	if err != nil {
@@ -94,7 +94,7 @@ func samplesOf(dim int) []sample {
 }
 
 // check reads everything and compares it with samples.
-func check(t *testing.T, w *segment.Warm, samples []sample) {
+func check(t *testing.T, w *segment.Sealed, samples []sample) {
 	t.Helper()
 	if int(w.Rows()) != len(samples) {
 		t.Fatalf("Rows = %d, want %d", w.Rows(), len(samples))

@@ -5,20 +5,20 @@
 // without a vector costs no vector space.
 //
 // There are two forms with the same reading methods. [Hot] is in memory and grows; its rows are also in the log.
-// [Warm] is a sealed file, mapped read-only. [Seal] turns the first into the second; [Build] makes one of several, and
+// [Sealed] is a sealed file, mapped read-only. [Seal] turns the first into the second; [Build] makes one of several, and
 // leaves out what is to be forgotten. Rows keep their places: one that is left out becomes void, and costs its line.
 //
 // # Invariants
 //
 //   - Bytes once added never change and never move.
-//   - Every read of a Warm verifies, by checksum, the row's line and what it returns; the checksums are seeded by
+//   - Every read of a Sealed verifies, by checksum, the row's line and what it returns; the checksums are seeded by
 //     store, file and slot, so that a block in the wrong place fails like a damaged one.
 //   - A file is complete before its name exists: written aside, synced, renamed, directory synced.
 //
 // # Concurrency
 //
 // A Hot has one writer, serialised by the caller, and any number of readers, who may look at the rows that the caller
-// has published. A Warm is immutable and safe for concurrent use; Close it when nobody reads it any more.
+// has published. A Sealed is immutable and safe for concurrent use; Close it when nobody reads it any more.
 //
 // # Format
 //

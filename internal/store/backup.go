@@ -72,11 +72,11 @@ func (s *Space) checkSegments(ctx context.Context) (writtenAt int64, err error) 
 		if p.lost != nil {
 			return 0, p.lost
 		}
-		p.warm.Verify(func(damage error) { err = errors.Join(err, damage) })
+		p.sealed.Verify(func(damage error) { err = errors.Join(err, damage) })
 		if err != nil {
 			return 0, fmt.Errorf("back up space %s: %w", s.name, err)
 		}
-		newest, err := newestIn(ctx, p.warm)
+		newest, err := newestIn(ctx, p.sealed)
 		if err != nil {
 			return 0, fmt.Errorf("back up space %s: %w", s.name, err)
 		}
@@ -86,7 +86,7 @@ func (s *Space) checkSegments(ctx context.Context) (writtenAt int64, err error) 
 }
 
 // newestIn tells when the newest version in a segment was written; 0 if there is none.
-func newestIn(ctx context.Context, w *segment.Warm) (newest int64, err error) {
+func newestIn(ctx context.Context, w *segment.Sealed) (newest int64, err error) {
 	for slot := range w.Rows() {
 		if err := ctx.Err(); err != nil {
 			return 0, err

@@ -81,7 +81,7 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 	if err := s.Seal(); err != nil {
 		return err
 	}
-	damaged := map[*segment.Warm]bool{}
+	damaged := map[*segment.Sealed]bool{}
 	for base := uint32(0); ; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -121,16 +121,16 @@ type group struct {
 }
 
 // nextGroup finds the first group from row base on that is worth rewriting, and the row behind it; nil if there is none.
-func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Warm]bool) (*group, uint32) {
+func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Sealed]bool) (*group, uint32) {
 	position := s.manifestNow().position
 	g := &group{}
 	for _, p := range *s.parts.Load() {
 		if p.base < base {
 			continue
 		}
-		fits := p.warm != nil && !damaged[p.warm]
+		fits := p.sealed != nil && !damaged[p.sealed]
 		if fits && len(g.parts) > 0 {
-			fits = !o.DeadOnly && g.bytes+p.warm.SizeBytes() <= mergeBytes && g.rows+p.warm.Rows() <= segment.MaxRows
+			fits = !o.DeadOnly && g.bytes+p.sealed.SizeBytes() <= mergeBytes && g.rows+p.sealed.Rows() <= segment.MaxRows
 		}
 		if !fits && g.worth() {
 			return g, p.base
@@ -138,12 +138,12 @@ func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Wa
 		if !fits {
 			g = &group{}
 		}
-		if p.warm == nil || damaged[p.warm] {
+		if p.sealed == nil || damaged[p.sealed] {
 			continue
 		}
 		g.parts = append(g.parts, p)
-		g.rows += p.warm.Rows()
-		g.bytes += p.warm.SizeBytes()
+		g.rows += p.sealed.Rows()
+		g.bytes += p.sealed.SizeBytes()
 		g.dead = g.dead || s.deadIn(p, position).Rows > 0
 	}
 	return nil, 0 // the hot segment is the last part, and ends every group
@@ -166,13 +166,13 @@ func (s *Space) Fragmentation() (d Dead, totalBytes int64) {
 	}
 	f := &fragments{position: v.Position, parts: v.parts}
 	for _, p := range *v.partsNow() {
-		if p.warm == nil {
+		if p.sealed == nil {
 			continue
 		}
 		dead := s.deadIn(p, v.Position)
 		f.Rows += dead.Rows
 		f.Bytes += dead.Bytes
-		f.totalBytes += p.warm.SizeBytes()
+		f.totalBytes += p.sealed.SizeBytes()
 	}
 	s.fragments.Store(f)
 	return f.Dead, f.totalBytes
@@ -188,11 +188,11 @@ type fragments struct {
 
 // deadIn counts the rows of a sealed segment whose memories were erased by position, and their bytes.
 func (s *Space) deadIn(p part, position uint64) (d Dead) {
-	for slot := range p.warm.Rows() {
+	for slot := range p.sealed.Rows() {
 		if !s.erasedBy(p.base+slot, position) {
 			continue
 		}
-		size, held := p.warm.RowBytes(slot)
+		size, held := p.sealed.RowBytes(slot)
 		if held {
 			d.Rows++
 			d.Bytes += size
@@ -210,7 +210,7 @@ func (s *Space) erasedBy(row uint32, position uint64) bool {
 // compactGroup replaces one group. bad is a segment in which damage was met: it is told of, and nothing was done.
 func (s *Space) compactGroup(
 	ctx context.Context, o CompactOptions, g *group, report *CompactReport,
-) (bad *segment.Warm, err error) {
+) (bad *segment.Sealed, err error) {
 	file := segment.File{FS: s.fs, Dir: s.dir, Store: s.id, Number: s.takeFile()}
 	done := false
 	defer func() {
@@ -222,7 +222,7 @@ func (s *Space) compactGroup(
 	base := g.parts[0].base
 	plan := segment.Plan{Base: base, Drop: func(row uint32) bool { return s.erasedBy(base+row, position) }}
 	for _, p := range g.parts {
-		plan.Sources = append(plan.Sources, p.warm)
+		plan.Sources = append(plan.Sources, p.sealed)
 	}
 	plan.Pace = func(n int) error {
 		if err := ctx.Err(); err != nil || o.Pace == nil {
@@ -234,17 +234,17 @@ func (s *Space) compactGroup(
 	if err != nil {
 		return s.damagedIn(g, err, report)
 	}
-	warm, err := segment.Open(file, built.SizeBytes)
+	sealed, err := segment.Open(file, built.SizeBytes)
 	if err != nil {
 		return nil, err
 	}
-	r := &replacement{group: g, warm: warm, ref: segmentRef{
+	r := &replacement{group: g, sealed: sealed, ref: segmentRef{
 		number: file.Number, base: base, rows: built.Rows, sizeBytes: built.SizeBytes,
 	}}
 	s.noteGone(r, position)
 	err = s.commit(ctx, r)
 	if done = r.swapped; !done {
-		return nil, errors.Join(err, warm.Close())
+		return nil, errors.Join(err, sealed.Close())
 	}
 	report.Sources += len(g.parts)
 	report.Written++
@@ -255,16 +255,16 @@ func (s *Space) compactGroup(
 }
 
 // damagedIn finds the segment that damage was met in.
-func (s *Space) damagedIn(g *group, err error, report *CompactReport) (*segment.Warm, error) {
+func (s *Space) damagedIn(g *group, err error, report *CompactReport) (*segment.Sealed, error) {
 	var corrupt *codec.CorruptError
 	if !errors.As(err, &corrupt) {
 		return nil, err
 	}
 	s.noteDamage(err)
 	for _, p := range g.parts {
-		if p.warm.Path() == corrupt.Path {
+		if p.sealed.Path() == corrupt.Path {
 			report.Left = append(report.Left, corrupt)
-			return p.warm, nil
+			return p.sealed, nil
 		}
 	}
 	return nil, err
@@ -273,7 +273,7 @@ func (s *Space) damagedIn(g *group, err error, report *CompactReport) (*segment.
 // replacement is a segment that takes the place of others.
 type replacement struct {
 	*group
-	warm    *segment.Warm
+	sealed  *segment.Sealed
 	ref     segmentRef
 	ids     map[uint32]string
 	dropped int
@@ -286,7 +286,7 @@ func (s *Space) noteGone(r *replacement, position uint64) {
 	r.ids = map[uint32]string{}
 	for _, p := range r.parts {
 		r.dropped += s.deadIn(p, position).Rows
-		for slot := range p.warm.Rows() {
+		for slot := range p.sealed.Rows() {
 			if row := p.base + slot; s.erasedBy(row, position) {
 				s.keepID(r.ids, p, row)
 			}
@@ -311,7 +311,7 @@ func (s *Space) keepID(ids map[uint32]string, p part, row uint32) {
 		_ = p.hot.Read(row-p.base, read)
 		return
 	}
-	_ = p.warm.Read(row-p.base, read)
+	_ = p.sealed.Read(row-p.base, read)
 }
 
 // commit makes the replacement durable and swaps it in, by a sealing of its own.
@@ -353,8 +353,8 @@ func (r *replacement) in(refs []segmentRef) ([]segmentRef, error) {
 
 // swapIn puts the replacement into parts. What it replaces is unmapped when its last reader is gone.
 func (r *replacement) swapIn(parts []part) []part {
-	first := slices.IndexFunc(parts, func(p part) bool { return p.base == r.ref.base && p.warm != nil })
-	return slices.Replace(parts, first, first+len(r.parts), part{base: r.ref.base, warm: r.warm})
+	first := slices.IndexFunc(parts, func(p part) bool { return p.base == r.ref.base && p.sealed != nil })
+	return slices.Replace(parts, first, first+len(r.parts), part{base: r.ref.base, sealed: r.sealed})
 }
 
 // dropLog lets go of everything in files that the manifest does not name and in the log up to last. It waits for

@@ -151,7 +151,7 @@ func (p part) row(slot uint32) (segment.Row, error) {
 	case p.hot != nil:
 		return p.hot.Row(slot)
 	}
-	return p.warm.Row(slot)
+	return p.sealed.Row(slot)
 }
 
 // hashOf is the hash of an entry's id, from the line of any of its rows; false if none can be read.

@@ -88,7 +88,7 @@ func (s *Space) loadParts(st *state) error {
 	view := s.staged
 	s.view.Store(&view)
 	for _, p := range parts {
-		if p.warm != nil {
+		if p.sealed != nil {
 			s.loadRows(p, st)
 		}
 	}
@@ -103,7 +103,7 @@ func (s *Space) openSegments() (parts []part, next uint32, err error) {
 		w, err := s.openSegment(ref)
 		switch {
 		case err == nil:
-			parts = append(parts, part{base: ref.base, warm: w})
+			parts = append(parts, part{base: ref.base, sealed: w})
 		case errors.Is(err, codec.ErrCorrupt):
 			s.refuseWrites(err)
 			s.lostRuns = append(s.lostRuns, lostRun{first: ref.base, rows: ref.rows})
@@ -115,7 +115,7 @@ func (s *Space) openSegments() (parts []part, next uint32, err error) {
 	return parts, next, nil
 }
 
-func (s *Space) openSegment(ref segmentRef) (*segment.Warm, error) {
+func (s *Space) openSegment(ref segmentRef) (*segment.Sealed, error) {
 	file := segment.File{FS: s.fs, Dir: s.dir, Store: s.id, Number: ref.number}
 	w, err := segment.Open(file, ref.sizeBytes)
 	if err == nil && w.Rows() != ref.rows {
@@ -157,9 +157,9 @@ func (s *Space) removeLeftovers() error {
 
 // loadRows stages the rows of one sealed segment as they were at the manifest's position.
 func (s *Space) loadRows(p part, st *state) {
-	for slot := range p.warm.Rows() {
+	for slot := range p.sealed.Rows() {
 		row := p.base + slot
-		info, err := p.warm.Row(slot)
+		info, err := p.sealed.Row(slot)
 		end, ended := st.ends[row]
 		if err != nil {
 			s.noteDamage(err)
@@ -174,7 +174,7 @@ func (s *Space) loadRows(p part, st *state) {
 			continue
 		}
 		var r *Record
-		err = p.warm.Read(slot, func(body []byte) (err error) {
+		err = p.sealed.Read(slot, func(body []byte) (err error) {
 			r, err = readRecord(body)
 			return err
 		})
@@ -412,7 +412,7 @@ func (s *Space) leftOut(row uint32, cp checkpoint, r *replacement) bool {
 	}
 	info, err := s.rowInfo(row)
 	if r != nil && row >= r.ref.base && row < r.ref.base+r.ref.rows {
-		info, err = r.warm.Row(row - r.ref.base)
+		info, err = r.sealed.Row(row - r.ref.base)
 	}
 	return err == nil && info.Void
 }

@@ -141,12 +141,12 @@ func (s *Space) seal(cp checkpoint, r *replacement) (err error) {
 			return err
 		}
 	}
-	warm, err := s.sealRows(cp, &next)
+	sealed, err := s.sealRows(cp, &next)
 	if err != nil {
 		return err
 	}
 	if err := isolate.Fault("store/seal.state"); err != nil {
-		return errors.Join(err, closeWarm(warm))
+		return errors.Join(err, closeSealed(sealed))
 	}
 	if next.state, err = s.writeState(cp, r); err == nil {
 		next.position, next.nextFile = cp.position, s.manifestNow().nextFile
@@ -156,10 +156,10 @@ func (s *Space) seal(cp checkpoint, r *replacement) (err error) {
 	if err != nil {
 		// The manifest may be the new one all the same, if its directory could not be synced: all files stay until
 		// another one is durable.
-		return errors.Join(err, closeWarm(warm))
+		return errors.Join(err, closeSealed(sealed))
 	}
 	isolate.Point("store/seal.swap")
-	s.swap(cp, warm, &next, r)
+	s.swap(cp, sealed, &next, r)
 	return s.letGo(before, r, cp.position)
 }
 
@@ -183,8 +183,8 @@ func (s *Space) letGo(before *manifest, r *replacement, position uint64) error {
 	}
 	if r != nil {
 		for _, p := range r.parts {
-			s.addLitter(p.warm.Path())
-			p.warm.Retire()
+			s.addLitter(p.sealed.Path())
+			p.sealed.Retire()
 		}
 	}
 	s.filesMu.Lock() // a backup that begins now waits, and then sees the new manifest
@@ -200,7 +200,7 @@ func (s *Space) letGo(before *manifest, r *replacement, position uint64) error {
 }
 
 // sealRows writes the rows of the frozen segment, if it has any, and names the file in next.
-func (s *Space) sealRows(cp checkpoint, next *manifest) (*segment.Warm, error) {
+func (s *Space) sealRows(cp checkpoint, next *manifest) (*segment.Sealed, error) {
 	if cp.hot.seg.Rows() == 0 {
 		return nil, nil
 	}
@@ -216,17 +216,17 @@ func (s *Space) sealRows(cp checkpoint, next *manifest) (*segment.Warm, error) {
 		return nil, err
 	}
 	s.addLitter(file.Path())
-	warm, err := segment.Open(file, built.SizeBytes)
+	sealed, err := segment.Open(file, built.SizeBytes)
 	if err != nil {
 		return nil, err
 	}
 	next.segments = append(slices.Clone(next.segments), segmentRef{
-		number: file.Number, base: cp.hot.base, rows: warm.Rows(), sizeBytes: built.SizeBytes,
+		number: file.Number, base: cp.hot.base, rows: sealed.Rows(), sizeBytes: built.SizeBytes,
 	})
-	return warm, nil
+	return sealed, nil
 }
 
-func closeWarm(w *segment.Warm) error {
+func closeSealed(w *segment.Sealed) error {
 	if w == nil {
 		return nil
 	}
@@ -282,7 +282,7 @@ func (s *Space) writeState(cp checkpoint, r *replacement) (stateRef, error) {
 }
 
 // swap puts the sealed segment in the place of the frozen one, and r in the place of what it replaces.
-func (s *Space) swap(cp checkpoint, warm *segment.Warm, m *manifest, r *replacement) {
+func (s *Space) swap(cp checkpoint, sealed *segment.Sealed, m *manifest, r *replacement) {
 	gone := map[uint32]string{}
 	for slot := range cp.hot.seg.Rows() {
 		if row := cp.hot.base + slot; s.erasedBy(row, cp.position) {
@@ -294,8 +294,8 @@ func (s *Space) swap(cp checkpoint, warm *segment.Warm, m *manifest, r *replacem
 	maps.Copy(s.goneIDs, gone)
 	parts := slices.Clone(*s.parts.Load())
 	i := slices.IndexFunc(parts, func(p part) bool { return p.hot == cp.hot.seg })
-	if warm != nil {
-		parts[i] = part{base: cp.hot.base, warm: warm}
+	if sealed != nil {
+		parts[i] = part{base: cp.hot.base, sealed: sealed}
 	} else {
 		parts = slices.Delete(parts, i, i+1)
 	}

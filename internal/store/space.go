@@ -131,13 +131,13 @@ type hotPart struct {
 	seg  *segment.Hot
 }
 
-// part is a run of rows: the hot segment, one being sealed, a warm one, or one that cannot be read. Rows belong to the
+// part is a run of rows: the hot segment, one being sealed, a sealed one, or one that cannot be read. Rows belong to the
 // last part whose base is not above them.
 type part struct {
-	base uint32
-	hot  *segment.Hot // nil if sealed
-	warm *segment.Warm
-	lost error // why a sealed segment cannot be read; hot and warm are nil then
+	base   uint32
+	hot    *segment.Hot // nil if sealed
+	sealed *segment.Sealed
+	lost   error // why a sealed segment cannot be read; hot and sealed are nil then
 }
 
 // Open opens the space in o.Dir, making it if there is none. Recovery is finished when it returns. Damage in the log or
@@ -476,8 +476,8 @@ func (s *Space) closeSegments() error {
 	var errs []error
 	if parts := s.parts.Load(); parts != nil {
 		for _, p := range *parts {
-			if p.warm != nil {
-				errs = append(errs, p.warm.Close())
+			if p.sealed != nil {
+				errs = append(errs, p.sealed.Close())
 			}
 		}
 	}

@@ -69,8 +69,8 @@ func (s *Space) VerifyStepwise(ctx context.Context, step func(*Report) error) (*
 			r.add(p.lost)
 			continue
 		}
-		r.Bytes += p.warm.SizeBytes()
-		r.Records += p.warm.Verify(func(err error) {
+		r.Bytes += p.sealed.SizeBytes()
+		r.Records += p.sealed.Verify(func(err error) {
 			s.noteDamage(err)
 			r.add(err)
 		})
@@ -233,9 +233,9 @@ func (s *Space) Stats() Stats {
 	st := Stats{View: *s.View(), Torn: s.torn, IndexBytes: s.t.words.SizeBytes()}
 	for _, p := range *s.parts.Load() {
 		switch {
-		case p.warm != nil:
-			st.Warm += int(p.warm.Rows())
-			st.SegmentBytes += p.warm.SizeBytes()
+		case p.sealed != nil:
+			st.Warm += int(p.sealed.Rows())
+			st.SegmentBytes += p.sealed.SizeBytes()
 			st.Segments++
 		case p.hot != nil:
 			st.HotBytes += p.hot.SizeBytes()

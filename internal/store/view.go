@@ -151,7 +151,7 @@ func (v *View) read(row uint32, fn func(body []byte) error) error {
 	case p.hot != nil:
 		return p.hot.Read(slot, fn)
 	}
-	err := p.warm.Read(slot, fn)
+	err := p.sealed.Read(slot, fn)
 	v.s.noteDamage(err)
 	return err
 }
@@ -187,7 +187,7 @@ func (v *View) Vector(row uint32) ([]float32, error) {
 	case p.hot != nil:
 		return p.hot.Vector(slot)
 	}
-	vector, err := p.warm.Vector(slot)
+	vector, err := p.sealed.Vector(slot)
 	v.s.noteDamage(err)
 	return vector, err
 }
@@ -423,21 +423,21 @@ func (v *View) Corpus() *recall.Corpus {
 		switch {
 		case p.hot != nil:
 			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: p.hot})
-		case p.warm != nil:
-			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: sealedVectors{p.warm, v.s}, Mapped: true})
+		case p.sealed != nil:
+			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: sealedVectors{p.sealed, v.s}, Mapped: true})
 		}
 	}
 	return c
 }
 
-// sealedVectors are those of a warm segment. Damage that a scan meets is remembered.
+// sealedVectors are those of a sealed segment. Damage that a scan meets is remembered.
 type sealedVectors struct {
-	*segment.Warm
+	*segment.Sealed
 	s *Space
 }
 
 func (v sealedVectors) Group(g int) (segment.Group, error) {
-	group, err := v.Warm.Group(g)
+	group, err := v.Sealed.Group(g)
 	v.s.noteDamage(err)
 	return group, err
 }

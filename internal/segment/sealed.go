@@ -13,8 +13,8 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// Warm is a sealed segment, mapped read-only.
-type Warm struct {
+// Sealed is a sealed segment, mapped read-only.
+type Sealed struct {
 	file    File
 	path    string
 	seed    uint32
@@ -34,8 +34,8 @@ type Warm struct {
 // Open maps a sealed segment whose size the manifest knows. It verifies header, summary and size; lines, bodies and
 // vectors are verified as they are read. Damage of the former, or a missing file, is a *codec.CorruptError; a file of
 // a newer version is a *codec.FormatError.
-func Open(f File, sizeBytes int64) (*Warm, error) {
-	w := &Warm{file: f, path: f.Path(), seed: f.seed()}
+func Open(f File, sizeBytes int64) (*Sealed, error) {
+	w := &Sealed{file: f, path: f.Path(), seed: f.seed()}
 	file, err := f.FS.Open(w.path, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, w.corrupt("open segment", -1, err)
@@ -63,7 +63,7 @@ func Open(f File, sizeBytes int64) (*Warm, error) {
 }
 
 // load reads what is needed before the first read: header, summary and the vectors' blocks.
-func (w *Warm) load() error {
+func (w *Sealed) load() error {
 	h, err := codec.ReadHeader(w.path, w.data, Kind, FormatVersion)
 	if err != nil {
 		return err
@@ -97,38 +97,38 @@ func (w *Warm) load() error {
 }
 
 // Close unmaps the file. Nobody may read the segment any more.
-func (w *Warm) Close() error { return w.mapping.Close() }
+func (w *Sealed) Close() error { return w.mapping.Close() }
 
 // Retire is Close for a segment that readers may still be in: the file is unmapped some time after the last of them has
 // let go of w, when the garbage collector finds that out. Whoever uses floats that Group lent keeps w alive meanwhile
 // (runtime.KeepAlive). Retire is called once, and Close not any more.
-func (w *Warm) Retire() {
+func (w *Sealed) Retire() {
 	runtime.AddCleanup(w, func(m vfs.Mapping) {
 		_ = m.Close() // nobody is left to be told; the address range is all that is lost
 	}, w.mapping)
 }
 
 // Path names the file.
-func (w *Warm) Path() string { return w.path }
+func (w *Sealed) Path() string { return w.path }
 
 // Rows is the number of rows, void ones included.
-func (w *Warm) Rows() uint32 { return w.sum.rows }
+func (w *Sealed) Rows() uint32 { return w.sum.rows }
 
 // Base is the space's row that slot 0 is, as the file says.
-func (w *Warm) Base() uint32 { return w.sum.base }
+func (w *Sealed) Base() uint32 { return w.sum.base }
 
 // SizeBytes is the file's size.
-func (w *Warm) SizeBytes() int64 { return int64(w.sum.sizeBytes) }
+func (w *Sealed) SizeBytes() int64 { return int64(w.sum.sizeBytes) }
 
 // Dim is the dimension of the vectors, 0 if there are none.
-func (w *Warm) Dim() int { return int(w.sum.dim) }
+func (w *Sealed) Dim() int { return int(w.sum.dim) }
 
-func (w *Warm) corrupt(op string, off int64, err error) error {
+func (w *Sealed) corrupt(op string, off int64, err error) error {
 	return &codec.CorruptError{Op: op, Path: w.path, Offset: off, Err: err}
 }
 
 // line reads and verifies a row's line. The caller is inside vfs.Guard.
-func (w *Warm) line(slot uint32) (line, error) {
+func (w *Sealed) line(slot uint32) (line, error) {
 	if slot >= w.sum.rows {
 		return line{}, errSlot(slot, w.sum.rows)
 	}
@@ -141,7 +141,7 @@ func (w *Warm) line(slot uint32) (line, error) {
 }
 
 // guarded runs fn so that a page that cannot be read is that read's error.
-func (w *Warm) guarded(fn func() error) error {
+func (w *Sealed) guarded(fn func() error) error {
 	err := vfs.Guard(fn)
 	runtime.KeepAlive(w)                        // the mapping of a retired segment goes with its last reader
 	if fault, ok := err.(*vfs.FaultError); ok { //nolint:errorlint // Guard returns it unwrapped
@@ -155,7 +155,7 @@ func (w *Warm) guarded(fn func() error) error {
 }
 
 // Row tells what is known of a row; damage is a *codec.CorruptError.
-func (w *Warm) Row(slot uint32) (Row, error) {
+func (w *Sealed) Row(slot uint32) (Row, error) {
 	var l line
 	err := w.guarded(func() (err error) {
 		l, err = w.line(slot)
@@ -165,7 +165,7 @@ func (w *Warm) Row(slot uint32) (Row, error) {
 }
 
 // RowBytes is what a row takes besides its line, body and vector together; false if it is void. A damaged one counts 0.
-func (w *Warm) RowBytes(slot uint32) (sizeBytes int64, held bool) {
+func (w *Sealed) RowBytes(slot uint32) (sizeBytes int64, held bool) {
 	var l line
 	err := w.guarded(func() (err error) {
 		l, err = w.line(slot)
@@ -183,7 +183,7 @@ func (w *Warm) RowBytes(slot uint32) (sizeBytes int64, held bool) {
 
 // Read calls fn with the row's verified body, which is valid during the call only and not to be written to. Damage,
 // or a page that cannot be read, is a *codec.CorruptError, and fn is not called or its result is not used.
-func (w *Warm) Read(slot uint32, fn func(body []byte) error) error {
+func (w *Sealed) Read(slot uint32, fn func(body []byte) error) error {
 	return w.guarded(func() error {
 		l, err := w.line(slot)
 		if err != nil {
@@ -203,7 +203,7 @@ func (w *Warm) Read(slot uint32, fn func(body []byte) error) error {
 }
 
 // Vector returns a verified copy of the row's vector, nil if it has none.
-func (w *Warm) Vector(slot uint32) (vector []float32, err error) {
+func (w *Sealed) Vector(slot uint32) (vector []float32, err error) {
 	err = w.vector(slot, func(padded []float32, _ float32) error {
 		vector = append(make([]float32, 0, w.Dim()), padded[:w.Dim()]...)
 		return nil
@@ -211,7 +211,7 @@ func (w *Warm) Vector(slot uint32) (vector []float32, err error) {
 	return vector, err
 }
 
-func (w *Warm) verifyVector(v uint32) error {
+func (w *Sealed) verifyVector(v uint32) error {
 	if err := w.badBlock[v]; err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (w *Warm) verifyVector(v uint32) error {
 }
 
 // vector calls fn with the row's verified vector and its padding.
-func (w *Warm) vector(slot uint32, fn func(padded []float32, invNorm float32) error) error {
+func (w *Sealed) vector(slot uint32, fn func(padded []float32, invNorm float32) error) error {
 	return w.guarded(func() error {
 		l, err := w.line(slot)
 		if err != nil || l.Vector == NoVector {
@@ -248,11 +248,11 @@ func (w *Warm) vector(slot uint32, fn func(padded []float32, invNorm float32) er
 }
 
 // Groups is the number of vector groups.
-func (w *Warm) Groups() int { return (int(w.sum.vectors) + GroupSize - 1) / GroupSize }
+func (w *Sealed) Groups() int { return (int(w.sum.vectors) + GroupSize - 1) / GroupSize }
 
 // Group lends group g of the mapped vectors, verified once after opening. Reading the floats of a file that shrank
 // faults: scan inside vfs.Guard.
-func (w *Warm) Group(g int) (Group, error) {
+func (w *Sealed) Group(g int) (Group, error) {
 	first := g * GroupSize
 	end := min(first+GroupSize, int(w.sum.vectors))
 	if w.checked[g].Load() == 0 {
@@ -278,7 +278,7 @@ func (w *Warm) Group(g int) (Group, error) {
 
 // Verify reads the whole segment again and reports every damage through report, which gets *codec.CorruptErrors. It
 // returns the number of rows read, void ones not counted.
-func (w *Warm) Verify(report func(error)) (rows int) {
+func (w *Sealed) Verify(report func(error)) (rows int) {
 	seen := make([]bool, w.sum.vectors)
 	for slot := range w.sum.rows {
 		row, err := w.Row(slot)
