@@ -19,7 +19,7 @@ import (
 func TestCallsFailAlone(t *testing.T) {
 	calls := map[string]func(s *engram.Space) error{
 		"engram/remember": func(s *engram.Space) error {
-			_, err := s.RememberBatch(t.Context(), []engram.Draft{{ID: "x", Content: "one"}, {ID: "y", Content: "two"}})
+			_, err := s.RememberBatch(t.Context(), []engram.Draft{{ID: "x", Content: "one"}, {Content: "two"}})
 			return err
 		},
 		"engram/update": func(s *engram.Space) error {
@@ -27,7 +27,7 @@ func TestCallsFailAlone(t *testing.T) {
 			return err
 		},
 		"engram/room": func(s *engram.Space) error {
-			_, err := s.RememberBatch(t.Context(), []engram.Draft{{ID: "x", Content: "one"}, {ID: "y", Content: "two"}})
+			_, err := s.RememberBatch(t.Context(), []engram.Draft{{ID: "x", Content: "one"}, {Content: "two"}})
 			return err
 		},
 		"engram/link": func(s *engram.Space) error {

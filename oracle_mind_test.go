@@ -24,10 +24,10 @@ func (p *player) restate() {
 		}
 		out, err := p.w.def().Remember(p.t.Context(), d)
 		p.expect("restate", err, nil)
-		p.oracle.memories[d.ID] = &ideal{versions: []engram.Memory{{
+		p.oracle.add(d.ID, &ideal{versions: []engram.Memory{{
 			ID: d.ID, Content: d.Content, Kind: "note", Speaker: speaker, OccurredAt: d.OccurredAt, Confidence: 1,
 			CreatedAt: p.w.clock.tell(), UpdatedAt: p.w.clock.tell(), Version: 1,
-		}}}
+		}}})
 		p.learn(d, out)
 	}
 }
@@ -85,7 +85,7 @@ func (p *player) noteConcept(c engram.Concept, got engram.Memory, was *ideal, me
 	version.Links, version.Reinforced, version.Tier, version.ArchivedSpans = nil, 0, "", nil
 	if was == nil {
 		was = &ideal{reinforced: -1}
-		p.oracle.memories[c.ID] = was
+		p.oracle.add(c.ID, was)
 		p.oracle.concepts[c.ID] = true
 	}
 	if n := len(was.versions); n == 0 || was.versions[n-1].Version < version.Version {

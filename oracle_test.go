@@ -27,9 +27,11 @@ type oracle struct {
 	past     []snapshot      // after each step, oldest first
 	sources  map[string]dynamics.Reliability
 	judged   []string // every judgement, in order
+	born     int      // memories so far
 }
 
 type ideal struct {
+	born         int             // counts memories in the order in which they came
 	versions     []engram.Memory // oldest first, without embeddings of the engine's making
 	archivedAt   time.Time       // zero if active
 	spans        []engram.Span
@@ -56,6 +58,8 @@ type player struct {
 	rng    *rand.Rand
 	oracle *oracle
 	next   int
+	// refused are drafts without an id that were refused for what they referred to, which is not in them.
+	refused []engram.Draft
 }
 
 var oracleWords = strings.Fields("river stone window copper lantern harvest anchor violet thunder paper orchard signal")
@@ -115,8 +119,10 @@ func (p *player) step() {
 	defer p.remind()
 	p.w.clock.set(p.w.clock.tell().Add(time.Duration(p.rng.IntN(1000)) * time.Second))
 	switch n := p.rng.IntN(100); {
-	case n < 36:
+	case n < 29:
 		p.remember()
+	case n < 36:
+		p.unnamed()
 	case n < 38:
 		p.consolidate()
 	case n < 39:
@@ -175,11 +181,11 @@ func (p *player) remember() {
 		d.ID = out.ID
 	}
 	p.expect("remember", err, nil)
-	p.oracle.memories[d.ID] = &ideal{versions: []engram.Memory{{
+	p.oracle.add(d.ID, &ideal{versions: []engram.Memory{{
 		ID: d.ID, Content: d.Content, Kind: "note", Tags: d.Tags, Speaker: d.Speaker, Session: d.Session,
 		OccurredAt: d.OccurredAt, Confidence: 1, Embedding: d.Embedding, CreatedAt: p.w.clock.tell(),
 		UpdatedAt: p.w.clock.tell(), Version: 1,
-	}}}
+	}}})
 	p.learn(d, out)
 }
 
@@ -334,10 +340,10 @@ func (p *player) supersede() {
 				m.supersededBy, m.supersededAt = d.ID, p.w.clock.tell()
 			}
 		}
-		p.oracle.memories[d.ID] = &ideal{versions: []engram.Memory{{
+		p.oracle.add(d.ID, &ideal{versions: []engram.Memory{{
 			ID: d.ID, Content: d.Content, Kind: "note", OccurredAt: d.OccurredAt, Confidence: 1,
 			CreatedAt: p.w.clock.tell(), UpdatedAt: p.w.clock.tell(), Version: 1,
-		}}}
+		}}})
 	}
 }
 

@@ -123,5 +123,12 @@ func (s *Stamps) End(row uint32) uint64 {
 	return s.ends.At(row).Load()
 }
 
-// Alive reports whether row, which must have a stamp, is alive at position p.
-func (s *Stamps) Alive(row uint32, p uint64) bool { return s.ends.At(row).Load() > p }
+// Alive reports whether row is alive at position p. A row without a place is not.
+func (s *Stamps) Alive(row uint32, p uint64) bool {
+	dir := s.ends.dir.Load()
+	if dir == nil {
+		return false
+	}
+	chunk, offset := locate(row)
+	return chunk < len(*dir) && (*dir)[chunk][offset].Load() > p
+}

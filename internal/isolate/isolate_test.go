@@ -92,13 +92,16 @@ func TestColumnElementsNeverMove(t *testing.T) {
 
 func TestStampsDecideByPosition(t *testing.T) {
 	var s isolate.Stamps
+	if s.Alive(0, 0) {
+		t.Error("Alive(0, 0) of no rows = true")
+	}
 	s.Set(3, isolate.Never)
 	s.Set(4, 10)
 	for _, c := range []struct {
 		row  uint32
 		at   uint64
 		want bool
-	}{{3, 1 << 40, true}, {4, 9, true}, {4, 10, false}, {4, 11, false}, {2, 0, false}} {
+	}{{3, 1 << 40, true}, {4, 9, true}, {4, 10, false}, {4, 11, false}, {2, 0, false}, {1 << 20, 0, false}, {^uint32(0), 0, false}} {
 		if got := s.Alive(c.row, c.at); got != c.want {
 			t.Errorf("Alive(%d, %d) = %v, want %v", c.row, c.at, got, c.want)
 		}

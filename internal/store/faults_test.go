@@ -288,6 +288,11 @@ func (m *matrix) during(actions []action) string {
 	if m.trap.kind == "error" && !errors.Is(err, errInjected) {
 		m.t.Errorf("Write = %v, want the error that was injected", err)
 	}
+	for _, a := range actions {
+		if a.kind == "put" {
+			m.b.refused = append(m.b.refused, a.version.Record)
+		}
+	}
 	return outcomeFailed
 }
 

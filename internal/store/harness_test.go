@@ -104,6 +104,7 @@ type book struct {
 	clock    int64
 	sources  map[string]dynamics.Reliability
 	judged   []string // what the record of feedback must say
+	refused  []store.Record
 }
 
 func newBook() *book {
@@ -518,11 +519,34 @@ func (b *book) holds(t testing.TB, what string, s *store.Space) {
 		if k, ok := tx.Key("never used"); ok {
 			return fmt.Errorf("Key(never used) = %+v", k)
 		}
-		return nil
+		return b.inScope(tx)
 	})
 	if err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
+}
+
+// inScope looks every memory up by what it says: those that recall goes through are found, and what was refused is not.
+func (b *book) inScope(tx *store.Tx) error {
+	find := func(r *store.Record) (bool, error) {
+		_, ok, err := tx.FindScope(r, func(known *store.Record, _ uint32) (bool, error) { return known.ID == r.ID, nil })
+		return ok, err
+	}
+	for id, m := range b.memories {
+		ok, err := find(&m.Versions[len(m.Versions)-1].Record)
+		if active := m.ArchivedAt == store.NoTime && m.SupersededBy == ""; err != nil || ok != active {
+			return fmt.Errorf("FindScope of %s = %v, %w, want %v", id, ok, err, active)
+		}
+	}
+	for i := range b.refused {
+		r := &b.refused[i]
+		m, known := b.memories[r.ID]
+		known = known && m.Versions[len(m.Versions)-1].Record.Content == r.Content
+		if ok, err := find(r); err != nil || ok && !known {
+			return fmt.Errorf("FindScope of what was refused, %s = %v, %w", r.ID, ok, err)
+		}
+	}
+	return nil
 }
 
 // do writes actions as one and notes them.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -154,20 +155,28 @@ func (tx *Tx) Find(id string) (Found, bool, error) { return tx.view.Find(id) }
 // Record reads a row.
 func (tx *Tx) Record(row uint32) (*Record, error) { return tx.view.Record(row) }
 
-// FindScope finds an active memory with the same content, kind, speaker and session as r that match accepts. match is
-// given the memory's record and the row that holds it.
+// FindScope finds the oldest active memory with the same content, kind, speaker and session as r that match accepts.
+// match is given a memory's record and the row that holds it, at most once each.
 func (tx *Tx) FindScope(r *Record, match func(known *Record, row uint32) (bool, error)) (f Found, ok bool, err error) {
-	_, ok = tx.t.scopes.Find(scopeHash(r), func(entry uint32) bool {
+	var candidates []uint32
+	tx.t.scopes.Find(scopeHash(r), func(entry uint32) bool {
+		if tx.t.wanted(entry) {
+			candidates = append(candidates, entry)
+		}
+		return false
+	})
+	slices.Sort(candidates) // entries are numbered by age; the index holds them in the order of its slots
+	for _, entry := range slices.Compact(candidates) {
 		st := tx.t.state(entry, tx.position)
 		if st.erased || !tx.t.ends.Alive(st.row, tx.position) {
-			return false
+			continue
 		}
-		var same bool
-		same, err = tx.sameScope(st.row, r, match)
-		f = Found{entry: entry, state: st, Row: st.row}
-		return same || err != nil
-	})
-	return f, ok && err == nil, err
+		same, err := tx.sameScope(st.row, r, match)
+		if same || err != nil {
+			return Found{entry: entry, state: st, Row: st.row}, err == nil, err
+		}
+	}
+	return Found{}, false, nil
 }
 
 func (tx *Tx) sameScope(row uint32, r *Record, match func(*Record, uint32) (bool, error)) (bool, error) {
