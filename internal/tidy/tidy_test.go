@@ -274,3 +274,31 @@ func TestFailureModelNamesTests(t *testing.T) {
 		t.Errorf("docs/failure-model.md names only %d tests", named)
 	}
 }
+
+// TestEveryTestBinaryLooksForLeaks holds all folders with tests, those of other modules included, to a TestMain that
+// fails when goroutines are left behind.
+func TestEveryTestBinaryLooksForLeaks(t *testing.T) {
+	root := filepath.Join("..", "..")
+	looks := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		dir := filepath.Dir(path)
+		looks[dir] = looks[dir] || strings.Contains(string(source), "os.Exit(leak.Main(m))")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	delete(looks, filepath.Join(root, "internal", "leak")) // which it would have to trust
+	for dir, ok := range looks {
+		if !ok {
+			t.Errorf("%s has tests and no TestMain with leak.Main", dir)
+		}
+	}
+	if len(looks) < 20 {
+		t.Errorf("only %d folders with tests were found", len(looks))
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/orchard9/engram-go/internal/leak"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(lockEnv); name != "" {
 		os.Exit(holdLock(name))
 	}
-	os.Exit(m.Run())
+	os.Exit(leak.Main(m))
 }
 
 // holdLock locks name, says so on standard output, and holds it until standard input ends or the process is killed.
