@@ -193,7 +193,7 @@ func growArena(s *session, round, total int) (*histogram, time.Duration, error) 
 	}
 	return beside(write, func() error {
 		p := rows.Get(random.Uint32N(published.Load()))
-		b, err := arena.At(p.ref, int(p.len))
+		b, err := arena.At(p.ref, p.len)
 		copy(answer[:], b)
 		return err
 	})

@@ -10,34 +10,27 @@ import (
 const (
 	firstBits = 6
 	capBits   = 13
-	// The doubling chunks 0..doubling-1 hold the first 1<<capBits elements together.
+	// The doubling chunks 0..doubling-1 hold the first 1<<(capBits+1) - 1<<firstBits elements together.
 	doubling = capBits - firstBits + 1
 )
 
 // locate gives the chunk that holds element i and the place in it.
 //
-// Chunk 0 holds [0, 64), chunk k (1 <= k < doubling) holds [64<<(k-1), 64<<k), later chunks hold 1<<capBits each.
-func locate(i uint32) (chunk, offset int) {
-	if i >= 1<<capBits {
-		return doubling - 1 + int(i>>capBits), int(i & (1<<capBits - 1))
+// Counted from 1<<firstBits on instead of from 0, chunk k < doubling holds what has firstBits+1+k binary digits, so that
+// the place is what stands behind the first digit; later chunks hold 1<<capBits each. Readers pay for every step of this:
+// it has one branch, and is cheap enough that the compiler puts it, At and Stamps.Alive into their callers.
+func locate(i uint32) (chunk, offset uint64) {
+	n := uint64(i) + 1<<firstBits
+	if n >= 1<<(capBits+1) {
+		return n>>capBits + doubling - 2, n & (1<<capBits - 1)
 	}
-	k := bits.Len32(i >> firstBits)
-	if k == 0 {
-		return 0, int(i)
-	}
-	return k, int(i) - 1<<(firstBits+k-1)
+	k := bits.Len64(n) - 1
+	return uint64(k - firstBits), n - 1<<k
 }
 
 // chunkLen is the number of elements in chunk k.
-func chunkLen(k int) int {
-	switch {
-	case k == 0:
-		return 1 << firstBits
-	case k < doubling:
-		return 1 << (firstBits + k - 1)
-	default:
-		return 1 << capBits
-	}
+func chunkLen(k uint64) int {
+	return 1 << min(firstBits+k, capBits)
 }
 
 // Column is an append-only sequence of T whose elements never move. The zero value is empty and ready.
@@ -58,11 +51,11 @@ func (c *Column[T]) Grow(n uint32) {
 	if p := c.dir.Load(); p != nil {
 		dir = *p
 	}
-	if last < len(dir) {
+	if last < uint64(len(dir)) {
 		return
 	}
 	grown := make([][]T, last+1)
-	for k := copy(grown, dir); k <= last; k++ {
+	for k := uint64(copy(grown, dir)); k <= last; k++ {
 		grown[k] = make([]T, chunkLen(k))
 	}
 	c.dir.Store(&grown)
@@ -96,7 +89,7 @@ func (c *Column[T]) Has(i uint32) bool {
 		return false
 	}
 	chunk, _ := locate(i)
-	return chunk < len(*p)
+	return chunk < uint64(len(*p))
 }
 
 // Stamps is a column of the log positions at which rows end. A row is alive at position p if its stamp is above p;
@@ -123,6 +116,13 @@ func (s *Stamps) End(row uint32) uint64 {
 	return s.ends.At(row).Load()
 }
 
+// EndsAfter is Alive for a row that has a place, as all have that a view covers. Readers ask it for every row they pass:
+// it is small enough that the compiler puts it into its callers.
+func (s *Stamps) EndsAfter(row uint32, p uint64) bool {
+	chunk, offset := locate(row)
+	return (*s.ends.dir.Load())[chunk][offset].Load() > p
+}
+
 // Alive reports whether row is alive at position p. A row without a place is not.
 func (s *Stamps) Alive(row uint32, p uint64) bool {
 	dir := s.ends.dir.Load()
@@ -130,5 +130,5 @@ func (s *Stamps) Alive(row uint32, p uint64) bool {
 		return false
 	}
 	chunk, offset := locate(row)
-	return chunk < len(*dir) && (*dir)[chunk][offset].Load() > p
+	return chunk < uint64(len(*dir)) && (*dir)[chunk][offset].Load() > p
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os/exec"
+	"regexp"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -127,14 +129,14 @@ func TestArenaKeepsEveryStringWhereItWas(t *testing.T) {
 		}
 		b := bytes.Repeat([]byte{byte(rng.Uint32())}, n)
 		ref := a.Append(b[:n/2], b[n/2:])
-		view, err := a.At(ref, n)
+		view, err := a.At(ref, uint32(n))
 		if err != nil {
 			t.Fatal(err)
 		}
 		items = append(items, item{ref, b, view})
 	}
 	for _, it := range items {
-		got, err := a.At(it.ref, len(it.want))
+		got, err := a.At(it.ref, uint32(len(it.want)))
 		if err != nil || !bytes.Equal(got, it.want) || !bytes.Equal(it.view, it.want) {
 			t.Fatalf("At(%x) changed", it.ref)
 		}
@@ -145,8 +147,61 @@ func TestArenaKeepsEveryStringWhereItWas(t *testing.T) {
 	if _, err := a.At(isolate.Ref(1<<50), 1); err == nil {
 		t.Error("At outside the arena gave no error")
 	}
-	if _, err := a.At(items[0].ref, 1<<30); err == nil {
-		t.Error("At beyond a chunk gave no error")
+	for _, ref := range []isolate.Ref{items[0].ref, items[0].ref | 0xffffffff} {
+		if b, err := a.At(ref, 1<<32-1); err == nil || b != nil {
+			t.Errorf("At(%x) beyond a chunk = %d bytes, %v, want an error", ref, len(b), err)
+		}
+	}
+	if b, err := a.At(items[0].ref, 0); err != nil || b == nil {
+		t.Errorf("At of no bytes = %v, %v, want what is empty and not nil", b, err)
+	}
+}
+
+// TestChunksHoldEveryElementOnce goes over every border between chunks.
+func TestChunksHoldEveryElementOnce(t *testing.T) {
+	var c isolate.Column[uint64]
+	const n = 100_000
+	c.Grow(n)
+	seen := map[*uint64]uint32{}
+	for i := range uint32(n) {
+		if other, twice := seen[c.At(i)]; twice {
+			t.Fatalf("elements %d and %d have one place", other, i)
+		}
+		seen[c.At(i)] = i
+	}
+	// 64, 128, ... 8,192 elements, then 8,192 each: the last place of a chunk is there, the one behind it is not yet.
+	var grown isolate.Column[uint64]
+	end := uint32(0)
+	for k := range 12 {
+		size := uint32(64) << min(k, 7)
+		grown.Grow(end + 1)
+		if !grown.Has(end+size-1) || grown.Has(end+size) {
+			t.Fatalf("chunk %d does not hold elements %d to %d", k, end, end+size-1)
+		}
+		end += size
+	}
+	if c.Has(1<<32 - 1) {
+		t.Fatal("Has is wrong about the last element there can be")
+	}
+}
+
+// TestReadersAreInlined asks the compiler whether the ways to published data are put into their callers, as their
+// comments say: a call would cost a reader as much again.
+func TestReadersAreInlined(t *testing.T) {
+	goCommand, err := exec.LookPath("go")
+	if err != nil {
+		t.Skipf("the go command is not here: %v", err)
+	}
+	out, err := exec.CommandContext(t.Context(), goCommand, "build", "-gcflags=-m", ".").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go build -gcflags=-m: %v\n%s", err, out)
+	}
+	for _, want := range []string{
+		`can inline locate\n`, `can inline \(\*Arena\)\.View\n`, `can inline \(\*Stamps\)\.EndsAfter\n`, `can inline \(\*Column\[.*\]\)\.At\n`,
+	} {
+		if !regexp.MustCompile(want).Match(out) {
+			t.Errorf("the compiler does not say %q", want)
+		}
 	}
 }
 
@@ -218,5 +273,25 @@ func BenchmarkDo(b *testing.B) {
 	fn := func() error { return nil }
 	for b.Loop() {
 		_ = isolate.Do("op", "space", nil, fn)
+	}
+}
+
+// BenchmarkRead is a reader's way to 64 published bytes; bench isolation compares it with locks.
+func BenchmarkRead(b *testing.B) {
+	const n = 1 << 10
+	arena := isolate.NewArena()
+	var refs isolate.Column[isolate.Ref]
+	for i := range uint32(n) {
+		refs.Set(i, arena.Append(make([]byte, 64)))
+	}
+	b.ReportAllocs()
+	random, sum := uint32(1), byte(0)
+	for b.Loop() {
+		random = random*1664525 + 1013904223
+		view := arena.View(refs.Get(random>>4&(n-1)), 64)
+		sum ^= view[0] ^ view[63]
+	}
+	if sum != 0 {
+		b.Fatal("what was read is not what was written")
 	}
 }

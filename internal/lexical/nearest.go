@@ -78,11 +78,11 @@ func (x *Index) heldBy(id uint32, v View) bool {
 		if !ok || row >= limit {
 			break
 		}
-		if v.Ends.Alive(row, v.At) {
+		if v.Ends.EndsAfter(row, v.At) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(newest.hits(id, v.Rows, nil), func(h hit) bool { return v.Ends.Alive(h.row, v.At) })
+	return slices.ContainsFunc(newest.hits(id, v.Rows, nil), func(h hit) bool { return v.Ends.EndsAfter(h.row, v.At) })
 }
 
 // neighbour is a term near a word.

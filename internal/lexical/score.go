@@ -172,7 +172,7 @@ func (x *Index) alive(t QueryTerm, v View, hits []hit) []hit {
 	kept := first
 	for _, h := range hits[first:] {
 		hits[kept] = h
-		if v.Ends.Alive(h.row, v.At) {
+		if v.Ends.EndsAfter(h.row, v.At) {
 			kept++
 		}
 	}

@@ -84,7 +84,7 @@ type Source interface {
 
 // contains reports whether row is in the population.
 func (p *Population) contains(c *Corpus, row uint32) bool {
-	return row < c.Rows && p.Ends.Alive(row, c.Position)
+	return row < c.Rows && p.Ends.EndsAfter(row, c.Position)
 }
 
 // view is the population as the lexical index wants it.

@@ -129,7 +129,7 @@ func (h *Hot) Read(slot uint32, fn func(body []byte) error) error {
 		return errSlot(slot, 0)
 	}
 	r := h.rows.At(slot)
-	body, err := h.bodies.At(r.ref, int(r.len))
+	body, err := h.bodies.At(r.ref, r.len)
 	if err != nil {
 		return fmt.Errorf("read slot %d: %w", slot, err)
 	}

@@ -273,7 +273,7 @@ func (v *View) Neighbors(row uint32) (prev, next uint32, okPrev, okNext bool) {
 }
 
 // current reports whether a row is a current version that recall goes through by default.
-func (v *View) current(row uint32) bool { return row < v.Rows && v.s.t.ends.Alive(row, v.Position) }
+func (v *View) current(row uint32) bool { return row < v.Rows && v.s.t.ends.EndsAfter(row, v.Position) }
 
 // Scan calls fn with every memory in the order in which they were first stored, from entry first on, until fn returns
 // false. It gives the entry, for continuing behind it.
