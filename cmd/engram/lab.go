@@ -14,26 +14,35 @@ import (
 const envLabData = "ENGRAM_DATA"
 
 func (a *app) labCommand() *cobra.Command {
+	markdown := false
 	cmd := &cobra.Command{
-		Use:   "lab",
+		Use:   "lab [ROW]...",
 		Short: "Replicate published experiments on memory",
 		Long: "Replicate published experiments in a temporary store, with a clock of their own, and print for each what\n" +
 			"was published, what a reference model gives, what the engine gives, and whether they match; and the same\n" +
-			"run without the mechanism in question, which must fail. Ends with exit code 1 if a row is not as documented.\n\n" +
+			"run without the mechanism in question, which must fail. With rows, such as F1 or K2, only these. Ends with\n" +
+			"exit code 1 if a row is not as documented.\n\n" +
 			"Data that is not shipped is read from the folder that the environment names as ENGRAM_DATA.",
-		Args: cobra.NoArgs,
+		Example: "  engram lab\n  engram lab S2 S3 S4\n  engram lab --json",
 	}
-	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
+	cmd.Flags().BoolVar(&markdown, "markdown", false, "print one table with a line for each row")
+	cmd.RunE = a.command(func(ctx context.Context, ids []string) error {
 		for _, name := range []string{"data", "space"} {
 			if cmd.Flags().Changed(name) {
 				return usagef("--%s has no place here: the laboratory has a temporary store", name)
 			}
 		}
-		rows, err := lab.Run(ctx, a.getenv(envLabData))
+		if markdown && a.json {
+			return usagef("give --markdown or --json, not both")
+		}
+		if err := lab.Known(ids...); err != nil {
+			return usagef("%v", err)
+		}
+		rows, err := lab.Run(ctx, a.getenv(envLabData), ids...)
 		if err != nil {
 			return err
 		}
-		if err := a.printLab(rows); err != nil {
+		if err := a.printLab(rows, markdown); err != nil {
 			return err
 		}
 		var failed []string
@@ -50,9 +59,13 @@ func (a *app) labCommand() *cobra.Command {
 	return cmd
 }
 
-// printLab prints the rows: as JSON one a line.
-func (a *app) printLab(rows []lab.Row) error {
-	if !a.json {
+// printLab prints the rows and how many there are of which kind: as JSON one a line, and the summary on the last.
+func (a *app) printLab(rows []lab.Row, markdown bool) error {
+	switch {
+	case markdown:
+		a.printf("%s", lab.Markdown(rows))
+		return nil
+	case !a.json:
 		a.printf("%s", lab.Table(rows))
 		return nil
 	}
@@ -61,5 +74,5 @@ func (a *app) printLab(rows []lab.Row) error {
 			return err
 		}
 	}
-	return nil
+	return a.printJSON(map[string]lab.Summary{"summary": lab.Summarize(rows)})
 }

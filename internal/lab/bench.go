@@ -2,7 +2,10 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -15,15 +18,18 @@ var start = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 // at is an instant some days after the start.
 func at(days float64) time.Time { return start.Add(time.Duration(days * 24 * float64(time.Hour))) }
 
-// bench is a database whose clock the experiments set.
+// bench is where experiments are made: databases whose clock they set, one for each set of mechanisms that are off.
 type bench struct {
 	ctx       context.Context
-	db        *engram.DB
-	clock     atomic.Int64 // nanoseconds: the database may read it at any time
+	dir       string
+	dbs       map[string]*engram.DB // by what they are without
+	clock     atomic.Int64          // nanoseconds: a database may read it at any time
 	spaces    int
 	dataDir   string
 	published *published
-	updates   []update // of completions, which are made once
+	gaps      map[string]*gapSpace
+	reported  []reported          // of K2, which is played once
+	updates   map[string][]update // of completions, which are made once; by what they are without
 }
 
 func newBench(ctx context.Context, dir, dataDir string) (*bench, error) {
@@ -31,21 +37,47 @@ func newBench(ctx context.Context, dir, dataDir string) (*bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{ctx: ctx, dataDir: dataDir, published: p}
-	b.clock.Store(start.UnixNano())
-	o := engram.Options{
-		Clock:      func() time.Time { return time.Unix(0, b.clock.Load()).UTC() },
-		Compaction: engram.BackgroundCompaction{ErasedShare: -1},
+	b := &bench{
+		ctx: ctx, dir: dir, dataDir: dataDir, published: p, dbs: map[string]*engram.DB{}, updates: map[string][]update{},
+		gaps: map[string]*gapSpace{},
 	}
-	b.db, err = o.Open(dir)
-	return b, err
+	b.clock.Store(start.UnixNano())
+	return b, nil
 }
 
-// space makes an empty space, at day 0.
-func (b *bench) space() (*subject, error) {
+// open opens a database of the bench's that is without some mechanisms.
+func (b *bench) open(name string, without ...string) (*engram.DB, error) {
+	return engram.Options{
+		Clock:      func() time.Time { return time.Unix(0, b.clock.Load()).UTC() },
+		Compaction: engram.BackgroundCompaction{ErasedShare: -1},
+		Without:    without,
+	}.Open(filepath.Join(b.dir, name))
+}
+
+func (b *bench) close() (err error) {
+	for _, db := range b.dbs {
+		err = errors.Join(err, db.Close())
+	}
+	return err
+}
+
+// space makes an empty space, at day 0, in a database that is without some mechanisms.
+func (b *bench) space(without ...string) (*subject, error) {
+	name := strings.Join(append([]string{"without"}, without...), "-")
+	if b.dbs[name] == nil {
+		db, err := b.open(name, without...)
+		if err != nil {
+			return nil, err
+		}
+		b.dbs[name] = db
+	}
+	return b.spaceIn(b.dbs[name])
+}
+
+func (b *bench) spaceIn(db *engram.DB) (*subject, error) {
 	b.spaces++
 	b.clock.Store(start.UnixNano())
-	s, err := b.db.Space(fmt.Sprintf("lab-%d", b.spaces))
+	s, err := db.Space(fmt.Sprintf("lab-%d", b.spaces))
 	if err != nil {
 		return nil, err
 	}
@@ -125,15 +157,22 @@ func (s *subject) recall(q engram.Cue) engram.Answer {
 	return a
 }
 
-func (s *subject) spread(from ...string) map[string]float64 {
+// spreading lets activation spread over explicit associations.
+func (s *subject) spreading(from ...string) engram.Spreading {
 	if s.err != nil {
-		return nil
+		return engram.Spreading{}
 	}
 	const most = 1000
-	found, err := s.s.Spread(s.b.ctx, engram.SpreadRequest{IDs: from, Limit: most})
+	over := []string{engram.DefaultLinkType}
+	found, err := s.s.Spread(s.b.ctx, engram.SpreadRequest{IDs: from, Limit: most, Types: over})
 	s.keep(err)
+	return found
+}
+
+// spread is the activation of the memories that it comes to.
+func (s *subject) spread(from ...string) map[string]float64 {
 	pi := map[string]float64{}
-	for _, m := range found.Memories {
+	for _, m := range s.spreading(from...).Memories {
 		pi[m.ID] = m.Pi
 	}
 	return pi

@@ -1,16 +1,18 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
+	"strconv"
+	"strings"
 
 	engram "github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/internal/dynamics/complete"
 )
 
-// The size of the completion experiment, and where its vectors come from.
+// The size of the completion experiments, and where their vectors come from.
 const (
 	patternCount = 10_000
 	patternDim   = 384
@@ -18,173 +20,156 @@ const (
 	patternSeed  = 7
 )
 
-func completions(p *published) []experiment {
-	pt := p.points
-	masked := fmt.Sprintf("%d random vectors of %d dimensions, half of each of %d cues masked", patternCount, patternDim,
-		patternCues)
-	flat := "sharpness, beta = 1 (in the model's package: the engine has no switch)"
+func completions(*published) []experiment {
+	const blurred = "sharpness: beta = 1"
+	hopfield := "Ramsauer et al. 2020"
 	return []experiment{{
 		row: Row{
-			ID: "D1", Replicates: "false memory: a word never presented, at the centre of those that were",
-			Source: "Roediger & McDermott 1995",
-			Published: fmt.Sprintf("people recall it in %.0f %% and %.0f %% of lists", 100*pt["lure_experiment1"],
-				100*pt["lure_experiment2"]),
-			NotClaimed: "the error itself: it is what a store must not make, and a match is that it is not made",
+			ID: "H1", Replicates: fmt.Sprintf("pattern completion: %d random vectors of %d dimensions, half of each of "+
+				"%d cues masked",
+				patternCount, patternDim, patternCues),
+			Source: hopfield, Published: "one update suffices; no table",
 		},
-		run: lure,
+		run: func(b *bench) (finding, error) { return halves(b) },
+		off: blurred, ablated: func(b *bench) (finding, error) { return halves(b, "sharpness") },
 	}, {
 		row: Row{
-			ID: "H1", Replicates: "pattern completion: " + masked, Source: "Ramsauer et al. 2020",
-			Published: "one update suffices; no table",
-		},
-		run: func(b *bench) (finding, error) { return halves(b, engineUpdates) },
-		off: flat, ablated: func(b *bench) (finding, error) { return halves(b, flatUpdates) },
-	}, {
-		row: Row{
-			ID: "H2", Replicates: "the completed vector lies within its bound of the nearest pattern; also nine tenths masked",
-			Source: "Ramsauer et al. 2020; bound: internal/dynamics/complete", Published: "exponentially small error",
+			ID: "H2", Replicates: "the completed vector lies within its bound of the nearest pattern; also nine tenths " +
+				"masked",
+			Source: hopfield + "; bound: internal/dynamics/complete", Published: "exponentially small error",
 		},
 		run: bounded, off: "all but the two nearest patterns in the bound (N = 2)", ablated: overbold,
+	}, {
+		row: Row{
+			ID: "H3", Replicates: "a stored pattern is a fixed point", Source: hopfield, Published: "no number compared",
+		},
+		run: func(b *bench) (finding, error) { return fixedPoints(b) },
+		off: blurred, ablated: func(b *bench) (finding, error) { return fixedPoints(b, "sharpness") },
+	}, {
+		row: Row{
+			ID: "H4", Replicates: "half way between two patterns both weigh the same, and it is called ambiguous",
+			Source: hopfield + ", metastable states", Published: "no number compared",
+		},
+		run: func(b *bench) (finding, error) { return mixtures(b) },
+		off: blurred, ablated: func(b *bench) (finding, error) { return mixtures(b, "sharpness") },
 	}}
-}
-
-// unit is a random direction near centre, of length 1; a nil centre is none.
-func unit(r *rand.Rand, dim int, centre []float32) []float32 {
-	v, sum := make([]float32, dim), 0.0
-	for i := range v {
-		v[i] = float32(r.NormFloat64())
-		if centre != nil {
-			v[i] = v[i]/float32(math.Sqrt(float64(dim))) + centre[i]
-		}
-		sum += float64(v[i]) * float64(v[i])
-	}
-	for i := range v {
-		v[i] /= float32(math.Sqrt(sum))
-	}
-	return v
-}
-
-func cosine(a, b []float32) float64 {
-	dot, aa, bb := 0.0, 0.0, 0.0
-	for i := range a {
-		x, y := float64(a[i]), float64(b[i])
-		dot, aa, bb = dot+x*y, aa+x*x, bb+y*y
-	}
-	return dot / math.Sqrt(aa*bb)
-}
-
-// lure asks for what lies in the middle of a list of related memories and was never stored.
-func lure(b *bench) (finding, error) {
-	s, err := b.space()
-	if err != nil {
-		return finding{}, err
-	}
-	const words, dim, seed = 15, 64, 1995
-	r := rand.New(rand.NewPCG(seed, 0))
-	centre := unit(r, dim, nil)
-	var list []string
-	for i := range words {
-		id := fmt.Sprintf("word%d", i)
-		list = append(list, id)
-		s.remember(engram.Draft{ID: id, Content: id, Embedding: unit(r, dim, centre)})
-	}
-	q := engram.Cue{Embedding: centre}
-	var f finding
-	unwritten := 0
-	check := func(id string) {
-		if !slices.Contains(list, id) {
-			unwritten++
-		}
-	}
-	answer := s.recall(q)
-	for _, h := range answer.Hits {
-		check(h.ID)
-		check(h.Content)
-	}
-	c := s.complete(engram.Partial{Cue: q, Fields: []string{"content"}})
-	for _, m := range c.Members {
-		check(m.ID)
-	}
-	for _, field := range c.Fields {
-		check(field.Value)
-	}
-	f.check(unwritten == 0, "%d ids or contents that were never written", unwritten)
-	f.check(len(answer.Hits) > 0 && len(c.Members) > 0, "nothing is found at all: the row shows nothing")
-	f.check(c.Reconstructed, "the completion does not say that it is a reconstruction")
-	near := 0.0
-	if len(c.Embedding) == dim {
-		near = cosine(c.Embedding, centre)
-	}
-	f.engine = fmt.Sprintf("%d unwritten among %d hits and %d members; the reconstruction (cosine %.2f to the word never "+
-		"presented) is marked as one", unwritten, len(answer.Hits), len(c.Members), near)
-	return f, s.err
 }
 
 // update is one cue completed.
 type update struct {
-	want    []float32 // the pattern that it was made of
-	vector  []float32
-	top1    bool
-	bound   float64
-	gap     float64   // between the nearest pattern's similarity and the next one's
-	nearest []float32 // the pattern that it is bound to
+	want      []float32 // the pattern that it was made of, or the mixture of two
+	vector    []float32
+	top1      bool
+	bound     float64
+	gap       float64   // between the nearest pattern's similarity and the next one's
+	nearest   []float32 // the pattern that it is bound to
+	weights   []float64 // of the members, heaviest first
+	ambiguous bool
 }
 
-// cues are the masked cues of the experiments: patterns, which of them, and what is known of each: half of the first
-// patternCues, a tenth of as many more.
-func cues() (patterns [][]float32, of []int, known [][]bool) {
+// cue is what is asked of the patterns.
+type cue struct {
+	vector []float32
+	of     int // the pattern, or the first of two
+	known  []bool
+}
+
+// cues are four times patternCues: with a half masked, with nine tenths masked, whole, and half way between two patterns.
+func cues() (patterns [][]float32, all []cue) {
 	r := rand.New(rand.NewPCG(patternSeed, 0))
 	for range patternCount {
 		patterns = append(patterns, unit(r, patternDim, nil))
 	}
-	for n := range 2 * patternCues {
-		of = append(of, r.IntN(patternCount))
-		kept := patternDim / 2
-		if n >= patternCues {
-			kept = patternDim / 10
+	for n := range 4 * patternCues {
+		of := r.IntN(patternCount)
+		c := cue{vector: patterns[of], of: of}
+		switch n / patternCues {
+		case 0:
+			c.known = some(r, patternDim/2)
+		case 1:
+			c.known = some(r, patternDim/10)
+		case 3:
+			other := patterns[(of+1)%patternCount]
+			c.vector = make([]float32, patternDim)
+			for i := range c.vector {
+				c.vector[i] = patterns[of][i] + other[i]
+			}
 		}
-		mask := make([]bool, patternDim)
-		for _, i := range r.Perm(patternDim)[:kept] {
-			mask[i] = true
-		}
-		known = append(known, mask)
+		all = append(all, c)
 	}
-	return patterns, of, known
+	return patterns, all
 }
 
-// engineUpdates completes the cues in the engine; they are made once.
-func engineUpdates(b *bench) ([]update, error) {
-	if b.updates != nil {
-		return b.updates, nil
+// some marks so many of the coordinates as known.
+func some(r *rand.Rand, kept int) []bool {
+	mask := make([]bool, patternDim)
+	for _, i := range r.Perm(patternDim)[:kept] {
+		mask[i] = true
 	}
-	s, err := b.space()
+	return mask
+}
+
+// completed completes the cues in the engine, once for each set of mechanisms that are off, all over the same stored
+// patterns: the directory is opened without them.
+func (b *bench) completed(without ...string) (out []update, err error) {
+	name := fmt.Sprint(without)
+	if b.updates[name] != nil {
+		return b.updates[name], nil
+	}
+	db, err := b.open("patterns", without...)
 	if err != nil {
 		return nil, err
 	}
-	patterns, of, known := cues()
-	drafts := make([]engram.Draft, len(patterns))
-	index := map[string]int{}
-	for i, p := range patterns {
-		id := fmt.Sprintf("p%d", i)
-		index[id] = i
-		drafts[i] = engram.Draft{ID: id, Content: id, Embedding: p}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	space, err := db.Space(engram.DefaultSpace)
+	if err != nil {
+		return nil, err
 	}
-	s.rememberAll(drafts)
-	for i, target := range of {
-		c := s.complete(engram.Partial{Cue: engram.Cue{Embedding: patterns[target]}, Mask: known[i]})
-		if s.err != nil {
-			return nil, s.err
+	s := &subject{b: b, s: space}
+	patterns, all := cues()
+	if len(b.updates) == 0 {
+		drafts := make([]engram.Draft, len(patterns))
+		for i, p := range patterns {
+			id := fmt.Sprintf("p%d", i)
+			drafts[i] = engram.Draft{ID: id, Content: id, Embedding: p}
 		}
-		if c.Novel || c.Bound == nil {
-			return nil, fmt.Errorf("complete cue %d: nothing came of it", i)
-		}
-		n := index[c.Members[0].ID]
-		b.updates = append(b.updates, update{
-			want: patterns[target], vector: c.Embedding, top1: n == target, bound: *c.Bound, nearest: patterns[n],
-			gap: gapOf(patterns, complete.Mask(patterns[target], known[i])),
-		})
+		s.rememberAll(drafts)
 	}
-	return b.updates, s.err
+	for i := range all {
+		u, err := s.update(patterns, &all[i])
+		if err != nil {
+			return nil, fmt.Errorf("complete cue %d: %w", i, err)
+		}
+		out = append(out, u)
+	}
+	b.updates[name] = out
+	return out, nil
+}
+
+func (s *subject) update(patterns [][]float32, c *cue) (update, error) {
+	got := s.complete(engram.Partial{Cue: engram.Cue{Embedding: c.vector}, Mask: c.known})
+	if s.err != nil {
+		return update{}, s.err
+	}
+	if got.Novel || got.Bound == nil {
+		return update{}, errors.New("nothing came of it")
+	}
+	nearest, err := strconv.Atoi(strings.TrimPrefix(got.Members[0].ID, "p"))
+	if err != nil {
+		return update{}, err
+	}
+	asked := c.vector
+	if c.known != nil {
+		asked = complete.Mask(c.vector, c.known)
+	}
+	u := update{
+		want: c.vector, vector: got.Embedding, top1: nearest == c.of, bound: *got.Bound, nearest: patterns[nearest],
+		gap: gapOf(patterns, asked), ambiguous: got.Ambiguous,
+	}
+	for _, m := range got.Members {
+		u.weights = append(u.weights, m.Weight)
+	}
+	return u, nil
 }
 
 // gapOf is by how much the pattern most similar to a cue is ahead of the next.
@@ -201,22 +186,9 @@ func gapOf(patterns [][]float32, cue []float32) float64 {
 	return first - second
 }
 
-// flatUpdates completes the cues in the model with the sharpness 1.
-func flatUpdates(*bench) (out []update, err error) {
-	patterns, of, known := cues()
-	for i, target := range of {
-		u, err := complete.Complete(complete.Mask(patterns[target], known[i]), patterns, 1)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, update{want: patterns[target], vector: u.Vector, top1: u.Nearest == target})
-	}
-	return out, nil
-}
-
 // halves is H1.
-func halves(b *bench, updates func(*bench) ([]update, error)) (f finding, err error) {
-	all, err := updates(b)
+func halves(b *bench, without ...string) (f finding, err error) {
+	all, err := b.completed(without...)
 	if err != nil {
 		return f, err
 	}
@@ -255,16 +227,60 @@ func within(all []update, bound func(*update) float64) (f finding) {
 	return f
 }
 
+// masked are the updates of the cues of which some is masked.
+func (b *bench) masked() ([]update, error) {
+	all, err := b.completed()
+	return all[:min(2*patternCues, len(all))], err
+}
+
 func bounded(b *bench) (finding, error) {
-	all, err := engineUpdates(b)
+	all, err := b.masked()
 	return within(all, func(u *update) float64 { return u.bound }), err
 }
 
 // overbold is the bound for two patterns instead of all.
 func overbold(b *bench) (finding, error) {
-	all, err := engineUpdates(b)
+	all, err := b.masked()
 	return within(all, func(u *update) float64 {
 		k := math.Exp(-complete.Beta * u.gap)
 		return 2 * k / (1 + k)
 	}), err
+}
+
+// fixedPoints is H3: cues that are stored patterns.
+func fixedPoints(b *bench, without ...string) (f finding, err error) {
+	all, err := b.completed(without...)
+	if err != nil {
+		return f, err
+	}
+	least := 1.0
+	for _, u := range all[2*patternCues : 3*patternCues] {
+		least = min(least, cosine(u.vector, u.want))
+	}
+	f.engine = fmt.Sprintf("least cosine of %d patterns to themselves %.4f", patternCues, least)
+	f.check(least >= b.published.bounds.Cosine, "cosine %.4f, at least %v is wanted", least, b.published.bounds.Cosine)
+	return f, nil
+}
+
+// mixtures is H4: cues half way between two patterns.
+func mixtures(b *bench, without ...string) (f finding, err error) {
+	all, err := b.completed(without...)
+	if err != nil {
+		return f, err
+	}
+	most, ambiguous := 0.0, 0
+	for _, u := range all[3*patternCues:] {
+		for i := range 2 {
+			most = max(most, math.Abs(u.weights[i]-.5))
+		}
+		if u.ambiguous {
+			ambiguous++
+		}
+	}
+	bound := b.published.bounds.HalfWay
+	f.engine = fmt.Sprintf("weights of the two are .5 within %.4f; %d of %d called ambiguous", most, ambiguous,
+		patternCues)
+	f.check(most <= bound, "weights are off .5 by %.4f, at most %v is wanted", most, bound)
+	f.check(ambiguous == patternCues, "%d are not called ambiguous", patternCues-ambiguous)
+	return f, nil
 }

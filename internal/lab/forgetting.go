@@ -14,13 +14,13 @@ func forgetting(p *published) []experiment {
 			ID: "F1", Replicates: "forgetting curve, savings over 20 minutes to 31 days",
 			Source:    "Ebbinghaus 1885; Murre & Dros 2015",
 			Published: fmt.Sprintf("%d series; 1885: %s", len(p.savings), numbers("%.3f", p.savings[0].savings)),
-			NotClaimed: "that the engine's memories forget as fast as nonsense syllables: one stability is fitted to each " +
-				"series, below the engine's floor of .001 days if need be; the shape of the curve is the engine's",
+			NotClaimed: "that the engine's memories forget as fast as nonsense syllables: one stability is fitted to " +
+				"each series, below the engine's floor of .001 days if need be; the shape of the curve is the engine's",
 		},
-		reference: powerLaw,
-		run:       forgettingCurve,
-		off:       "the power curve (an exponential with two free parameters instead; the engine has no switch)",
-		ablated:   exponentialCurve,
+		reference: twoParameters,
+		run:       func(b *bench) (finding, error) { return forgettingCurve(b) },
+		off:       "power_curve: an exponential of the same stability",
+		ablated:   func(b *bench) (finding, error) { return forgettingCurve(b, "power_curve") },
 	}}
 }
 
@@ -60,36 +60,35 @@ const (
 	leastExponent, mostExponent = .001, 2
 )
 
-func powerLaw(b *bench) (string, error) {
-	f := b.curveFit(func(s *series) float64 {
+// twoParameters are curves with a factor and a parameter of their own.
+func twoParameters(b *bench) (string, error) {
+	power := b.curveFit(func(s *series) float64 {
 		_, sse := minimum(leastExponent, mostExponent, func(e float64) float64 {
 			return scaled(s.days, s.savings, func(t float64) float64 { return math.Pow(t, -e) })
 		})
 		return sse
 	})
-	return "a t^-b, two free parameters: " + f.engine, nil
-}
-
-func exponentialCurve(b *bench) (finding, error) {
-	return b.curveFit(func(s *series) float64 {
+	exponential := b.curveFit(func(s *series) float64 {
 		_, sse := minimum(leastDays, mostDays, func(days float64) float64 {
 			return scaled(s.days, s.savings, func(t float64) float64 { return math.Exp(-t / days) })
 		})
 		return sse
-	}), nil
+	})
+	return fmt.Sprintf("two free parameters each: a t^-b %s; a e^(-t/b) %s", power.engine, exponential.engine), nil
 }
 
 // forgettingCurve reads retrievability from a memory in the engine. Its curve depends on the time in units of stability
 // alone, so that another stability is the same memory read at other times. The one read has a short stability, as being
 // of no use has left it, so that all times asked for lie within the range of a clock.
-func forgettingCurve(b *bench) (finding, error) {
-	s, err := b.space()
+func forgettingCurve(b *bench, without ...string) (finding, error) {
+	s, err := b.space(without...)
 	if err != nil {
 		return finding{}, err
 	}
 	s.remember(engram.Draft{ID: "syllables", Content: "zof kel mup"})
 	const collapses = 12
-	for range collapses {
+	for day := range collapses {
+		s.day(float64(day + 1))
 		s.feedback(engram.Feedback{Useless: []string{"syllables"}})
 	}
 	stability := s.use("syllables").Stability
@@ -106,6 +105,6 @@ func forgettingCurve(b *bench) (finding, error) {
 		}
 		return sse
 	})
-	f.engine += fmt.Sprintf(" (one free parameter each: stability, %.2g days in 1885)", fitted)
+	f.engine += fmt.Sprintf("; one free parameter: stability, %.2g days in 1885", fitted)
 	return f, s.err
 }

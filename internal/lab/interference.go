@@ -14,8 +14,8 @@ func competition(p *published) []experiment {
 		row: Row{
 			ID: "I1", Replicates: "proactive interference: earlier lists with the same cue take from the last",
 			Source: "Underwood 1957 (secondary)", Published: underwood,
-			NotClaimed: "the depth of the fall: rivals that match the cue equally well share evenly, and the engine ends " +
-				"lower than people",
+			NotClaimed: "the depth of the fall: rivals that match the cue equally well share evenly, and the engine " +
+				"ends lower than people",
 		},
 		run:     func(b *bench) (finding, error) { return lists(b, sameCue) },
 		off:     "the shared cue (rivals are to other cues)",
@@ -94,7 +94,8 @@ func lists(b *bench, rival func(int) string) (f finding, err error) {
 		} else {
 			f.check(p < last, "%d lists: %.2f after %.2f", n, p, last)
 		}
-		f.check(i < len(numbersOf)-1 || p <= bound.Twenty, "after %d lists %.2f, at most %v is wanted", n, p, bound.Twenty)
+		f.check(i < len(numbersOf)-1 || p <= bound.Twenty, "after %d lists %.2f, at most %v is wanted", n, p,
+			bound.Twenty)
 		last = p
 	}
 	return f, nil
@@ -155,17 +156,18 @@ func reconsolidation(p *published) []experiment {
 		row: Row{
 			ID: "RC1", Replicates: "reconsolidation: a memory can be changed soon after it was used, and not later",
 			Source: "Nader et al. 2000",
-			Published: fmt.Sprintf("changed right after use: %v, six hours later: %v, without use: %v", pt["labile_at_once"],
+			Published: fmt.Sprintf("changed right after use: %v, six hours later: %v, without use: %v",
+				pt["labile_at_once"],
 				pt["labile_after_window"], pt["labile_unused"]),
 		},
-		run:     func(b *bench) (finding, error) { return edits(b, engram.UpdateByUse) },
-		off:     "the window (every update edits in place)",
-		ablated: func(b *bench) (finding, error) { return edits(b, engram.UpdateInPlace) },
+		run:     func(b *bench) (finding, error) { return edits(b) },
+		off:     "labile: no window after a use",
+		ablated: func(b *bench) (finding, error) { return edits(b, "labile") },
 	}}
 }
 
 // edits updates a memory, used or not, some hours later: in place keeps its id, the next version and its strength.
-func edits(b *bench, mode engram.UpdateMode) (f finding, err error) {
+func edits(b *bench, without ...string) (f finding, err error) {
 	for _, c := range []struct {
 		key, name string
 		used      bool
@@ -175,20 +177,21 @@ func edits(b *bench, mode engram.UpdateMode) (f finding, err error) {
 		{"labile_after_window", "7 hours after", true, 7},
 		{"labile_unused", "without use", false, 1},
 	} {
-		inPlace, kept, err := edit(b, mode, c.used, c.hours)
+		inPlace, kept, err := edit(b, c.used, c.hours, without...)
 		if err != nil {
 			return f, err
 		}
 		f.engine += fmt.Sprintf("%s: changed %v; ", c.name, inPlace)
 		wanted := b.published.points[c.key] == 1
 		f.check(inPlace == wanted, "%s: changed %v, published %v", c.name, inPlace, wanted)
-		f.check(kept, "%s: the id, the version, the strength or the link to the old memory is not as it should be", c.name)
+		f.check(kept, "%s: the id, the version, the strength or the link to the old memory is not as it should be",
+			c.name)
 	}
 	return f, nil
 }
 
-func edit(b *bench, mode engram.UpdateMode, used bool, hours float64) (inPlace, kept bool, err error) {
-	s, err := b.space()
+func edit(b *bench, used bool, hours float64, without ...string) (inPlace, kept bool, err error) {
+	s, err := b.space(without...)
 	if err != nil {
 		return false, false, err
 	}
@@ -203,7 +206,10 @@ func edit(b *bench, mode engram.UpdateMode, used bool, hours float64) (inPlace, 
 	if s.err != nil {
 		return false, false, s.err
 	}
-	out, err := s.s.Update(b.ctx, "old", engram.Change{Content: new("The ferry leaves at eight."), Mode: mode})
+	out, err := s.s.Update(b.ctx, "old", engram.Change{
+		Content: new("The ferry leaves at eight."),
+		Mode:    engram.UpdateByUse,
+	})
 	if err != nil {
 		return false, false, err
 	}

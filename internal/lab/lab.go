@@ -2,9 +2,10 @@
 // it sets itself, and says of each whether the engine's numbers match: [Run].
 //
 // A row has the published numbers, those of a reference model where there is one, and the engine's. Beside it stands
-// the same run with the mechanism switched off that the row is about: it must fail, else the row shows nothing. Where
-// the engine has no switch, the ablation says in what model it was made. What is published and not reproduced is a row
-// of its own, which is expected not to match and says why.
+// the same run with the mechanism switched off that the row is about: it must fail, else the row shows nothing. Most are
+// switched off by the engine's own switches (engram.Mechanisms, Cue.Without); where an ablation is made otherwise, it
+// says how. What is published and not reproduced is a row of its own, which is expected not to match and says why; so is
+// what is not built.
 //
 // # Invariants
 //
@@ -20,6 +21,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -32,6 +34,8 @@ const (
 	NoMatch Verdict = "no match"
 	// NotShipped: the numbers to compare with are not part of the project, and not on this machine.
 	NotShipped Verdict = "data not shipped"
+	// NotBuilt: the engine has no such mechanism.
+	NotBuilt Verdict = "not built"
 )
 
 // Row is one replication.
@@ -46,7 +50,7 @@ type Row struct {
 	Verdict   Verdict `json:"verdict"`
 	// Misses says what does not match; empty for Match.
 	Misses []string `json:"misses,omitempty"`
-	// Documented, if not "", says why the row is expected not to match.
+	// Documented, if not "", says why the row is expected not to match, or why it is not built.
 	Documented string `json:"documented,omitempty"`
 	// NotClaimed is what the experiment showed and the row says nothing of.
 	NotClaimed string    `json:"not_claimed,omitempty"`
@@ -70,9 +74,9 @@ func (r *Row) OK() bool {
 		return false
 	}
 	if r.Documented != "" {
-		return r.Verdict == NoMatch
+		return r.Verdict == NoMatch || r.Verdict == NotBuilt
 	}
-	return r.Verdict != NoMatch
+	return r.Verdict == Match || r.Verdict == NotShipped
 }
 
 // finding is what one run showed.
@@ -95,14 +99,17 @@ var errNotShipped = errors.New("data not shipped")
 type experiment struct {
 	row       Row // what is known beforehand
 	reference func(*bench) (string, error)
-	run       func(*bench) (finding, error)
-	off       string // "": nothing is switched off
+	run       func(*bench) (finding, error) // nil: not built
+	off       string                        // "": nothing is switched off
 	ablated   func(*bench) (finding, error)
 }
 
-// Run makes all replications, in the order of their table, in a temporary directory. dataDir is the folder with data
-// that is not shipped, or "".
-func Run(ctx context.Context, dataDir string) (rows []Row, err error) {
+// Run makes the replications of these ids, or all, in the order of their table, in a temporary directory. dataDir is the
+// folder with data that is not shipped, or "". An id that there is not is an error.
+func Run(ctx context.Context, dataDir string, ids ...string) (rows []Row, err error) {
+	if err := Known(ids...); err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "engram-lab-")
 	if err != nil {
 		return nil, fmt.Errorf("make temporary store: %w", err)
@@ -112,8 +119,12 @@ func Run(ctx context.Context, dataDir string) (rows []Row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, b.db.Close()) }()
-	for _, e := range experiments(b.published) {
+	defer func() { err = errors.Join(err, b.close()) }()
+	all := experiments(b.published)
+	for _, e := range all {
+		if len(ids) > 0 && !slices.Contains(ids, e.row.ID) {
+			continue
+		}
 		row, err := e.make(b)
 		if err != nil {
 			return nil, fmt.Errorf("replicate %s: %w", e.row.ID, err)
@@ -123,11 +134,30 @@ func Run(ctx context.Context, dataDir string) (rows []Row, err error) {
 	return rows, nil
 }
 
+// Known checks that there are replications of these ids.
+func Known(ids ...string) error {
+	p, err := loadPublished()
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, e := range experiments(p) {
+		names = append(names, e.row.ID)
+	}
+	for _, id := range ids {
+		if !slices.Contains(names, id) {
+			return fmt.Errorf("there is no row %q: there are %s", id, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
+
 // experiments are all replications.
 func experiments(p *published) []experiment {
 	var all []experiment
 	for _, part := range [][]experiment{
-		forgetting(p), spacing(p), spreading(p), priming(p), competition(p), reconsolidation(p), completions(p), beliefs(p),
+		forgetting(p), reviewing(p), spacing(p), testing(p), spreading(p), reaching(p), priming(p), competition(p),
+		reconsolidation(p), lures(p), completions(p), slots(p), beliefs(p), consolidations(p),
 	} {
 		all = append(all, part...)
 	}
@@ -137,6 +167,10 @@ func experiments(p *published) []experiment {
 // make runs an experiment and its ablation.
 func (e *experiment) make(b *bench) (Row, error) {
 	row := e.row
+	if e.run == nil {
+		row.Verdict = NotBuilt
+		return row, nil
+	}
 	found, err := e.run(b)
 	if errors.Is(err, errNotShipped) {
 		row.Verdict, row.Engine = NotShipped, err.Error()
@@ -162,37 +196,4 @@ func (e *experiment) make(b *bench) (Row, error) {
 	}
 	row.Ablation = &Ablation{Off: e.off, Engine: found.engine, Failed: len(found.misses) > 0, Misses: found.misses}
 	return row, nil
-}
-
-// Table prints rows for people.
-func Table(rows []Row) string {
-	var b strings.Builder
-	for i := range rows {
-		rows[i].print(&b)
-	}
-	return b.String()
-}
-
-func (r *Row) print(b *strings.Builder) {
-	line := func(name, text string) {
-		if text != "" {
-			fmt.Fprintf(b, "    %-11s %s\n", name, text)
-		}
-	}
-	fmt.Fprintf(b, "%-4s %s: %s\n", r.ID, r.Replicates, r.Verdict)
-	line("source", r.Source)
-	line("published", r.Published)
-	line("reference", r.Reference)
-	line("engine", r.Engine)
-	line("not matched", strings.Join(r.Misses, "; "))
-	line("why", r.Documented)
-	line("not claimed", r.NotClaimed)
-	if a := r.Ablation; a != nil {
-		verdict := "PASSED all the same: the row shows nothing"
-		if a.Failed {
-			verdict = "failed"
-		}
-		line("without", fmt.Sprintf("%s (must fail): %s; %s", a.Off, verdict, a.Engine))
-	}
-	b.WriteByte('\n')
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	engram "github.com/orchard9/engram-go"
@@ -17,6 +18,14 @@ func priming(*published) []experiment {
 		run:     func(b *bench) (finding, error) { return primed(b) },
 		off:     "priming (Cue.Without)",
 		ablated: func(b *bench) (finding, error) { return primed(b, "priming") },
+	}, {
+		row: Row{
+			ID: "P6", Replicates: "a memory that is found does not activate itself, only others",
+			Source: "the engine's model: activation is that of other memories", Published: "none: a rule of the model",
+		},
+		run:     func(b *bench) (finding, error) { return restart(b) },
+		off:     "association (Cue.Without)",
+		ablated: func(b *bench) (finding, error) { return restart(b, "association") },
 	}}
 }
 
@@ -34,7 +43,10 @@ func primed(b *bench, without ...string) (finding, error) {
 		drafts = append(drafts, engram.Draft{ID: fmt.Sprintf("rival%d", i), Content: harbour(shortest + i)})
 	}
 	s.rememberAll(append(
-		drafts, engram.Draft{ID: "target", Content: harbour(shortest + rivals)}, engram.Draft{ID: "other", Content: "plums"},
+		drafts, engram.Draft{ID: "target", Content: harbour(shortest + rivals)}, engram.Draft{
+			ID:      "other",
+			Content: "plums",
+		},
 		engram.Draft{ID: "prime", Content: "gulls", Links: []engram.Link{{To: "target"}}},
 	))
 	ahead := func() int { return s.ahead(engram.Cue{Text: "harbour", Limit: 100, Without: without}) }
@@ -54,7 +66,8 @@ func primed(b *bench, without ...string) (finding, error) {
 		s.day(3 + minutes*minute)
 		n := ahead()
 		f.engine += fmt.Sprintf(", %.0f minutes after a related one %d", minutes, n)
-		f.check(n < plain && n > last, "%.0f minutes after: %d ahead, want more than %d and fewer than %d", minutes, n, last,
+		f.check(n < plain && n > last, "%.0f minutes after: %d ahead, want more than %d and fewer than %d", minutes, n,
+			last,
 			plain)
 		last = n
 	}
@@ -83,4 +96,31 @@ func (s *subject) ahead(q engram.Cue) (n int) {
 	}
 	s.keep(fmt.Errorf("the target is not found"))
 	return n
+}
+
+// restart asks for a memory by its words, with a neighbour that has none of them and a third that nobody is linked to.
+func restart(b *bench, without ...string) (finding, error) {
+	s, err := b.space()
+	if err != nil {
+		return finding{}, err
+	}
+	s.rememberAll([]engram.Draft{
+		{ID: "alone", Content: "the copper lantern hangs in the hall"},
+		{ID: "linked", Content: "the copper lantern stands in the attic", Links: []engram.Link{{To: "neighbour"}}},
+		{ID: "neighbour", Content: "rain came through the roof"},
+	})
+	got := map[string]float64{}
+	answer := s.recall(engram.Cue{Text: "copper lantern", Without: without})
+	for _, h := range answer.Hits {
+		i := slices.IndexFunc(h.Why, func(t engram.Term) bool { return t.Name == "association" })
+		if i >= 0 {
+			got[h.ID] = h.Why[i].Value
+		}
+	}
+	var f finding
+	f.check(got["alone"] == 0, "what has no associations gets %.3f nats", got["alone"])
+	f.check(got["neighbour"] > 0, "the neighbour gets nothing")
+	f.engine = fmt.Sprintf("association in nats: found, without links %.3f; its neighbour %.3f", got["alone"],
+		got["neighbour"])
+	return f, s.err
 }

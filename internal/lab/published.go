@@ -23,6 +23,7 @@ type published struct {
 	fan     []fanCell
 	points  map[string]float64
 	model   modelReference
+	ppr     pprReference
 	bounds  bounds
 }
 
@@ -59,6 +60,19 @@ type modelReference struct {
 	Belief []beliefCase
 }
 
+// pprReference are small graphs with their exact activation.
+type pprReference struct {
+	Note  string
+	Exact []struct {
+		ID     string
+		Adj    [][]int
+		Seed   map[string]float64
+		Alpha  float64
+		Expect []float64
+		Note   string
+	}
+}
+
 type beliefCase struct {
 	ID     string
 	ZP, ZN float64 // log-odds for and against, added up
@@ -85,12 +99,23 @@ type bounds struct {
 	Top1              float64 `json:"completion_top1"`
 	Cosine            float64 `json:"completion_cosine"`
 	Belief            float64 `json:"belief"`
+	SpreadAlpha       float64 `json:"spread_alpha"`
+	SpreadEpsilon     float64 `json:"spread_epsilon"`
+	HalfWay           float64 `json:"completion_half_way"`
+	Slots             float64 `json:"completion_slots_ece"`
+	ReviewsLoss       float64 `json:"reviews_loss"`
+	ReviewsAUC        float64 `json:"reviews_auc"`
+	BeliefECE         float64 `json:"belief_ece"`
+	BeliefECEWorst    float64 `json:"belief_ece_worst"`
+	BeliefBrierGap    float64 `json:"belief_brier_gap"`
+	Smaller           float64 `json:"consolidation_smaller"`
+	RecallLost        float64 `json:"consolidation_recall_lost"`
 }
 
 func loadPublished() (*published, error) {
 	p := &published{points: map[string]float64{}}
 	err := errors.Join(
-		decode("model_reference.json", &p.model), decode("bounds.json", &p.bounds),
+		decode("model_reference.json", &p.model), decode("ppr_reference.json", &p.ppr), decode("bounds.json", &p.bounds),
 		p.loadSavings(), p.loadFan(), p.loadPoints(),
 	)
 	if err != nil {

@@ -1,6 +1,9 @@
 package lab
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // minimum finds where f, a function of one positive parameter, is least: a grid over its logarithm, then golden section
 // between the neighbours of the best point.
@@ -55,6 +58,14 @@ func variation(y []float64) float64 {
 
 // regression is y on x: correlation, slope, and the root of the mean squared error.
 type regression struct{ r, slope, rmse float64 }
+
+// correlation is r as text; it is undefined where x or y is always the same.
+func (r regression) correlation() string {
+	if math.IsNaN(r.r) || math.IsInf(r.r, 0) {
+		return "undefined"
+	}
+	return fmt.Sprintf("%.3f", r.r)
+}
 
 func regress(x, y []float64) regression {
 	n, sx, sy, sxx, sxy, syy := float64(len(x)), 0.0, 0.0, 0.0, 0.0, 0.0

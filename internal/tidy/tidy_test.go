@@ -39,7 +39,7 @@ internal/lab/sac:
 internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/backup internal/lexical internal/graph internal/ann internal/dynamics internal/recall
 .:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics internal/dynamics/complete internal/dynamics/consolidate internal/dynamics/fit internal/store
 internal/eval:       .
-internal/lab:        . internal/dynamics internal/dynamics/complete internal/lab/sac
+internal/lab:        . internal/dynamics internal/dynamics/complete internal/lab/sac internal/recall
 query:               .
 server/problem:      .
 server/wire:         . query server/problem
