@@ -95,8 +95,8 @@ func (p *pages) spot(list *postings, state uint64) spot {
 }
 
 // put adds a posting; row must be above the list's last. s is then where the next one goes. The last but one statement
-// publishes. The tail is noted after that, so whoever ended in between left it one block behind, which its lowest bit tells; noting the right
-// one before anything else keeps it from falling further back.
+// publishes. The tail is noted after that, so whoever ended in between left it one block behind, which its lowest bit
+// tells; noting the right one before anything else keeps it from falling further back.
 func (p *pages) put(s *spot, row, frequency uint32) {
 	s.list.tail = s.tail
 	var encoded [maxPosting]byte
