@@ -32,6 +32,8 @@ type PanicError struct {
 	Space string // the space it ran in, "" if none
 	Value any    // the value given to panic; nil for runtime.Goexit
 	Stack []byte // the goroutine's stack where it happened
+	// InDoubt says that it happened after a write was handed to the log: the write may be there after a restart.
+	InDoubt bool
 }
 
 // Error names the operation, the space and the panic's value; the stack is in Stack.
@@ -40,10 +42,14 @@ func (e *PanicError) Error() string {
 	if e.Space != "" {
 		where += " in space " + e.Space
 	}
-	if e.Value == nil {
-		return where + " ended by runtime.Goexit: nothing was changed; this is a defect, please report it with its stack"
+	what := "nothing was changed"
+	if e.InDoubt {
+		what = "whether the write happened shows at the next opening"
 	}
-	return fmt.Sprintf("%s panicked: %v: nothing was changed; this is a defect, please report it with its stack", where, e.Value)
+	if e.Value == nil {
+		return where + " ended by runtime.Goexit: " + what + "; this is a defect, please report it with its stack"
+	}
+	return fmt.Sprintf("%s panicked: %v: %s; this is a defect, please report it with its stack", where, e.Value, what)
 }
 
 // Unwrap gives the panic's value where that is an error.

@@ -12,6 +12,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrReadOnly is returned by writes of a space that cannot take any.
 	ErrReadOnly = errors.New("space is read-only")
+	// ErrInDoubt is returned, with ErrReadOnly, when the log failed after a write was handed to it.
+	ErrInDoubt = errors.New("the write may or may not be there when the space is opened again")
 	// ErrConflict is returned when what is asked for contradicts what is there.
 	ErrConflict = errors.New("conflict")
 	// ErrModel is matched by every *ModelError.

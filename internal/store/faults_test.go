@@ -274,7 +274,7 @@ func (m *matrix) during(actions []action) string {
 	case err == nil && returned:
 		m.b = after
 		return outcomeAbsorbed
-	case m.trap.name == "store/afterwards": // the goroutine ended behind a write that is acknowledged
+	case m.trap.name == "store/afterwards", m.trap.name == "store/publish": // the goroutine ended behind a write that is durable
 		m.b = after
 		return outcomeAbsorbed
 	case m.s.Health() != nil:

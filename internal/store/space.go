@@ -298,8 +298,7 @@ func (s *Space) Recycle(p *Prepared) { s.prepared.Put(p) }
 
 // Write runs fn, which takes decisions and stages them, and makes them durable and visible as one. If fn fails or
 // panics, or the log does not take the frame, nothing of it happened. A nil error means acknowledged. An error that
-// matches ErrReadOnly after the frame was handed to the log leaves the outcome open until the space is reopened; its
-// text says so.
+// matches ErrInDoubt leaves the outcome open until the space is reopened: the log failed when it had the frame.
 //
 // prepare, if not nil, runs first, outside any lock: what it takes is known to the log, which lets this write share
 // the next sync.
@@ -309,12 +308,41 @@ func (s *Space) Write(op string, prepare func(), fn func(*Tx) error) error {
 		s.settle(&view)
 		return err
 	}
-	if err := s.log.Commit(wal.LSN(view.Position)); err != nil {
-		return fmt.Errorf("%s: %w: the write may or may not be there when the space is opened again: %w",
-			op, ErrReadOnly, err)
+	if err := s.acknowledge(op, &view); err != nil {
+		return err
 	}
-	s.publish(&view)
 	s.afterwards(events)
+	return nil
+}
+
+// acknowledge makes a staged write durable and visible. A panic of the log leaves the outcome open, as its errors do; once the
+// write is durable nothing makes it an error any more, and it is published whatever happens.
+func (s *Space) acknowledge(op string, view *View) error {
+	durable := false
+	defer func() {
+		if durable {
+			s.publish(view) // does nothing if it was
+		}
+	}()
+	err := isolate.Do(op, s.name, nil, func() error {
+		if err := s.log.Commit(wal.LSN(view.Position)); err != nil {
+			return err
+		}
+		durable = true
+		isolate.Point("store/publish")
+		s.publish(view)
+		return nil
+	})
+	if durable && err != nil {
+		s.trouble.Store(&err)
+		return nil
+	}
+	if p, ok := errors.AsType[*isolate.PanicError](err); ok {
+		p.InDoubt = true
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w: %w", op, ErrReadOnly, ErrInDoubt, err)
+	}
 	return nil
 }
 

@@ -68,7 +68,7 @@ func From(err error) *Problem {
 		return p
 	}
 	kind := Of(err)
-	if kind.Hidden {
+	if _, panicked := errors.AsType[*engram.PanicError](err); kind.Hidden || panicked {
 		return New(kind.Code, kind.Advice)
 	}
 	p := New(kind.Code, err.Error())
@@ -91,10 +91,10 @@ func (p *Problem) Error() string {
 }
 
 // Is reports whether target is the sentinel of the problem's code, so that errors.Is(p, engram.ErrNotFound) holds for
-// a "not_found" that came over the wire.
+// a "not_found" that came over the wire. What is in doubt is read-only too, as in the engine.
 func (p *Problem) Is(target error) bool {
 	k := byCode(p.Code)
-	return k.Sentinel != nil && target == k.Sentinel
+	return k.Sentinel != nil && (target == k.Sentinel || k.Sentinel == engram.ErrInDoubt && target == engram.ErrReadOnly)
 }
 
 // Write answers a request with p. Nothing must have been written to w before.

@@ -26,6 +26,8 @@ func TestFrom(t *testing.T) {
 		{engram.ErrConflict, "conflict", 409, problem.ExitConflict},
 		{engram.ErrTooLarge, "too_large", 413, problem.ExitInvalid},
 		{engram.ErrReadOnly, "read_only", 503, problem.ExitReadOnly},
+		{fmt.Errorf("%w: %w", engram.ErrReadOnly, engram.ErrInDoubt), "in_doubt", 503, problem.ExitReadOnly},
+		{&engram.PanicError{Op: "remember", Value: "boom", InDoubt: true}, "in_doubt", 503, problem.ExitReadOnly},
 		{engram.ErrClosed, "closed", 503, problem.ExitUnavailable},
 		{engram.ErrEmbeddingModel, "embedding_model_mismatch", 400, problem.ExitInvalid},
 		{engram.ErrDimension, "dimension_mismatch", 400, problem.ExitInvalid},
@@ -63,7 +65,10 @@ func TestFrom(t *testing.T) {
 }
 
 func TestHiddenTextStaysInside(t *testing.T) {
-	for _, err := range []error{errors.New("secret path"), &engram.PanicError{Op: "get", Value: "secret value"}} {
+	for _, err := range []error{
+		errors.New("secret path"), &engram.PanicError{Op: "get", Value: "secret value"},
+		&engram.PanicError{Op: "remember", Value: "secret value", InDoubt: true},
+	} {
 		p := problem.From(err)
 		if data, _ := json.Marshal(p); strings.Contains(string(data), "secret") || p.Detail == "" {
 			t.Errorf("From(%v) = %s", err, data)

@@ -77,6 +77,7 @@ func engineKinds() []Kind {
 			Code: "locked", Title: "Another process holds the directory", Sentinel: engram.ErrLocked,
 			Status: http.StatusServiceUnavailable, Exit: ExitLocked,
 		},
+		inDoubtKind(),
 		{
 			Code: "read_only", Title: "The space refuses writes until it is reopened", Sentinel: engram.ErrReadOnly,
 			Status: http.StatusServiceUnavailable, Exit: ExitReadOnly,
@@ -146,6 +147,15 @@ func doorKinds() []Kind {
 	}
 }
 
+func inDoubtKind() Kind {
+	return Kind{
+		Code: "in_doubt", Title: "The log failed in the middle of the write", Sentinel: engram.ErrInDoubt,
+		Status: http.StatusServiceUnavailable, Exit: ExitReadOnly,
+		Advice: "the write may or may not be there when the space is opened again; it met a defect: " +
+			"look the error id up in the server's log and report what stands there",
+	}
+}
+
 func panicKind() Kind {
 	return Kind{
 		Code: CodePanic, Title: "The operation panicked", Hidden: true,
@@ -169,7 +179,10 @@ func Of(err error) Kind {
 		return byCode(p.Code)
 	}
 	// Before the sentinels: a PanicError unwraps to the value of the panic, which may be any of them.
-	if _, ok := errors.AsType[*engram.PanicError](err); ok {
+	if e, ok := errors.AsType[*engram.PanicError](err); ok {
+		if e.InDoubt {
+			return inDoubtKind()
+		}
 		return panicKind()
 	}
 	for _, k := range engineKinds() {
