@@ -200,7 +200,7 @@ func step(kind int, d *codec.Decoder, e *codec.Encoder) {
 }
 
 func header() codec.Header {
-	return codec.Header{Kind: "WL", Version: 2, Store: [16]byte{1, 2, 3}, Number: 0xabcdef}
+	return codec.Header{Kind: "WL", Version: 2, Store: [16]byte{1, 2, 3}, Number: 0xabcdef, Position: 0x1234567890}
 }
 
 func TestHeaderRoundTrip(t *testing.T) {

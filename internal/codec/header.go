@@ -20,6 +20,9 @@ type Header struct {
 	Version uint32   // format version of this kind, from 1
 	Store   [16]byte // id of the store
 	Number  uint64   // number of the file within its store and kind
+	// Position is the log position up to which the file tells, where its kind says so; 0 where it does not, and in files
+	// of programs that did not say yet.
+	Position uint64
 }
 
 // AppendHeader appends the HeaderSize bytes of h to b:
@@ -30,7 +33,8 @@ type Header struct {
 //	    12     4  length of this header: 64
 //	    16    16  id of the store
 //	    32     8  file number
-//	    40    20  reserved: written as zeros, not interpreted
+//	    40     8  log position that the file tells up to; 0 if it says nothing of that
+//	    48    12  reserved: written as zeros, not interpreted
 //	    60     4  CRC-32C of bytes 0 to 59
 func AppendHeader(b []byte, h Header) []byte {
 	var x [HeaderSize]byte
@@ -40,6 +44,7 @@ func AppendHeader(b []byte, h Header) []byte {
 	binary.LittleEndian.PutUint32(x[12:], HeaderSize)
 	copy(x[16:32], h.Store[:])
 	binary.LittleEndian.PutUint64(x[32:], h.Number)
+	binary.LittleEndian.PutUint64(x[40:], h.Position)
 	binary.LittleEndian.PutUint32(x[headerCRCOff:], Checksum(0, x[:headerCRCOff]))
 	return append(b, x[:]...)
 }
@@ -61,10 +66,11 @@ func ReadHeader(path string, b []byte, kind string, newest uint32) (Header, erro
 		return damaged("checksum is %08x, header says %08x", got, want)
 	}
 	h := Header{
-		Kind:    string(b[len(magic):8]),
-		Version: binary.LittleEndian.Uint32(b[8:]),
-		Store:   [16]byte(b[16:32]),
-		Number:  binary.LittleEndian.Uint64(b[32:]),
+		Kind:     string(b[len(magic):8]),
+		Version:  binary.LittleEndian.Uint32(b[8:]),
+		Store:    [16]byte(b[16:32]),
+		Number:   binary.LittleEndian.Uint64(b[32:]),
+		Position: binary.LittleEndian.Uint64(b[40:]),
 	}
 	if h.Kind != kind {
 		return damaged("file is of kind %q, want %q: it was put in place of another", h.Kind, kind)

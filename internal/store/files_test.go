@@ -37,10 +37,11 @@ func statePath(t *testing.T, fsys *vfs.Mem) string {
 }
 
 // framed is a manifest or state file around body, by docs/format/manifest.md.
-func framed(kind string, version uint32, number uint64, body []byte) []byte {
+func framed(kind string, version uint32, number, position uint64, body []byte) []byte {
 	h := append([]byte("ENGRAM"+kind), binary.LittleEndian.AppendUint32(nil, version)...)
 	h = append(binary.LittleEndian.AppendUint32(h, 64), storeID[:]...)
-	h = append(binary.LittleEndian.AppendUint64(h, number), make([]byte, 20)...)
+	h = binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(h, number), position)
+	h = append(h, make([]byte, 12)...)
 	table := crc32.MakeTable(crc32.Castagnoli)
 	h = binary.LittleEndian.AppendUint32(h, crc32.Checksum(h, table))
 	rest := append(binary.LittleEndian.AppendUint64(nil, uint64(len(body))), body...)
@@ -67,7 +68,7 @@ func TestGoldenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	// dimension, metric, position, next file, state number and size, no segments, no model
-	want := framed("MF", 2, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
+	want := framed("MF", 2, 0, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
 		"0000000000000000 0000000000000000 00 00"))
 	if !bytes.Equal(empty, want) {
 		t.Errorf("manifest of an empty space\n% x, want\n% x", empty, want)
@@ -94,7 +95,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	mustGolden(t, s)
 	mustSeal(t, s)
-	state := framed("ST", 3, 2, unhex(t, strings.Join([]string{
+	state := framed("ST", 3, 2, 11, unhex(t, strings.Join([]string{
 		"02", // ends: row, position, erased; row 1 was erased before it was sealed, and is in no file
 		"00000000 0500000000000000 00",
 		"02000000 0700000000000000 00",
@@ -120,7 +121,7 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest := framed("MF", 2, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
+	manifest := framed("MF", 2, 0, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
 		fmt.Sprintf("%016x", swap64(len(state)))+"01 0100000000000000 00000000 05000000"+
 		fmt.Sprintf("%016x", swap64(len(segment)))+"02 6d31"))
 	got, err = fsys.Bytes(manifestPath)

@@ -55,9 +55,6 @@ func (s *Space) create() (*manifest, error) {
 
 // loadSegments maps the sealed segments and rebuilds from them, and from the state file, everything kept in memory.
 func (s *Space) loadSegments() error {
-	if err := s.removeLeftovers(); err != nil {
-		return err
-	}
 	if err := isolate.Fault("store/open.state"); err != nil {
 		return err
 	}
@@ -124,35 +121,6 @@ func (s *Space) openSegment(ref segmentRef) (*segment.Sealed, error) {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, err
-}
-
-// removeLeftovers deletes files that an interrupted sealing left and no manifest names.
-func (s *Space) removeLeftovers() error {
-	names, err := s.fs.ReadDir(s.dir)
-	if err != nil {
-		return fmt.Errorf("list space: %w", err)
-	}
-	wanted := map[string]bool{fmt.Sprintf("%016x.state", s.man.state.number): true}
-	for _, ref := range s.man.segments {
-		wanted[fmt.Sprintf("%016x.seg", ref.number)] = true
-	}
-	names = slices.DeleteFunc(names, func(name string) bool {
-		ours := strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") || strings.HasSuffix(name, ".tmp")
-		return !ours || wanted[name]
-	})
-	if len(names) == 0 {
-		return nil
-	}
-	// The manifest just read may not be durable under its name: the one before it names some of these files.
-	if err := s.fs.SyncDir(s.dir); err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	for _, name := range names {
-		if err := s.fs.Remove(filepath.Join(s.dir, name)); err != nil {
-			return fmt.Errorf("remove leftover: %w", err)
-		}
-	}
-	return nil
 }
 
 // loadRows stages the rows of one sealed segment as they were at the manifest's position.
@@ -461,6 +429,9 @@ func (s *Space) readState() (*state, error) {
 	}
 	if err := h.Check(path, s.id, s.man.state.number); err != nil {
 		return nil, err
+	}
+	if h.Position != 0 && h.Position != s.man.position {
+		return nil, damaged(fmt.Errorf("it is of position %d, the manifest of %d", h.Position, s.man.position))
 	}
 	if size := int64(len(body) + fileFrame); size != s.man.state.sizeBytes {
 		return nil, damaged(fmt.Errorf("it has %d bytes, the manifest says %d", size, s.man.state.sizeBytes))

@@ -57,7 +57,7 @@ func TestManifestWithoutModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := framed("MF", 1, 0, unhex(t, "08000000 00 0000000000000000 0100000000000000 0000000000000000 0000000000000000 00"))
+	old := framed("MF", 1, 0, 0, unhex(t, "08000000 00 0000000000000000 0100000000000000 0000000000000000 0000000000000000 00"))
 	if _, err := f.WriteAt(old, 0); err != nil {
 		t.Fatal(err)
 	}

@@ -45,10 +45,18 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 		}
 	}()
 	aligned := true
-	if s.man, err = readManifest(s.fs, s.dir); err != nil {
+	if s.man, err = readManifest(s.fs, s.dir); err == nil {
+		s.id = s.man.store
+		err = s.staleManifest()
+	}
+	if err != nil {
 		lost(err)
+		known := s.man
 		if s.man, aligned, err = s.guessManifest(lost); err != nil {
 			return nil, err
+		}
+		if known != nil {
+			s.man.settings = known.settings
 		}
 	}
 	s.id = s.man.store
@@ -58,7 +66,7 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 	}
 	view := s.staged
 	s.view.Store(&view)
-	err = wal.Salvage(wal.Options{FS: s.fs, Dir: filepath.Join(s.dir, "wal"), Store: s.id}, wal.LSN(s.man.position),
+	err = wal.Salvage(s.logOptions(), wal.LSN(s.man.position),
 		func(lsn wal.LSN, payload []byte) error {
 			s.salvageFrame(lsn, payload, lost)
 			return nil
@@ -72,6 +80,50 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 		lost(errors.New(text))
 	}
 	return s, nil
+}
+
+// staleManifest says why a manifest, whole as it is, cannot be that of the files beside it: some that it names are gone,
+// or the log does not go on from where it ends, and there are files that it does not name and that know more. nil if it
+// can.
+func (s *Space) staleManifest() error {
+	names, err := s.fs.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("list space: %w", err)
+	}
+	named, known := s.man.names(), uint64(0)
+	for _, name := range names {
+		if !named[name] {
+			known = max(known, s.knownBy(name))
+		}
+		delete(named, name)
+	}
+	if known <= s.man.position {
+		return nil
+	}
+	stale := &codec.CorruptError{Op: "salvage space", Path: filepath.Join(s.dir, manifestName), Offset: -1}
+	for name := range named {
+		stale.Err = fmt.Errorf("it names %s, which is gone, and there are files that know more: it is an older copy", name)
+		return stale
+	}
+	first, last, err := s.logBounds(s.man.position)
+	if err == nil && (first > s.man.position+1 || last < known) {
+		stale.Err = fmt.Errorf("it ends at %d, the log holds %d to %d, files that it does not name tell of %d: it is an older "+
+			"copy", s.man.position, first, last, known)
+		return stale
+	}
+	return err
+}
+
+// logBounds are the first and the last whole record of the log behind a position; 0 and the position if there is none.
+func (s *Space) logBounds(after uint64) (first, last uint64, err error) {
+	last = after
+	err = wal.Salvage(s.logOptions(), wal.LSN(after), func(lsn wal.LSN, _ []byte) error {
+		if last = uint64(lsn); first == 0 {
+			first = last
+		}
+		return nil
+	}, func(error) {})
+	return first, last, err
 }
 
 // salvageFrame applies what of a frame can be applied.
@@ -136,6 +188,7 @@ func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err 
 	}
 	s.id = m.store
 	aligned = true
+	position := uint64(0) // of the state file, if it says so
 	var found []guessed
 	for _, name := range names {
 		number, suffix, ok := fileNumber(name)
@@ -147,6 +200,7 @@ func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err 
 				return nil, false, fmt.Errorf("look at state file: %w", err)
 			}
 			m.state = stateRef{number: number, sizeBytes: info.Size} // the newest
+			position = s.knownBy(name)
 		case suffix == ".seg":
 			g, err := s.guessSegment(m, number)
 			if err != nil {
@@ -157,13 +211,25 @@ func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err 
 			found = append(found, g)
 		}
 	}
-	return m, m.arrange(found) && aligned, nil
+	if position > 0 {
+		// A sealing that was interrupted between segment and state left rows that the log still has.
+		if first, _, err := s.logBounds(position); err == nil && first == position+1 {
+			found = slices.DeleteFunc(found, func(g guessed) bool {
+				return g.first > position && g.last > position
+			})
+		}
+	}
+	aligned = m.arrange(found) && aligned
+	if position > 0 {
+		m.position = position
+	}
+	return m, aligned, nil
 }
 
 // guessed is a segment as its file tells of it.
 type guessed struct {
 	segmentRef
-	last uint64 // the last position in it
+	first, last uint64 // positions in it
 }
 
 // arrange puts segments in the order of their rows. Where a compaction left both what it wrote and what it was to
@@ -202,9 +268,10 @@ func (s *Space) guessSegment(m *manifest, number uint64) (g guessed, err error) 
 	if w.Dim() != 0 {
 		m.settings.Dim = w.Dim()
 	}
+	g.first = maxPosition
 	for slot := range w.Rows() {
-		if row, err := w.Row(slot); err == nil {
-			g.last = max(g.last, row.LSN)
+		if row, err := w.Row(slot); err == nil && !row.Void {
+			g.first, g.last = min(g.first, row.LSN), max(g.last, row.LSN)
 		}
 	}
 	g.segmentRef = segmentRef{number: number, base: w.Base(), rows: w.Rows(), sizeBytes: info.Size}

@@ -273,7 +273,7 @@ func (s *Space) writeState(cp checkpoint, r *replacement) (stateRef, error) {
 	ref := stateRef{number: s.takeFile()}
 	s.addLitter(s.statePath(ref.number))
 	body := s.encodeState(cp, r)
-	h := codec.Header{Kind: stateKind, Version: stateVersion, Store: s.id, Number: ref.number}
+	h := codec.Header{Kind: stateKind, Version: stateVersion, Store: s.id, Number: ref.number, Position: cp.position}
 	var err error
 	if ref.sizeBytes, err = writeFile(s.fs, s.statePath(ref.number), h, body); err != nil {
 		return stateRef{}, fmt.Errorf("write state: %w", err)

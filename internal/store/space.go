@@ -30,14 +30,10 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/orchard9/engram-go/internal/codec"
-	"github.com/orchard9/engram-go/internal/graph"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -138,133 +134,6 @@ type part struct {
 	hot    *segment.Hot // nil if sealed
 	sealed *segment.Sealed
 	lost   error // why a sealed segment cannot be read; hot and sealed are nil then
-}
-
-// Open opens the space in o.Dir, making it if there is none. Recovery is finished when it returns. Damage in the log or
-// the manifest is a *codec.CorruptError; damaged rows of segments are confined to themselves and listed by Stats.
-func Open(o Options) (*Space, error) {
-	var s *Space
-	err := isolate.Do("open", o.Name, nil, func() (err error) {
-		s, err = open(o)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-func open(o Options) (_ *Space, err error) {
-	s, err := newSpace(o)
-	if err != nil {
-		return nil, err
-	}
-	if s.man, err = s.loadManifest(); err != nil {
-		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
-	}
-	s.id = s.man.store
-	s.staged = s.man.view(s)
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("open space %s: %w", o.Name, err), s.closeSegments())
-		}
-	}()
-	if err := s.loadSegments(); err != nil {
-		return nil, err
-	}
-	if err := s.replay(); err != nil {
-		return nil, err
-	}
-	view := s.staged
-	view.parts = s.parts.Load()
-	s.view.Store(&view)
-	return s, nil
-}
-
-// newSpace is a space that nothing was loaded into yet.
-func newSpace(o Options) (*Space, error) {
-	words, err := lexical.New(o.Lexical)
-	if err != nil {
-		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
-	}
-	s := &Space{
-		o: o, fs: o.FS, dir: o.Dir, name: o.Name, keep: maxPosition, compacting: make(chan struct{}, 1),
-		carried: map[uint32]carriedRow{}, goneIDs: map[uint32]string{},
-	}
-	s.t = &table{words: words, chain: graph.NewChain(), links: graph.NewLinks()}
-	return s, nil
-}
-
-// replay opens the log behind the manifest's position and applies what it holds.
-func (s *Space) replay() error {
-	view := s.staged
-	s.view.Store(&view)
-	if err := isolate.Fault("store/open.log"); err != nil {
-		return err
-	}
-	if err := s.requireLog(); err != nil {
-		return err
-	}
-	log, recovery, err := wal.Open(wal.Options{
-		FS: s.fs, Dir: filepath.Join(s.dir, "wal"), Store: s.id, MaxFileBytes: s.o.LogFileBytes, KeepBytes: s.o.LogKeepBytes,
-	}, wal.LSN(s.man.position), s.applyFrame)
-	if err != nil {
-		return err
-	}
-	s.log = log
-	s.logged.Store(recovery.Bytes)
-	if recovery.Torn != nil {
-		s.torn = recovery.Torn.Bytes
-	}
-	return nil
-}
-
-// requireLog refuses a space that has sealed memories but no log: the log would be made anew, and what was written since
-// the sealing would be gone without a word.
-func (s *Space) requireLog() error {
-	if s.man.position == 0 {
-		return nil
-	}
-	dir := filepath.Join(s.dir, "wal")
-	names, err := s.fs.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("list log: %w", err)
-	}
-	if !slices.ContainsFunc(names, func(name string) bool { return filepath.Ext(name) == ".wal" }) {
-		return &codec.CorruptError{
-			Op: "open log", Path: dir, Offset: -1,
-			Err: fmt.Errorf("the log is missing: it holds what was written after position %d", s.man.position),
-		}
-	}
-	return nil
-}
-
-// applyFrame applies one frame of the log while nobody reads yet.
-func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
-	ops, err := readFrame(payload)
-	if err != nil {
-		return fmt.Errorf("log record %d: %w", lsn, err)
-	}
-	if err := isolate.Fault("store/open.frame"); err != nil {
-		return err
-	}
-	tx := s.begin(uint64(lsn))
-	tx.replay = true
-	for _, o := range ops {
-		err := o.apply(tx)
-		if errors.Is(err, errLost) {
-			s.refuseWrites(err)
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("log record %d: apply: %w", lsn, err)
-		}
-	}
-	tx.view.Position = uint64(lsn)
-	s.staged = tx.view
-	view := s.staged
-	s.view.Store(&view)
-	return nil
 }
 
 func (s *Space) begin(position uint64) *Tx {
@@ -489,15 +358,19 @@ func (s *Space) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 	s.work.Wait()
-	var err error
-	if s.log != nil { // else it was salvaged
-		err = s.log.Close()
-	}
-	err = errors.Join(err, s.closeSegments())
-	if err != nil {
+	if err := s.closeFiles(); err != nil {
 		return fmt.Errorf("close space %s: %w", s.name, err)
 	}
 	return nil
+}
+
+// closeFiles closes the log, if it was opened, and unmaps the segments.
+func (s *Space) closeFiles() error {
+	var err error
+	if s.log != nil {
+		err = s.log.Close()
+	}
+	return errors.Join(err, s.closeSegments())
 }
 
 func (s *Space) closeSegments() error {
