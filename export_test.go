@@ -14,3 +14,6 @@ func (db *DB) OpenSpaces() int {
 	defer db.mu.Unlock()
 	return len(db.open)
 }
+
+// Wilson is the lower end of the interval that predictions give.
+var Wilson = wilson

@@ -2,10 +2,13 @@ package engram_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -115,4 +118,25 @@ func TestPredictionSurvives(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, "imported", predictIn(t, w.space("copy"), p), before)
+}
+
+// TestWilson holds the lower end of a share's interval to values calculated independently; its upper end is what the rest
+// leaves.
+func TestWilson(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("internal", "dynamics", "testdata", "confidence_reference.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Cases []struct{ K, N, Lo, Hi float64 } `json:"wilson95"`
+	}
+	if err := json.Unmarshal(raw, &file); err != nil || len(file.Cases) == 0 {
+		t.Fatalf("read reference: %v, %d cases", err, len(file.Cases))
+	}
+	for _, c := range file.Cases {
+		low, high := engram.Wilson(c.K, c.N), 1-engram.Wilson(c.N-c.K, c.N)
+		if math.Abs(low-c.Lo) > 1e-6 || math.Abs(high-c.Hi) > 1e-6 {
+			t.Errorf("interval of %v in %v = %v to %v, want %v to %v", c.K, c.N, low, high, c.Lo, c.Hi)
+		}
+	}
 }

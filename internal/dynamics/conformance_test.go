@@ -1,6 +1,7 @@
 package dynamics_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"os"
@@ -10,13 +11,17 @@ import (
 	"github.com/orchard9/engram-go/internal/dynamics"
 )
 
+// load reads a file of testdata. A group or a field of it that into has no place for is an error: every number that is
+// kept is held against something.
 func load(t testing.TB, name string, into any) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
 }
@@ -71,15 +76,21 @@ type conformance struct {
 
 func loadConformance(t *testing.T) conformance {
 	var file struct {
-		Params map[string]struct{ W, Fill []float64 }
-		Cases  []fsrsCase
+		Note   string
+		Params map[string]struct {
+			W, Fill []float64
+			Source  string
+		}
+		Cases []fsrsCase
 	}
 	load(t, "fsrs_conformance.json", &file)
 	c := conformance{models: map[string]*dynamics.Model{}, cases: file.Cases}
 	for name, p := range file.Params {
-		if w := append(p.W, p.Fill...); len(w) == len(dynamics.Weights{}) {
-			c.models[name] = dynamics.New(dynamics.Weights(w)).WholeDays()
+		w := append(p.W, p.Fill...)
+		if len(w) != len(dynamics.Weights{}) {
+			t.Fatalf("%s has %d weights", name, len(w))
 		}
+		c.models[name] = dynamics.New(dynamics.Weights(w)).WholeDays()
 	}
 	w := dynamics.DefaultWeights()
 	c.models["default"] = dynamics.New(w).WholeDays()

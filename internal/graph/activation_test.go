@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -88,26 +89,118 @@ func fine() graph.Walk { return graph.Walk{Alpha: .5, Epsilon: 1e-15, MaxEdges: 
 
 func near(x, y, within float64) bool { return math.Abs(x-y) <= within }
 
-// TestActivationIsPersonalisedPageRank compares with closed forms.
-func TestActivationIsPersonalisedPageRank(t *testing.T) {
+// reference is ppr_reference.json.
+type reference struct {
+	Note  string
+	Exact []struct {
+		ID     string
+		Adj    [][]uint32
+		Seed   map[string]float64
+		Alpha  float64
+		Expect []float64
+		Tol    float64
+		Note   string
+	}
+	Push struct {
+		Graph string
+		Rows  []struct {
+			Eps, Alpha float64
+			Edges      float64 `json:"edges_touched"`
+			Bound      float64
+			Microsec   float64 `json:"approx_us"`
+		}
+		Ratios        []float64 `json:"max_err_over_eps_deg"` // the largest error over its bound, in the rows: from, to
+		Overestimates int
+	} `json:"push_measurements"`
+}
+
+func loadReference(t *testing.T) (r reference) {
+	t.Helper()
 	raw, err := os.ReadFile("testdata/ppr_reference.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct {
-		Exact []struct {
-			ID     string
-			Adj    [][]uint32
-			Seed   map[string]float64
-			Alpha  float64
-			Expect []float64
-			Tol    float64
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil || len(r.Exact) == 0 || len(r.Push.Rows) == 0 {
+		t.Fatalf("read reference: %v, %d cases, %d measurements", err, len(r.Exact), len(r.Push.Rows))
+	}
+	return r
+}
+
+// preferential is a graph that grows as the one of the measurements did: each new node has m edges, of which a share goes
+// to the ends of edges that there are, and the rest to any.
+func preferential(rng *rand.Rand, nodes, m int, share float64) *web {
+	w := &web{n: nodes}
+	var ends []uint32
+	for node := uint32(1); node < uint32(nodes); node++ {
+		for range m {
+			other := rng.Uint32N(node)
+			if len(ends) > 0 && rng.Float64() < share {
+				other = ends[rng.IntN(len(ends))]
+			}
+			w.arcs = append(w.arcs, arc{node, other, 1})
+			ends = append(ends, node, other)
 		}
 	}
-	if err := json.Unmarshal(raw, &file); err != nil || len(file.Exact) == 0 {
-		t.Fatalf("read reference: %v, %d cases", err, len(file.Exact))
+	return w
+}
+
+// TestPushMeasurements: the work and the error of local push over a graph of 20,000 nodes are what another
+// implementation, with a queue, came to on another graph of the kind: work of the same size and within its bound, errors
+// within theirs, never too much.
+func TestPushMeasurements(t *testing.T) {
+	push := loadReference(t).Push
+	const nodes, seeds, low, high = 20_000, 5, .6, 1.5
+	rng := rand.New(rand.NewPCG(20, 6))
+	w := preferential(rng, nodes, 4, .7)
+	n, degrees := w.network(), make([]float64, nodes)
+	for _, a := range w.arcs {
+		degrees[a.a]++
+		degrees[a.b]++
 	}
-	for _, c := range file.Exact {
+	var at [seeds]graph.Seed
+	for i := range at {
+		at[i] = keep(rng.Uint32N(nodes), 1)
+	}
+	exact := map[float64][]float64{}
+	for _, row := range push.Rows {
+		if exact[row.Alpha] == nil {
+			exact[row.Alpha] = w.exact(at[:1], row.Alpha)
+		}
+		walk := graph.Walk{Alpha: row.Alpha, Epsilon: row.Eps, MaxEdges: 1 << 30}
+		edges, worst, over := 0.0, 0.0, 0
+		for i := range at {
+			var a graph.Activation
+			a.Spread(n, at[i:i+1], walk)
+			passed, _, _ := a.Work()
+			edges += float64(passed) / seeds
+			if float64(passed) > row.Bound {
+				t.Errorf("epsilon %v, alpha %v: %d edges, above the bound %v", row.Eps, row.Alpha, passed, row.Bound)
+			}
+			for node, want := range exact[row.Alpha] {
+				if i > 0 || degrees[node] == 0 {
+					continue
+				}
+				miss := want - a.Mass(uint32(node))
+				if worst = max(worst, miss/(row.Eps*degrees[node])); miss < -1e-12 {
+					over++
+				}
+			}
+		}
+		if edges < low*row.Edges || edges > high*row.Edges {
+			t.Errorf("epsilon %v, alpha %v: %.0f edges, the other implementation had %.0f", row.Eps, row.Alpha, edges, row.Edges)
+		}
+		if worst > 1 || worst == 0 || over != push.Overestimates {
+			t.Errorf("epsilon %v, alpha %v: error %v of its bound, measured were %v; %d overestimates", row.Eps, row.Alpha, worst,
+				push.Ratios, over)
+		}
+	}
+}
+
+// TestActivationIsPersonalisedPageRank compares with closed forms.
+func TestActivationIsPersonalisedPageRank(t *testing.T) {
+	for _, c := range loadReference(t).Exact {
 		w := &web{n: len(c.Adj)}
 		for a, others := range c.Adj {
 			for _, b := range others {

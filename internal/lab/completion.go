@@ -242,8 +242,8 @@ func bounded(b *bench) (finding, error) {
 func overbold(b *bench) (finding, error) {
 	all, err := b.masked()
 	return within(all, func(u *update) float64 {
-		k := math.Exp(-complete.Beta * u.gap)
-		return 2 * k / (1 + k)
+		_, distance := complete.Bounds(2, u.gap, complete.Beta)
+		return distance
 	}), err
 }
 

@@ -156,7 +156,7 @@ func Known(ids ...string) error {
 func experiments(p *published) []experiment {
 	var all []experiment
 	for _, part := range [][]experiment{
-		forgetting(p), reviewing(p), spacing(p), testing(p), spreading(p), reaching(p), priming(p), competition(p),
+		forgetting(p), reviewing(p), spacing(p), retrievals(p), spreading(p), reaching(p), priming(p), competition(p),
 		reconsolidation(p), lures(p), completions(p), slots(p), beliefs(p), consolidations(p),
 	} {
 		all = append(all, part...)

@@ -137,9 +137,15 @@ func (u *Update) settle(beta float64) {
 		}
 	}
 	u.Gap = u.Similarities[u.Nearest] - second
-	k := float64(len(u.Similarities)-1) * math.Exp(-beta*u.Gap)
-	u.Bound = 2 * k / (1 + k)
+	_, u.Bound = Bounds(len(u.Similarities), u.Gap, beta)
 	u.Ambiguous = u.Weights[u.Nearest] < Margin
+}
+
+// Bounds are what n patterns, a gap of 0 or more between the nearest and the next, and a sharpness promise: the least
+// weight of the nearest pattern, 1/(1+k), and the largest distance from it, 2k/(1+k).
+func Bounds(n int, gap, beta float64) (weight, distance float64) {
+	k := float64(n-1) * math.Exp(-beta*gap)
+	return 1 / (1 + k), 2 * k / (1 + k)
 }
 
 // Sharpness is the least beta at which, with n patterns and a gap above 0, the update is within 2*delta of the nearest

@@ -2,12 +2,14 @@ package complete_test
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/orchard9/engram-go/internal/dynamics/complete"
@@ -19,7 +21,9 @@ import (
 type target struct {
 	dim, patterns                  int
 	correlation, mask, noise, beta float64
-	top1, cosine                   float64 // cosine is NaN where the table has none
+	top1                           float64
+	cosine, before, margin         float64 // of the completed vector, of the cue, and its gap; NaN where the table has none
+	held                           string  // in how many of the cues the bound held
 }
 
 func targets(t *testing.T) []target {
@@ -50,7 +54,8 @@ func targets(t *testing.T) []target {
 			dim: int(number(row, "dim")), patterns: int(number(row, "patterns")),
 			correlation: number(row, "pattern_correlation"), mask: number(row, "mask_fraction"),
 			noise: number(row, "noise_sd"), beta: number(row, "beta"),
-			top1: number(row, "top1"), cosine: number(row, "cos_out"),
+			top1: number(row, "top1"), cosine: number(row, "cos_out"), before: number(row, "cos_in"),
+			margin: number(row, "mean_margin"), held: row[slices.Index(rows[0], "bound_held")],
 		})
 	}
 	return out
@@ -108,12 +113,14 @@ func distance(a, b []float32) float64 {
 	return math.Sqrt(sum)
 }
 
-// recovered completes queries masked cues of random patterns.
-func recovered(t *testing.T, r *rand.Rand, set [][]float32, c target, queries int) (top1, meanCosine float64) {
+// recovered completes queries masked cues of random patterns: what it gives is what the table has, in the mean.
+func recovered(t *testing.T, r *rand.Rand, set [][]float32, c target, queries int) (got target) {
 	t.Helper()
+	n := float64(queries)
 	for range queries {
 		i := r.IntN(len(set))
-		u, err := complete.Complete(cueOf(r, set[i], c.mask, c.noise), set, c.beta)
+		cue := cueOf(r, set[i], c.mask, c.noise)
+		u, err := complete.Complete(cue, set, c.beta)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,11 +128,13 @@ func recovered(t *testing.T, r *rand.Rand, set [][]float32, c target, queries in
 			t.Errorf("distance to the nearest pattern = %v, above its bound %v", d, u.Bound)
 		}
 		if u.Nearest == i {
-			top1++
+			got.top1 += 1 / n
 		}
-		meanCosine += cosine(u.Vector, set[i])
+		got.cosine += cosine(u.Vector, set[i]) / n
+		got.before += cosine(cue, set[i]) / n
+		got.margin += u.Gap / n
 	}
-	return top1 / float64(queries), meanCosine / float64(queries)
+	return got
 }
 
 // TestTargets holds masked cues against the table (H1: .99 and .999 at half a mask; H2: the bound, in recovered). The
@@ -140,7 +149,7 @@ func TestTargets(t *testing.T) {
 			clear(sets) // one set at a time: 30 MB
 			sets[kind] = patterns(r, c.patterns, c.dim, c.correlation)
 		}
-		top1, got := recovered(t, r, sets[kind], c, queries)
+		got := recovered(t, r, sets[kind], c, queries)
 		tolerance := .002
 		switch {
 		case c.top1 < 1:
@@ -148,11 +157,21 @@ func TestTargets(t *testing.T) {
 		case c.cosine < .999:
 			tolerance = .01
 		}
-		if top1 < c.top1-tolerance {
-			t.Errorf("%+v: top 1 = %v", c, top1)
+		if got.top1 < c.top1-tolerance {
+			t.Errorf("%+v: top 1 = %v", c, got.top1)
 		}
-		if !math.IsNaN(c.cosine) && math.Abs(got-c.cosine) > tolerance {
-			t.Errorf("%+v: cosine of what was completed = %v", c, got)
+		if !math.IsNaN(c.cosine) && math.Abs(got.cosine-c.cosine) > tolerance {
+			t.Errorf("%+v: cosine of what was completed = %v", c, got.cosine)
+		}
+		const few = .02 // what the means of few cues may differ by
+		if !math.IsNaN(c.before) && math.Abs(got.before-c.before) > few {
+			t.Errorf("%+v: cosine of the cue = %v", c, got.before)
+		}
+		if !math.IsNaN(c.margin) && math.Abs(got.margin-c.margin) > few {
+			t.Errorf("%+v: gap = %v", c, got.margin)
+		}
+		if held, all, ok := strings.Cut(c.held, "/"); !ok || held != all {
+			t.Errorf("%+v: the bound did not hold there: it is no bound", c)
 		}
 	}
 }
@@ -162,13 +181,12 @@ func TestHalfMasked(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 1))
 	set := patterns(r, 2000, 256, 0)
 	half := target{mask: .5, beta: complete.Beta}
-	top1, got := recovered(t, r, set, half, 50)
-	if top1 < .99 || got < .999 {
-		t.Errorf("half masked: top 1 = %v, cosine = %v, want .99 and .999 at least", top1, got)
+	if got := recovered(t, r, set, half, 50); got.top1 < .99-1e-9 || got.cosine < .999 {
+		t.Errorf("half masked: top 1 = %v, cosine = %v, want .99 and .999 at least", got.top1, got.cosine)
 	}
 	half.beta = 1
-	if _, got := recovered(t, r, set, half, 10); got >= .999 {
-		t.Errorf("beta 1: cosine = %v, the check above cannot fail", got)
+	if got := recovered(t, r, set, half, 10); got.cosine >= .999 {
+		t.Errorf("beta 1: cosine = %v, the check above cannot fail", got.cosine)
 	}
 }
 
@@ -320,5 +338,30 @@ func TestVote(t *testing.T) {
 	}
 	if got := complete.Vote([]complete.Member{{ID: "a", Weight: 1}}); got != nil {
 		t.Errorf("all abstain: %+v", got)
+	}
+}
+
+// TestBounds holds the bounds to values calculated independently.
+func TestBounds(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join("..", "testdata", "engram_model_reference.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Bound []struct {
+			N            int
+			Beta, Margin float64
+			MinWeight    float64 `json:"min_weight"`
+			MaxErr       float64 `json:"max_err"`
+		} `json:"hopfield_bound"`
+	}
+	if err := json.Unmarshal(raw, &file); err != nil || len(file.Bound) == 0 {
+		t.Fatalf("read reference: %v, %d cases", err, len(file.Bound))
+	}
+	for _, c := range file.Bound {
+		weight, distance := complete.Bounds(c.N, c.Margin, c.Beta)
+		if math.Abs(weight-c.MinWeight) > 1e-7 || math.Abs(distance-c.MaxErr) > 1e-7 {
+			t.Errorf("Bounds(%d, %v, %v) = %v, %v, want %v, %v", c.N, c.Margin, c.Beta, weight, distance, c.MinWeight, c.MaxErr)
+		}
 	}
 }

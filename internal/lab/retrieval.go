@@ -6,7 +6,7 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
-func testing(p *published) []experiment {
+func retrievals(p *published) []experiment {
 	pt := p.points
 	return []experiment{{
 		row: Row{
