@@ -84,20 +84,12 @@ func (db *DB) consolidateRounds() {
 
 // positions tells where the open spaces are, without counting that as use of them.
 func (db *DB) positions() map[string]uint64 {
-	db.mu.Lock()
-	defer db.mu.Unlock()
 	out := map[string]uint64{}
-	for name, h := range db.open {
-		select {
-		case <-h.ready:
-		default:
-			continue
+	for h := range db.handles.all() {
+		if h.acquireOpen() {
+			out[h.name] = h.space.View().Position
+			h.refs.Add(-1)
 		}
-		if h.space == nil || !h.acquire() {
-			continue
-		}
-		out[name] = h.space.View().Position
-		h.refs.Add(-1)
 	}
 	return out
 }

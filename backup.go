@@ -357,22 +357,26 @@ func (db *DB) vacant(name string) error {
 
 // adopt gives the directory of a space that was built its name. An empty space that stands there goes.
 func (db *DB) adopt(built, name string) error {
-	db.mu.Lock()
-	h := db.open[name]
-	db.mu.Unlock()
-	if h != nil {
+	if h := db.handles.get(name); h != nil {
 		if err := db.closeHandle(h, true); err != nil {
 			return err
 		}
 	}
-	db.mu.Lock() // nobody opens it meanwhile
-	defer db.mu.Unlock()
-	if db.closed {
+	h, own := db.reserve(name) // whoever opens it meanwhile waits
+	switch {
+	case h == nil:
 		return ErrClosed
-	}
-	if db.open[name] != nil {
+	case !own:
 		return fmt.Errorf("restore space %q: it is in use: %w", name, ErrConflict)
 	}
+	h.refs.Store(handleClosing)
+	defer func() {
+		db.mu.Lock()
+		db.handles.remove(h)
+		db.mu.Unlock()
+		close(h.ready)
+		close(h.gone)
+	}()
 	if err := db.removeEmpty(name); err != nil {
 		return err
 	}

@@ -173,19 +173,8 @@ func (db *DB) startCompactor() {
 
 // round looks at every open space once.
 func (c *compactor) round(ctx context.Context) {
-	c.db.mu.Lock()
-	handles := make([]*handle, 0, len(c.db.open))
-	for _, h := range c.db.open {
-		handles = append(handles, h)
-	}
-	c.db.mu.Unlock()
-	for _, h := range handles {
-		select {
-		case <-h.ready:
-		default:
-			continue
-		}
-		if ctx.Err() != nil || h.space == nil || !c.due(h.name) || !h.acquire() {
+	for h := range c.db.handles.all() {
+		if ctx.Err() != nil || !c.due(h.name) || !h.acquireOpen() {
 			continue
 		}
 		c.space(ctx, h)

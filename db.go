@@ -1,6 +1,7 @@
 package engram
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/orchard9/engram-go/internal/lexical"
@@ -46,39 +46,12 @@ type DB struct {
 	scrubber  *scrubber  // nil if it is off
 	compactor *compactor
 
-	mu      sync.Mutex // guards the fields below
-	open    map[string]*handle
+	handles handles
+
+	mu      sync.Mutex // held for moments, never for I/O; guards the field below and changes of handles
 	closed  bool
-	uses    uint64 // counts acquisitions, for finding the least recently used space
 	stop    chan struct{}
 	janitor sync.WaitGroup
-}
-
-// handle is a space that is open, being opened or being closed.
-type handle struct {
-	name  string
-	ready chan struct{} // closed when space or err is set
-	space *store.Space
-	err   error
-	// refs counts the calls that use the space; closing makes it negative for good.
-	refs atomic.Int64
-	// lastUse says when it was last acquired through the registry, in the registry's count.
-	lastUse atomic.Uint64
-	// used is set by every release; the janitor takes it back and notes the time, so that a call reads no clock for it.
-	used     atomic.Bool
-	idleFrom time.Time     // when the janitor last saw it used; the janitor's
-	gone     chan struct{} // closed when the space is closed
-}
-
-const handleClosing = int64(-1) << 40
-
-// acquire takes a reference unless the space is being closed.
-func (h *handle) acquire() bool {
-	if h.refs.Add(1) > 0 {
-		return true
-	}
-	h.refs.Add(-1)
-	return false
 }
 
 // Open opens the directory dir with default options, making it if it does not exist. See [Options.Open].
@@ -116,7 +89,7 @@ func (o Options) Open(dir string) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("prepare data directory: %w", err), lock.Close())
 	}
 	db := &DB{
-		o: o, dir: abs, lock: lock, open: map[string]*handle{}, stop: make(chan struct{}),
+		o: o, dir: abs, lock: lock, stop: make(chan struct{}),
 		ids: newIDSource(o.Clock, o.Rand), feed: newFeed(o.Clock), models: newModels(o.modelWithout()),
 	}
 	h, err := db.acquire(DefaultSpace, true)
@@ -150,16 +123,12 @@ func (db *DB) Close() error {
 		return nil
 	}
 	db.closed = true
-	handles := make([]*handle, 0, len(db.open))
-	for _, h := range db.open {
-		handles = append(handles, h)
-	}
 	db.mu.Unlock()
 	close(db.stop)
 	db.janitor.Wait()
 	db.feed.close()
 	var errs []error
-	for _, h := range handles {
+	for h := range db.handles.all() {
 		errs = append(errs, db.closeHandle(h, true))
 	}
 	return errors.Join(append(errs, db.lock.Close())...)
@@ -194,39 +163,39 @@ func (db *DB) Spaces(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Ready is nil if every open space takes writes and serves all it holds, else it says which does not and why.
+// Ready is nil if every open space takes writes and serves all it holds, else it says which does not and why. It waits for
+// no call in progress.
 func (db *DB) Ready() error {
-	scrubbed := db.ScrubReport()
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	if db.closed {
+	if db.isClosed() {
 		return ErrClosed
 	}
 	var errs []error
-	if n := len(scrubbed.Problems); n > 0 {
+	if scrubbed := db.ScrubReport(); len(scrubbed.Problems) > 0 {
 		p := scrubbed.Problems[0]
 		errs = append(errs, fmt.Errorf("the scrubber found %d problems, such as in space %s: %s at %d: %s: %w",
-			n, p.Space, p.File, p.Offset, p.What, ErrCorrupt))
+			len(scrubbed.Problems), p.Space, p.File, p.Offset, p.What, ErrCorrupt))
 	}
-	for name, h := range db.open {
-		select {
-		case <-h.ready:
-		default:
-			continue
-		}
-		if h.space == nil || !h.acquire() {
+	open := slices.SortedFunc(db.handles.all(), func(a, b *handle) int { return strings.Compare(a.name, b.name) })
+	for _, h := range open {
+		if !h.acquireOpen() {
 			continue
 		}
 		if err := h.space.Health(); err != nil {
-			errs = append(errs, fmt.Errorf("space %s: %w", name, err))
+			errs = append(errs, fmt.Errorf("space %s: %w", h.name, err))
 		}
-		if work, err := db.compactor.told(name); err != nil {
-			errs = append(errs, fmt.Errorf("space %s: compact in the background, next try %s: %w", name,
+		if work, err := db.compactor.told(h.name); err != nil {
+			errs = append(errs, fmt.Errorf("space %s: compact in the background, next try %s: %w", h.name,
 				work.NextTry.Format(time.RFC3339), err))
 		}
 		h.refs.Add(-1)
 	}
 	return errors.Join(errs...)
+}
+
+func (db *DB) isClosed() bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.closed
 }
 
 func (db *DB) spaceDir(name string) string {
@@ -239,59 +208,21 @@ func (db *DB) exists(name string) bool {
 	return err == nil && len(names) > 0
 }
 
-// acquire gives an open space, opening it if need be. With create false a space that does not exist is ErrNotFound.
-// The caller releases it.
-func (db *DB) acquire(name string, create bool) (*handle, error) {
-	for {
-		db.mu.Lock()
-		if db.closed {
-			db.mu.Unlock()
-			return nil, ErrClosed
-		}
-		h, ok := db.open[name]
-		if !ok {
-			if !create && !db.exists(name) {
-				db.mu.Unlock()
-				return nil, fmt.Errorf("space %q: %w: a space comes to exist with its first remember", name, ErrNotFound)
-			}
-			return db.openHandle(name)
-		}
-		db.uses++
-		h.lastUse.Store(db.uses)
-		db.mu.Unlock()
-		<-h.ready
-		if h.err != nil {
-			return nil, h.err
-		}
-		if h.acquire() {
-			return h, nil
-		}
-		<-h.gone // it is being closed; open it anew
-	}
-}
-
-// openHandle opens a space. db.mu is held by the caller and released here.
-func (db *DB) openHandle(name string) (*handle, error) {
-	h := &handle{name: name, ready: make(chan struct{}), gone: make(chan struct{})}
-	db.uses++
-	h.lastUse.Store(db.uses)
-	h.refs.Store(1)
-	db.open[name] = h
-	victims := db.victims()
-	db.mu.Unlock()
-	for _, v := range victims {
+// openHandle opens the space of a handle that was reserved for it.
+func (db *DB) openHandle(h *handle) error {
+	for _, v := range db.victims() {
 		// An error of closing is in the space's own log and shows when it is opened again.
 		_ = db.closeHandle(v, false)
 	}
-	h.space, h.err = db.openSpace(name)
+	h.space, h.err = db.openSpace(h.name)
 	if h.err != nil {
 		db.mu.Lock()
-		delete(db.open, name)
+		db.handles.remove(h)
 		db.mu.Unlock()
 		close(h.gone)
 	}
 	close(h.ready)
-	return h, h.err
+	return h.err
 }
 
 // openSpace opens a space, with the weights that were fitted to it.
@@ -314,21 +245,21 @@ func (db *DB) storeOptions(name string) store.Options {
 	}
 }
 
-// victims picks unused spaces beyond the number to be kept open, least recently used first. db.mu must be held.
+// victims picks unused spaces beyond the number to be kept open, least recently used first.
 func (db *DB) victims() []*handle {
-	excess := len(db.open) - db.o.MaxOpenSpaces
+	db.mu.Lock()
+	excess := db.handles.count - db.o.MaxOpenSpaces
+	db.mu.Unlock()
 	if excess <= 0 {
 		return nil
 	}
 	var idle []*handle
-	for _, h := range db.open {
+	for h := range db.handles.all() {
 		if h.refs.Load() == 0 {
 			idle = append(idle, h)
 		}
 	}
-	slices.SortFunc(idle, func(a, b *handle) int {
-		return int(int64(a.lastUse.Load()) - int64(b.lastUse.Load()))
-	})
+	slices.SortFunc(idle, func(a, b *handle) int { return cmp.Compare(a.lastUse.Load(), b.lastUse.Load()) })
 	return idle[:min(excess, len(idle))]
 }
 
@@ -349,20 +280,10 @@ func (db *DB) closeHandle(h *handle, wait bool) error {
 		err = h.space.Close()
 	}
 	db.mu.Lock()
-	if db.open[h.name] == h {
-		delete(db.open, h.name)
-	}
+	db.handles.remove(h)
 	db.mu.Unlock()
 	close(h.gone)
 	return err
-}
-
-// release gives a reference back.
-func (h *handle) release() {
-	if !h.used.Load() {
-		h.used.Store(true)
-	}
-	h.refs.Add(-1)
 }
 
 // closeIdle closes spaces that nobody used for a while, until Close.
@@ -376,16 +297,14 @@ func (db *DB) closeIdle() {
 		case <-tick.C:
 		}
 		now := db.o.Clock()
-		db.mu.Lock()
 		var idle []*handle
-		for _, h := range db.open {
+		for h := range db.handles.all() {
 			if h.used.Swap(false) || h.idleFrom.IsZero() {
 				h.idleFrom = now
 			} else if h.refs.Load() == 0 && now.Sub(h.idleFrom) >= db.o.IdleTimeout {
 				idle = append(idle, h)
 			}
 		}
-		db.mu.Unlock()
 		for _, h := range idle {
 			_ = db.closeHandle(h, false) // as in openHandle
 		}

@@ -12,7 +12,7 @@ func (o Options) On(fs vfs.FS) Options {
 func (db *DB) OpenSpaces() int {
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	return len(db.open)
+	return db.handles.count
 }
 
 // Wilson is the lower end of the interval that predictions give.

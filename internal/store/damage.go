@@ -36,7 +36,7 @@ var errLost = errors.New("the log changes a memory whose place in a segment is d
 func (s *Space) refuseWrites(err error) {
 	s.noteDamage(err)
 	s.lost = errors.Join(s.lost, err)
-	s.readOnly = fmt.Errorf("%w: not all that it holds is there, restore or repair it: %w", ErrReadOnly, err)
+	s.readOnly.set(fmt.Errorf("%w: not all that it holds is there, restore or repair it: %w", ErrReadOnly, err))
 }
 
 // loadDamaged makes a row that cannot be read findable by its id, so that asking for it says that it is damaged.

@@ -65,7 +65,7 @@ func (s *Space) clearLeftovers() error {
 			return err
 		}
 	}
-	if s.readOnly != nil || s.lost != nil || len(s.damageNotes()) > 0 {
+	if s.readOnly.get() != nil || s.lost != nil || len(s.damageNotes()) > 0 {
 		return nil
 	}
 	if err := isolate.Fault("store/open.leftovers"); err != nil {

@@ -77,11 +77,11 @@ func (s *Space) endSealing(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.frozen = false
-	s.sealErr = nil
 	if err != nil {
-		s.sealErr = fmt.Errorf("seal space %s: %w", s.name, err)
+		err = fmt.Errorf("seal space %s: %w", s.name, err)
 		s.retryAt = s.hot.seg.SizeBytes() + s.o.HotBytes/4
 	}
+	s.sealErr.set(err)
 	close(s.sealed)
 }
 
@@ -99,8 +99,8 @@ func (s *Space) Seal() error {
 		s.mu.Unlock()
 		<-sealed
 		s.mu.Lock()
-		if s.sealErr != nil {
-			return s.sealErr
+		if err := s.sealErr.get(); err != nil {
+			return err
 		}
 	}
 	return nil

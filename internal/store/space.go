@@ -94,10 +94,8 @@ type Space struct {
 	retryAt   int64             // size of the hot segment at which a failed sealing is tried again
 	retry     checkpoint        // of the sealing under way, or of the one that failed
 	sealed    chan struct{}     // closed when the sealing in progress ends
-	sealErr   error             // why the last sealing failed; nil if it did not
 	goneIDs   map[uint32]string // ids of rows that were compacted away, by which their sessions are ordered
 	closed    bool
-	readOnly  error // why writes are refused; nil if they are not
 	work      sync.WaitGroup
 
 	compacting chan struct{} // holds a token while a compaction runs
@@ -106,7 +104,9 @@ type Space struct {
 	litter  []string   // files that no manifest names, or will not once the new one is durable
 	pins    int        // backups that read files: none is removed, and the log is not trimmed
 
-	trouble atomic.Pointer[error] // what happened last behind an acknowledged write; nil if nothing ever did
+	readOnly reason // why writes are refused; changed under mu
+	sealErr  reason // why the last sealing failed; changed under mu
+	trouble  reason // what happened last behind an acknowledged write
 
 	pubMu   sync.Mutex
 	pending []Event // of frames in the log but not yet visible, in order
@@ -121,6 +121,24 @@ type Space struct {
 }
 
 const maxPosition = ^uint64(0)
+
+// reason is an error, or none, that Health reads without waiting for whoever sets it.
+type reason struct{ p atomic.Pointer[error] }
+
+func (r *reason) set(err error) {
+	if err == nil {
+		r.p.Store(nil)
+		return
+	}
+	r.p.Store(&err)
+}
+
+func (r *reason) get() error {
+	if p := r.p.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
 
 type hotPart struct {
 	base uint32
@@ -203,7 +221,7 @@ func (s *Space) acknowledge(op string, view *View) error {
 		return nil
 	})
 	if durable && err != nil {
-		s.trouble.Store(&err)
+		s.trouble.set(err)
 		return nil
 	}
 	if p, ok := errors.AsType[*isolate.PanicError](err); ok {
@@ -226,7 +244,7 @@ func (s *Space) afterwards(events bool) {
 		return nil
 	})
 	if err != nil {
-		s.trouble.Store(&err)
+		s.trouble.set(err)
 	}
 }
 
@@ -275,8 +293,8 @@ func (s *Space) stage(op string, fn func(*Tx) error) (view View, events bool, er
 		lsn, err := s.log.Append(tx.frame.Buf)
 		if err == nil && uint64(lsn) != tx.position {
 			// The frame is in the log at a place that the staged words do not carry: nothing may follow it.
-			s.readOnly = fmt.Errorf("%w: the log is at %d, the space at %d", ErrReadOnly, lsn, tx.position)
-			err = s.readOnly
+			err = fmt.Errorf("%w: the log is at %d, the space at %d", ErrReadOnly, lsn, tx.position)
+			s.readOnly.set(err)
 		}
 		return err
 	})
@@ -317,8 +335,8 @@ func (s *Space) writable() error {
 	switch {
 	case s.t.words.Full():
 		return fmt.Errorf("%w: its index of words is full: spread memories over more spaces", ErrReadOnly)
-	case s.sealErr != nil && s.outrun():
-		err := s.sealErr
+	case s.sealErr.get() != nil && s.outrun():
+		err := s.sealErr.get()
 		s.startSealing() // the cause may be gone; this write does not wait for it
 		return fmt.Errorf("%w: what is not sealed has reached its limit and sealing fails: %w", ErrReadOnly, err)
 	}
@@ -336,8 +354,8 @@ func (s *Space) refusal() error {
 	switch {
 	case s.closed:
 		return fmt.Errorf("space %s: %w", s.name, ErrClosed)
-	case s.readOnly != nil:
-		return s.readOnly
+	case s.readOnly.get() != nil:
+		return s.readOnly.get()
 	case s.log.Err() != nil:
 		return fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, s.log.Err())
 	}
@@ -385,25 +403,18 @@ func (s *Space) closeSegments() error {
 	return errors.Join(errs...)
 }
 
-// Health is nil, or the reason why the space does not take writes or does not serve all it holds.
+// Health is nil, or the reason why the space does not take writes or does not serve all it holds. It does not wait for
+// writers.
 func (s *Space) Health() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var errs []error
-	if s.readOnly != nil {
-		errs = append(errs, s.readOnly)
-	}
+	errs := []error{s.readOnly.get()}
 	if err := s.log.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, err))
 	}
-	if err := s.trouble.Load(); err != nil {
-		errs = append(errs, *err)
-	}
+	errs = append(errs, s.trouble.get())
 	if notes := s.damageNotes(); len(notes) > 0 {
 		errs = append(errs, fmt.Errorf("%d places are damaged, such as %s: %w", len(notes), notes[0], codec.ErrCorrupt))
 	}
-	errs = append(errs, s.sealErr, s.lost)
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.sealErr.get(), s.lost)...)
 }
 
 func (s *Space) stageKey(k Key) {

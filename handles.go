@@ -1,0 +1,147 @@
+package engram
+
+import (
+	"fmt"
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// handle is a space that is open, being opened or being closed.
+type handle struct {
+	name  string
+	ready chan struct{} // closed when space or err is set
+	space *store.Space
+	err   error
+	// refs counts the calls that use the space; closing makes it negative for good.
+	refs atomic.Int64
+	// lastUse says when it was last acquired through the registry, in the registry's count.
+	lastUse atomic.Uint64
+	// used is set by every release; the janitor takes it back and notes the time, so that a call reads no clock for it.
+	used     atomic.Bool
+	idleFrom time.Time     // when the janitor last saw it used; the janitor's
+	gone     chan struct{} // closed when the space is closed
+}
+
+const handleClosing = int64(-1) << 40
+
+// newHandle makes a handle that its maker has a reference to.
+func newHandle(name string) *handle {
+	h := &handle{name: name, ready: make(chan struct{}), gone: make(chan struct{})}
+	h.refs.Store(1)
+	return h
+}
+
+// acquire takes a reference unless the space is being closed.
+func (h *handle) acquire() bool {
+	if h.refs.Add(1) > 0 {
+		return true
+	}
+	h.refs.Add(-1)
+	return false
+}
+
+// acquireOpen takes a reference if the space is open now, without waiting and without counting as use of it. It is given
+// back by refs.Add(-1).
+func (h *handle) acquireOpen() bool {
+	select {
+	case <-h.ready:
+	default:
+		return false
+	}
+	return h.space != nil && h.acquire()
+}
+
+// release gives a reference back.
+func (h *handle) release() {
+	if !h.used.Load() {
+		h.used.Store(true)
+	}
+	h.refs.Add(-1)
+}
+
+// handles are the spaces that are open, being opened or being closed, by name. Looking one up takes no lock, so that no
+// call waits for another that opens, lists or closes spaces; changes are made under DB.mu.
+type handles struct {
+	byName sync.Map // string -> *handle
+	count  int      // guarded by DB.mu
+	uses   atomic.Uint64
+}
+
+// get finds a handle and counts that as use of it; nil if the space is not open.
+func (hs *handles) get(name string) *handle {
+	v, ok := hs.byName.Load(name)
+	if !ok {
+		return nil
+	}
+	h := v.(*handle)
+	h.lastUse.Store(hs.uses.Add(1))
+	return h
+}
+
+// add makes h the handle of its name, which has none. DB.mu must be held.
+func (hs *handles) add(h *handle) {
+	h.lastUse.Store(hs.uses.Add(1))
+	hs.byName.Store(h.name, h)
+	hs.count++
+}
+
+// remove takes h out if it is the handle of its name. DB.mu must be held.
+func (hs *handles) remove(h *handle) {
+	if hs.byName.CompareAndDelete(h.name, h) {
+		hs.count--
+	}
+}
+
+// all goes through the handles of this moment, in no order.
+func (hs *handles) all() iter.Seq[*handle] {
+	return func(yield func(*handle) bool) {
+		hs.byName.Range(func(_, v any) bool { return yield(v.(*handle)) })
+	}
+}
+
+// acquire gives an open space, opening it if need be. With create false a space that does not exist is ErrNotFound.
+// The caller releases it.
+func (db *DB) acquire(name string, create bool) (*handle, error) {
+	for {
+		h := db.handles.get(name)
+		if h == nil {
+			if !create && !db.exists(name) && !db.isClosed() {
+				return nil, fmt.Errorf("space %q: %w: a space comes to exist with its first remember", name, ErrNotFound)
+			}
+			var own bool
+			if h, own = db.reserve(name); h == nil {
+				return nil, ErrClosed
+			} else if own {
+				return h, db.openHandle(h)
+			}
+		}
+		<-h.ready
+		if h.err != nil {
+			return nil, h.err
+		}
+		if h.acquire() {
+			return h, nil
+		}
+		<-h.gone // it is being closed; open it anew
+	}
+}
+
+// reserve makes a handle for a space that is not open: own says that it did, and that nobody else did before. It is nil
+// if the DB is closed.
+func (db *DB) reserve(name string) (h *handle, own bool) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.closed {
+		return nil, false
+	}
+	if h := db.handles.get(name); h != nil {
+		return h, false
+	}
+	h = newHandle(name)
+	db.handles.add(h)
+	return h, true
+}
