@@ -3,10 +3,12 @@ package engram
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -30,10 +32,14 @@ func (s *Space) Import(ctx context.Context, r io.Reader, o ImportOptions) (Impor
 	im := &importer{space: s, o: o, now: s.db.o.Clock()}
 	err := s.with(ctx, "import", true, func(sp *store.Space) error {
 		im.sp = sp
-		if err := im.lines(ctx, r); err != nil {
-			return errors.Join(err, im.flush())
+		err := im.lines(ctx, r)
+		if err == nil || errors.Is(err, errStrict) {
+			err = errors.Join(err, im.flush())
 		}
-		return errors.Join(im.flush(), im.deferredLinks())
+		if err == nil || errors.Is(err, errStrict) {
+			err = errors.Join(err, im.deferredLinks())
+		}
+		return err
 	})
 	return im.report, err
 }
@@ -143,8 +149,18 @@ func (im *importer) line(number int, raw []byte, tooLong bool) error {
 	return im.flush()
 }
 
-// flush stores the lines gathered so far. A line that what is stored refuses stages nothing and is reported; the
-// others are stored together.
+// refuses reports whether an error is the fault of one line: what is stored contradicts it, or has no room for it.
+func refuses(err error) bool {
+	if errors.Is(err, ErrReadOnly) || errors.Is(err, ErrClosed) {
+		return false
+	}
+	return slices.ContainsFunc([]error{
+		errStrict, errFull, ErrConflict, ErrInvalid, ErrNotFound, ErrTooLarge, ErrDimension, ErrEmbeddingModel, ErrCorrupt,
+	}, func(target error) bool { return errors.Is(err, target) })
+}
+
+// flush stores the lines gathered so far. Most lines that what is stored refuses stage nothing, and the others are stored
+// together. Where one is refused with something staged, nothing is stored, and each line is tried by itself.
 func (im *importer) flush() error {
 	batch := im.batch
 	im.batch, im.size = nil, 0
@@ -164,8 +180,8 @@ func (im *importer) flush() error {
 		im.report, im.deferred = before, im.deferred[:deferred]
 	}
 	switch {
-	case errors.Is(err, errStrict), errors.Is(err, errFull):
-		return im.singly(batch) // nothing of this batch was stored
+	case refuses(err):
+		return im.singly(batch)
 	case err != nil:
 		return fmt.Errorf("import: %w", err)
 	}
@@ -175,8 +191,9 @@ func (im *importer) flush() error {
 	return nil
 }
 
-// singly stores a batch line by line: what stands before the bad line of a strict import, or what there is no room for
-// together, of which each line may make room of those before it. A line without room is a bad one.
+// singly stores a batch line by line: what stands before the bad line of a strict import, what stands around a line that is
+// refused when something of it is staged, or what there is no room for together, of which each line may make room of
+// those before it.
 func (im *importer) singly(batch []numbered) error {
 	for i := range batch {
 		before, deferred := im.report, len(im.deferred)
@@ -186,16 +203,17 @@ func (im *importer) singly(batch []numbered) error {
 			}
 			return im.space.makeRoom(tx, im.now)
 		})
-		if errors.Is(err, errFull) {
+		if err != nil && !errors.Is(err, errStrict) { // with errStrict the line is reported already
 			im.report, im.deferred = before, im.deferred[:deferred]
-			err = im.bad(batch[i].line, err)
+			if refuses(err) {
+				err = im.bad(batch[i].line, err)
+			}
 		}
 		switch {
 		case errors.Is(err, errStrict):
-			return errors.Join(err, im.deferredLinks())
+			return err
 		case err != nil:
-			im.report, im.deferred = before, im.deferred[:deferred]
-			return fmt.Errorf("import: %w", err)
+			return fmt.Errorf("import: line %d: %w", batch[i].line, err)
 		}
 	}
 	if im.o.Progress != nil {
@@ -204,7 +222,7 @@ func (im *importer) singly(batch []numbered) error {
 	return nil
 }
 
-// store stages one line. Every refusal comes before the first thing is staged.
+// store stages one line. A refusal that comes before anything is staged is reported here; a later one is the error.
 func (im *importer) store(tx *store.Tx, n *numbered) error {
 	if err := isolate.Fault("engram/import"); err != nil {
 		return err
@@ -414,30 +432,34 @@ func (im *importer) storeLinks(tx *store.Tx, n *numbered, from string) error {
 	return nil
 }
 
-// deferredLinks stores the links that led to later lines.
+// deferredLinks stores the links that led to later lines. A strict import, too, stores those that can be: it ends with them.
 func (im *importer) deferredLinks() error {
 	links := im.deferred
 	im.deferred = nil
+	var strict error
 	for len(links) > 0 {
 		n := min(len(links), importBatch)
-		stored := 0
+		before, stored := im.report, 0
 		err := im.sp.Write("import", nil, func(tx *store.Tx) error {
-			stored = 0
 			for _, d := range links[:n] {
 				err := link(tx, d.from, d.link)
-				if err == nil {
+				switch {
+				case err == nil:
 					stored++
-				} else if err := im.bad(d.line, fmt.Errorf("link to %q: %w", d.link.To, err)); err != nil {
+				case refuses(err):
+					strict = cmp.Or(strict, im.bad(d.line, fmt.Errorf("link to %q: %w", d.link.To, err)))
+				default:
 					return err
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("import links: %w", err)
+			im.report = before
+			return errors.Join(strict, fmt.Errorf("import links: %w", err))
 		}
 		im.report.Links += stored
 		links = links[n:]
 	}
-	return nil
+	return strict
 }
