@@ -380,6 +380,20 @@ func TestLinksAgainstModel(t *testing.T) {
 	}
 }
 
+// TestPositionsBeyondADegreesWord: what does not fit where degrees are kept is counted.
+func TestPositionsBeyondADegreesWord(t *testing.T) {
+	const far = 1 << 50
+	l := graph.NewLinks()
+	l.Set(1, 2, "a", .5, 7)
+	l.Set(1, 3, "a", .5, far)
+	l.Set(1, 4, "a", .5, far+1)
+	for position, want := range map[uint64]int{6: 0, 7: 1, far - 1: 1, far: 2, far + 1: 3} {
+		if got := l.Degree(1, position, 100); got != want || len(l.Edges(1, position)) != want {
+			t.Errorf("at %d: degree %d, %d edges, want %d", position, got, len(l.Edges(1, position)), want)
+		}
+	}
+}
+
 // TestReadersBesideTheWriterOfLinks see whole writes only. Run with -race.
 func TestReadersBesideTheWriterOfLinks(t *testing.T) {
 	const hub, writes = 0, 3000

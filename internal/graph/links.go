@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"iter"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -8,7 +10,7 @@ import (
 )
 
 // Links are the explicit associations between entries. An association has a direction, a type and a weight, and is
-// found from both ends. It costs 64 bytes, plus the room that doubling arrays keep. Use NewLinks.
+// found from both ends. It costs 56 bytes, plus the room that doubling arrays keep. Use NewLinks.
 //
 // Every association carries the log position that made it and the one that ended it, so that readers at any position
 // find what held for them. Set, Remove and Clear are for the one writer; what they do shows to a reader once its
@@ -18,6 +20,7 @@ import (
 // never sees one that was not there.
 type Links struct {
 	entries isolate.Column[cell]   // by entry
+	degrees isolate.Column[degree] // by entry, as long as entries
 	types   isolate.Column[string] // by number
 	numbers map[string]uint32      // the writer's: type -> number
 }
@@ -35,31 +38,72 @@ type Edge struct {
 
 type cell struct{ p atomic.Pointer[array] }
 
-// array is the append-only list of an entry's associations, ended ones included. n is stored after record n-1 is
-// filled; nothing but ended changes in a record after that.
+// degree is how many associations an entry has and the position from which on it has them, in one word: most of what
+// spreading asks of most memories is this, and a word of its own is near where the lists of a large graph are not.
+// Readers with an older position count for themselves.
+type degree struct{ word atomic.Uint64 }
+
+// The parts of a degree's word: the position above the count. What does not fit is told as never.
+const (
+	countBits = 24
+	mostCount = 1<<countBits - 1
+)
+
+// at is the number of associations at position; false if the word does not tell.
+func (d *degree) at(position uint64) (int, bool) {
+	word := d.word.Load()
+	return int(word & mostCount), word>>countBits <= position && word != math.MaxUint64
+}
+
+// set is the writer's.
+func (d *degree) set(count int, position uint64) {
+	word := position<<countBits | uint64(count)
+	if count > mostCount || position >= 1<<(64-countBits) {
+		word = math.MaxUint64
+	}
+	d.word.Store(word)
+}
+
+// shift is the writer's: there are so many more, from position on.
+func (d *degree) shift(more int, position uint64) {
+	if word := d.word.Load(); word != math.MaxUint64 {
+		d.set(int(word&mostCount)+more, position)
+	}
+}
+
+// array is the append-only list of an entry's associations, ended ones included. n is stored after number n-1 is filled;
+// nothing but an end changes in one after that. What they are and when they were lie apart: as long as none has ended,
+// nobody needs to look at the latter.
 type array struct {
-	n       atomic.Uint32
-	records []record
+	n     atomic.Uint32
+	arcs  []arc
+	spans []span
 }
 
-type record struct {
-	to       uint32
-	weight   float32
-	kind     uint32
-	outgoing bool
-	since    uint64        // it holds from this position on
-	ended    atomic.Uint64 // and before this one: isolate.Never while it lasts, 0 if it is void
+// arc is what an association is, from one end, apart from its weight.
+type arc struct {
+	key
+	weight float32
 }
 
-func (r *record) at(position uint64) bool { return r.since <= position && position < r.ended.Load() }
+// key names an association from one end. kind is twice the number of its type, and one more if it is outgoing.
+type key struct{ to, kind uint32 }
 
-// key names an association from one end.
-type key struct {
-	to, kind uint32
-	outgoing bool
+func outgoing(to, number uint32) key { return key{to, number<<1 | 1} }
+func incoming(to, number uint32) key { return key{to, number << 1} }
+
+// back is the same association from the other end, which is entry's.
+func (k key) back(entry uint32) key { return key{entry, k.kind ^ 1} }
+
+// span is when an association holds: from since on, and before ended: isolate.Never while it lasts, 0 if it is void.
+type span struct {
+	since uint64
+	ended atomic.Uint64
 }
 
-func (r *record) is(k key) bool { return r.to == k.to && r.kind == k.kind && r.outgoing == k.outgoing }
+func (s *span) at(position uint64) bool { return s.since <= position && position < s.ended.Load() }
+
+func newArray(size int) *array { return &array{arcs: make([]arc, size), spans: make([]span, size)} }
 
 // NewLinks returns links between no entries.
 func NewLinks() *Links { return &Links{numbers: map[string]uint32{}} }
@@ -80,9 +124,9 @@ func (l *Links) Set(a, b uint32, kind string, weight float32, position uint64) (
 		if l.find(a, b, number) != nil {
 			l.end(step, a, b, number, position)
 		}
-		l.add(step, a, key{b, number, true}, weight, position)
+		l.add(step, a, outgoing(b, number), weight, position)
 		if a != b {
-			l.add(step, b, key{a, number, false}, weight, position)
+			l.add(step, b, incoming(a, number), weight, position)
 		}
 	})
 }
@@ -101,11 +145,11 @@ func (l *Links) Remove(a, b uint32, kind string, position uint64) (undo func(), 
 // pass over the entry's own. Otherwise it is like Set.
 func (l *Links) Clear(entry uint32, position uint64) (undo func(), removed int) {
 	undo = l.alter(func(step *change) {
-		for r := range l.live(entry) {
-			if other := l.findIn(r.to, key{entry, r.kind, !r.outgoing}); other != nil && r.to != entry {
-				step.end(r.to, other, position)
+		for k, s := range l.live(entry) {
+			if other := l.findIn(k.to, k.back(entry)); other != nil && k.to != entry {
+				step.end(k.to, k.back(entry), other, position)
 			}
-			step.end(entry, r, position)
+			step.end(entry, k, s, position)
 			removed++
 		}
 	})
@@ -125,16 +169,29 @@ func (l *Links) Edges(entry uint32, position uint64) []Edge {
 // Each calls fn with each association of entry at position until fn returns false, in no promised order. It allocates
 // nothing.
 func (l *Links) Each(entry uint32, position uint64, fn func(Edge) bool) {
+	l.walk(entry, position, func(a arc) bool {
+		return fn(Edge{To: a.to, Type: l.types.Get(a.kind >> 1), Weight: a.weight, Outgoing: a.kind&1 == 1})
+	})
+}
+
+// walk is Each without the names of types.
+func (l *Links) walk(entry uint32, position uint64, fn func(arc) bool) {
 	list := l.load(entry)
 	if list == nil {
 		return
 	}
-	for i := range list.n.Load() {
-		r := &list.records[i]
-		if !r.at(position) {
-			continue
+	n := list.n.Load()
+	// The list was read before the degree: if that is as large and holds for the position, all in the list do.
+	if count, ok := l.degrees.At(entry).at(position); ok && count == int(n) {
+		for i := range list.arcs[:n] {
+			if !fn(list.arcs[i]) {
+				return
+			}
 		}
-		if !fn(Edge{To: r.to, Type: l.types.Get(r.kind), Weight: r.weight, Outgoing: r.outgoing}) {
+		return
+	}
+	for i := range n {
+		if list.spans[i].at(position) && !fn(list.arcs[i]) {
 			return
 		}
 	}
@@ -142,6 +199,12 @@ func (l *Links) Each(entry uint32, position uint64, fn func(Edge) bool) {
 
 // Degree counts the associations of entry at position, up to limit.
 func (l *Links) Degree(entry uint32, position uint64, limit int) int {
+	if !l.degrees.Has(entry) {
+		return 0
+	}
+	if n, ok := l.degrees.At(entry).at(position); ok {
+		return min(n, limit)
+	}
 	list := l.load(entry)
 	if list == nil {
 		return 0
@@ -151,7 +214,7 @@ func (l *Links) Degree(entry uint32, position uint64, limit int) int {
 		if n == limit {
 			break
 		}
-		if list.records[i].at(position) {
+		if list.spans[i].at(position) {
 			n++
 		}
 	}
@@ -179,37 +242,37 @@ func (l *Links) number(kind string) uint32 {
 	return n
 }
 
-// live gives the records of entry that have not ended; the writer's.
-func (l *Links) live(entry uint32) func(func(*record) bool) {
-	return func(yield func(*record) bool) {
+// live gives the associations of entry that have not ended; the writer's.
+func (l *Links) live(entry uint32) iter.Seq2[key, *span] {
+	return func(yield func(key, *span) bool) {
 		list := l.load(entry)
 		if list == nil {
 			return
 		}
 		for i := range list.n.Load() {
-			if r := &list.records[i]; r.ended.Load() == isolate.Never && !yield(r) {
+			if s := &list.spans[i]; s.ended.Load() == isolate.Never && !yield(list.arcs[i].key, s) {
 				return
 			}
 		}
 	}
 }
 
-// findIn gives the record of entry with key k that has not ended, nil if there is none.
-func (l *Links) findIn(entry uint32, k key) *record {
-	for r := range l.live(entry) {
-		if r.is(k) {
-			return r
+// findIn gives when the association of entry with key k, which has not ended, holds; nil if there is none.
+func (l *Links) findIn(entry uint32, k key) *span {
+	for own, s := range l.live(entry) {
+		if own == k {
+			return s
 		}
 	}
 	return nil
 }
 
-// find gives a record of the association from a to b, of the end with fewer, or nil.
-func (l *Links) find(a, b, kind uint32) *record {
+// find is findIn for the association from a to b, at the end with fewer.
+func (l *Links) find(a, b, number uint32) *span {
 	if l.length(a) <= l.length(b) {
-		return l.findIn(a, key{b, kind, true})
+		return l.findIn(a, outgoing(b, number))
 	}
-	return l.findIn(b, key{a, kind, false})
+	return l.findIn(b, incoming(a, number))
 }
 
 func (l *Links) length(entry uint32) uint32 {
@@ -220,79 +283,92 @@ func (l *Links) length(entry uint32) uint32 {
 }
 
 // end ends the association from a to b at both ends.
-func (l *Links) end(step *change, a, b, kind uint32, position uint64) {
-	if r := l.findIn(a, key{b, kind, true}); r != nil {
-		step.end(a, r, position)
+func (l *Links) end(step *change, a, b, number uint32, position uint64) {
+	if s := l.findIn(a, outgoing(b, number)); s != nil {
+		step.end(a, outgoing(b, number), s, position)
 	}
-	if r := l.findIn(b, key{a, kind, false}); r != nil {
-		step.end(b, r, position)
+	if s := l.findIn(b, incoming(a, number)); s != nil {
+		step.end(b, incoming(a, number), s, position)
 	}
 }
 
-// add appends a record to entry's list.
+// add appends an association to entry's list.
 func (l *Links) add(step *change, entry uint32, k key, weight float32, position uint64) {
 	cell := l.entries.Slot(entry)
+	l.degrees.Grow(entry + 1)
 	list := cell.p.Load()
-	if list == nil || int(list.n.Load()) == len(list.records) {
+	if list == nil || int(list.n.Load()) == len(list.arcs) {
 		list = list.grow(position)
 		cell.p.Store(list)
 	}
 	n := list.n.Load()
-	r := &list.records[n]
-	r.to, r.kind, r.outgoing, r.weight, r.since = k.to, k.kind, k.outgoing, weight, position
-	r.ended.Store(isolate.Never)
+	list.arcs[n] = arc{k, weight}
+	list.spans[n].since = position
+	list.spans[n].ended.Store(isolate.Never)
 	step.done = append(step.done, altered{entry: entry, key: k, position: position, added: true})
 	isolate.Point("graph/link")
 	list.n.Store(n + 1)
+	l.degrees.At(entry).shift(1, position)
 }
 
-// grow returns a copy with room for more: twice as large, or of the same size without the records that ended long
-// before position where those are many. Readers of the old array lose nothing: what changes later is beyond them.
+// recount finds out how many associations entry has from position on.
+func (l *Links) recount(entry uint32, position uint64) {
+	n := 0
+	for range l.live(entry) {
+		n++
+	}
+	l.degrees.Slot(entry).set(n, position)
+}
+
+// grow returns a copy with room for more: twice as large, or of the same size without what ended long before position
+// where that is much. Readers of the old array lose nothing: what changes later is beyond them.
 func (a *array) grow(position uint64) *array {
 	if a == nil {
-		return &array{records: make([]record, 1)}
+		return newArray(1)
 	}
 	var ends []uint64
-	for i := range a.records {
-		if end := a.records[i].ended.Load(); end < position {
+	for i := range a.spans {
+		if end := a.spans[i].ended.Load(); end < position {
 			ends = append(ends, end)
 		}
 	}
-	from := uint64(0) // records that end below it are dropped
-	if live := len(a.records) - len(ends); len(ends) > live+EndedKept {
+	from := uint64(0) // what ends below it is dropped
+	if live := len(a.spans) - len(ends); len(ends) > live+EndedKept {
 		slices.Sort(ends)
 		from = max(ends[len(ends)-EndedKept], 1) // 0 is void: nobody ever saw it
 	}
-	grown := &array{records: make([]record, 2*max(a.kept(from), 1))}
+	grown := newArray(2 * max(a.kept(from), 1))
 	n := uint32(0)
-	for i := range a.records {
-		old := &a.records[i]
-		end := old.ended.Load()
+	for i := range a.spans {
+		end := a.spans[i].ended.Load()
 		if end < from {
 			continue
 		}
-		r := &grown.records[n]
-		r.to, r.kind, r.outgoing, r.weight, r.since = old.to, old.kind, old.outgoing, old.weight, old.since
-		r.ended.Store(end)
+		grown.arcs[n] = a.arcs[i]
+		grown.spans[n].since = a.spans[i].since
+		grown.spans[n].ended.Store(end)
 		n++
 	}
 	grown.n.Store(n)
 	return grown
 }
 
-// kept counts the records that end at position from or later.
+// kept counts what ends at position from or later.
 func (a *array) kept(from uint64) int {
 	n := 0
-	for i := range a.records {
-		if a.records[i].ended.Load() >= from {
+	for i := range a.spans {
+		if a.spans[i].ended.Load() >= from {
 			n++
 		}
 	}
 	return n
 }
 
-// change is what one call did to records, so that it can be taken back.
-type change struct{ done []altered }
+// change is what one call did, so that it can be taken back.
+type change struct {
+	l    *Links
+	done []altered
+}
 
 type altered struct {
 	entry    uint32
@@ -301,18 +377,17 @@ type altered struct {
 	added    bool // else ended
 }
 
-// end ends a record of entry.
-func (c *change) end(entry uint32, r *record, position uint64) {
-	c.done = append(c.done, altered{
-		entry: entry, key: key{r.to, r.kind, r.outgoing}, position: position, added: false,
-	})
-	r.ended.Store(position)
+// end ends an association of entry.
+func (c *change) end(entry uint32, k key, s *span, position uint64) {
+	c.done = append(c.done, altered{entry: entry, key: k, position: position, added: false})
+	s.ended.Store(position)
 	isolate.Point("graph/unlink")
+	c.l.degrees.At(entry).shift(-1, position)
 }
 
 // alter runs fn and returns what takes it back. If fn panics, what it did is taken back at once.
 func (l *Links) alter(fn func(*change)) (undo func()) {
-	step := &change{}
+	step := &change{l: l}
 	undo = func() {
 		for _, done := range slices.Backward(step.done) {
 			l.takeBack(done)
@@ -330,24 +405,25 @@ func (l *Links) alter(fn func(*change)) (undo func()) {
 	return undo
 }
 
-// takeBack makes the record that d added void, or the one that d ended last again. Records are found by what they are,
-// since the array may have been replaced in between.
+// takeBack makes what d added void, or what d ended last again. It is found by what it is, since the array may have been
+// replaced in between.
 func (l *Links) takeBack(d altered) {
 	list := l.load(d.entry)
 	if list == nil {
 		return
 	}
+	defer func() { l.recount(d.entry, d.position) }()
 	for i := int64(list.n.Load()) - 1; i >= 0; i-- {
-		r := &list.records[i]
-		if !r.is(d.key) {
+		if list.arcs[i].key != d.key {
 			continue
 		}
-		switch end := r.ended.Load(); {
-		case d.added && r.since == d.position && end == isolate.Never:
-			r.ended.Store(0)
+		s := &list.spans[i]
+		switch end := s.ended.Load(); {
+		case d.added && s.since == d.position && end == isolate.Never:
+			s.ended.Store(0)
 			return
 		case !d.added && end == d.position && end != 0:
-			r.ended.Store(isolate.Never)
+			s.ended.Store(isolate.Never)
 			return
 		}
 	}

@@ -16,12 +16,12 @@ func (n *Network) each(row uint32, fn func(to, weight uint32)) {
 			fn(next, weight)
 		}
 	}
-	n.Links.Each(n.Entry(row), n.Position, func(e Edge) bool {
-		weight := inParts(float64(e.Weight))
-		if weight == 0 || n.Types != nil && !n.Types(e.Type) {
+	n.Links.walk(n.Entry(row), n.Position, func(a arc) bool {
+		weight := inParts(float64(a.weight))
+		if weight == 0 || n.Types != nil && !n.Types(n.Links.types.Get(a.kind>>1)) {
 			return true
 		}
-		if to, ok := n.Row(e.To); ok && n.Member(to) {
+		if to, ok := n.Row(a.to); ok && n.Member(to) {
 			fn(to, weight)
 		}
 		return true
