@@ -113,6 +113,9 @@ func worth(tx *store.Tx, f store.Found, r *store.Record, now time.Time, m *dynam
 	if expired(r.ExpiresAt, now) {
 		return math.Inf(-1)
 	}
-	st := standing(tx, f, r, m).State
-	return m.Base(&st, now.UnixNano()) + float64(st.LogP)
+	st, touched := f.State()
+	if !touched {
+		st = untouched(tx.View(), f, r, m).State
+	}
+	return m.Base(&st, now.UnixNano()) + st.Tally.LogProbability()
 }

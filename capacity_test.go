@@ -20,20 +20,15 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// actives are the active memories of a space, as its export tells them.
+// actives are the active memories of a space.
 func actives(t *testing.T, s *engram.Space) map[string]engram.Memory {
 	t.Helper()
 	out := map[string]engram.Memory{}
-	for line := range bytes.Lines([]byte(exported(t, s))) {
-		var m engram.Memory
-		if err := json.Unmarshal(line, &m); err != nil {
+	for m, err := range s.All(t.Context()) {
+		if err != nil {
 			t.Fatal(err)
 		}
-		if m.ArchivedAt.IsZero() {
-			out[m.ID] = m
-		} else {
-			delete(out, m.ID)
-		}
+		out[m.ID] = m
 	}
 	return out
 }
@@ -53,7 +48,7 @@ func worthOf(m *engram.Memory, now time.Time) float64 {
 		}
 		st.Learn(evidence)
 	}
-	return curve.BaseLevel(dynamics.Days(st.LastUse, now.UnixNano()), float64(st.Stability)) + float64(st.LogP)
+	return curve.BaseLevel(dynamics.Days(st.LastUse, now.UnixNano()), float64(st.Stability)) + st.Tally.LogProbability()
 }
 
 // leaving is what must be archived when the memories named come to those that are there; nil and false if that cannot be.

@@ -129,21 +129,21 @@ func TestConceptHasWhatAllHave(t *testing.T) {
 	if _, err := s.UndoConsolidation(t.Context(), m.ID); err != nil {
 		t.Fatal(err)
 	}
-	want(t, "undone", exported(t, s), before)
+	want(t, "undone", memoriesIn(t, s), before)
 	// A summariser that fails, or says nothing, costs its cluster.
 	for name, summarize := range map[string]func(context.Context, []engram.Memory) (string, error){
 		"error": func(context.Context, []engram.Memory) (string, error) { return "", errors.New("model is away") },
 		"empty": func(context.Context, []engram.Memory) (string, error) { return " ", nil },
 	} {
 		report := consolidateIn(t, s, engram.ConsolidateOptions{Undone: true, Summarize: summarize})
-		if len(report.Problems) != 1 || report.Archived != 0 || exported(t, s) != before {
+		if len(report.Problems) != 1 || report.Archived != 0 || memoriesIn(t, s) != before {
 			t.Errorf("summariser with %s: %+v", name, report)
 		}
 	}
 	_, err = s.Consolidate(t.Context(), engram.ConsolidateOptions{
 		Undone: true, Summarize: func(context.Context, []engram.Memory) (string, error) { panic("no") },
 	})
-	if _, ok := errors.AsType[*engram.PanicError](err); !ok || exported(t, s) != before {
+	if _, ok := errors.AsType[*engram.PanicError](err); !ok || memoriesIn(t, s) != before {
 		t.Errorf("summariser that panics: %v", err)
 	}
 }
@@ -499,7 +499,7 @@ func TestConsolidationCrash(t *testing.T) {
 				t.Fatalf("crash %d: concept %s cites %v, undoing it restores %v, %v", i, id, members, undone.Restored, err)
 			}
 		}
-		if got := exported(t, s); got != before {
+		if got := memoriesIn(t, s); got != before {
 			t.Fatalf("crash %d with %d concepts: undone, it holds\n%s", i, len(concepts), got)
 		}
 		if err := db.Close(); err != nil {

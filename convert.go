@@ -72,7 +72,11 @@ func (m *Memory) setCurrent(v *store.View, f store.Found, r *store.Record, at le
 	m.Tier = tierOf(v, f.Row)
 	m.Reinforced = int(f.Reinforced())
 	if d := f.Dynamics(); d != nil {
-		m.Use, m.Belief = at.usage(d), beliefOf(d)
+		now, past := f.AsOf()
+		if !past {
+			now = at.now().UnixNano()
+		}
+		m.Use, m.Belief = at.usage(d, now), beliefOf(d)
 	}
 	if f.Archived() {
 		m.ArchivedAt = fromNanos(f.ArchivedAt())
@@ -96,11 +100,11 @@ type lens struct {
 // lens looks at memories at a time that is known already.
 func (s *Space) lens(now time.Time) lens { return lens{s.model(), func() time.Time { return now }} }
 
-func (at lens) usage(d *store.Dynamics) *Usage {
+func (at lens) usage(d *store.Dynamics, now int64) *Usage {
 	st := &d.State
 	u := &Usage{
 		Stability: weight64(st.Stability), Difficulty: weight64(st.Difficulty), LastUsed: fromNanos(st.LastUse),
-		Retrievability: at.model.StateRetrievability(st, at.now().UnixNano()),
+		Retrievability: at.model.StateRetrievability(st, now),
 	}
 	if st.LabileTill != 0 {
 		u.LabileUntil = fromNanos(st.LabileTill)

@@ -5,14 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
-
-	"github.com/orchard9/engram-go/internal/dynamics"
-	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -54,8 +48,8 @@ type Feedback struct {
 	// Source is who says so, as evidence for or against what the memories say: a source is counted once for each memory,
 	// with what it said last. The writer of a memory is its first source; "" is the one of memories without a Source.
 	Source string `json:"source,omitempty"`
-	// Verified says that Confirmed or Wrong was checked, not only said: the reliability of every source that had spoken
-	// for or against the memory is adjusted.
+	// Verified says that Confirmed or Wrong was checked, not only said: the reliability of every other source that had
+	// spoken for or against the memory is adjusted, once for each memory and each of the two verdicts.
 	Verified bool `json:"verified,omitempty"`
 	// Reason is passed on to the events.
 	Reason string `json:"reason,omitempty"`
@@ -73,7 +67,7 @@ type FeedbackReport struct {
 type FeedbackRecord struct {
 	ID       string    `json:"id"`
 	At       time.Time `json:"at"`
-	Position uint64    `json:"position"` // log position of the write
+	Position uint64    `json:"position,omitempty"` // log position of the write
 	Signal   Signal    `json:"signal"`
 	// Grade is FSRS's: 1 again, 3 good, 4 easy; 0 if the signal has none.
 	Grade int  `json:"grade,omitempty"`
@@ -85,6 +79,13 @@ type FeedbackRecord struct {
 	Rank  int     `json:"rank,omitempty"`
 	Score float64 `json:"score,omitempty"`
 	Terms []Term  `json:"terms,omitempty"`
+	// Source, Verified, Reason and EventID are those of the Feedback.
+	Source   string `json:"source,omitempty"`
+	Verified bool   `json:"verified,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	EventID  string `json:"event_id,omitempty"`
+	During   string `json:"during,omitempty"`
+	By       string `json:"by,omitempty"`
 }
 
 // Feedback says what recalled memories were worth: those of use are strengthened, those of none weakened, what is
@@ -117,8 +118,8 @@ func (s *Space) Feedback(ctx context.Context, f Feedback) (FeedbackReport, error
 	return j.report, nil
 }
 
-// FeedbackLog goes through the judgements that the space keeps, oldest first, as of now: the newest 100,000, up to 128
-// more.
+// FeedbackLog goes through the judgements that the space keeps, in the order in which they came, as of now: the newest
+// 100,000, up to 128 more. A judgement of a memory that is damaged is yielded as an error, and the iteration goes on behind it.
 func (s *Space) FeedbackLog(ctx context.Context) iter.Seq2[FeedbackRecord, error] {
 	return func(yield func(FeedbackRecord, error) bool) {
 		err := s.read(ctx, "feedback log", func(v *store.View) error {
@@ -126,7 +127,7 @@ func (s *Space) FeedbackLog(ctx context.Context) iter.Seq2[FeedbackRecord, error
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if !yield(recordOfFeedback(r), nil) {
+				if !yield(recordOfFeedback(v, &r)) {
 					return nil
 				}
 			}
@@ -138,15 +139,48 @@ func (s *Space) FeedbackLog(ctx context.Context) iter.Seq2[FeedbackRecord, error
 	}
 }
 
-func recordOfFeedback(r *store.FeedbackRecord) FeedbackRecord {
+// SourceRecord is what the space knows of how often a source is right.
+type SourceRecord struct {
+	Source string `json:"source"`
+	// Right and Wrong count verified verdicts on what it said, from 4 and 1 on: what is supposed of a source that nothing
+	// is known of. Reliability is Right/(Right+Wrong).
+	Right       float64 `json:"right"`
+	Wrong       float64 `json:"wrong"`
+	Reliability float64 `json:"reliability"`
+	// JudgedAt is when the last verdict was counted; zero if that is not known.
+	JudgedAt time.Time `json:"judged_at,omitzero"`
+}
+
+// Sources lists the sources on which verified feedback has given a verdict, by name. A space knows 4,096 of them: one more
+// takes the place of the one that was judged longest ago, of which then nothing is known.
+func (s *Space) Sources(ctx context.Context) ([]SourceRecord, error) {
+	out := []SourceRecord{}
+	err := s.read(ctx, "sources", func(v *store.View) error {
+		for _, known := range v.Sources() {
+			out = append(out, SourceRecord{
+				Source: known.Name, Right: weight64(known.Right), Wrong: weight64(known.Wrong), Reliability: known.Mean(),
+				JudgedAt: fromNanos(known.At),
+			})
+		}
+		return nil
+	})
+	return out, err
+}
+
+func recordOfFeedback(v *store.View, r *store.FeedbackRecord) (FeedbackRecord, error) {
+	id, err := v.ID(r.Row)
+	if err != nil {
+		return FeedbackRecord{}, fmt.Errorf("read the memory of a judgement: %w", err)
+	}
 	out := FeedbackRecord{
-		ID: r.Memory, At: fromNanos(r.At), Position: r.Position, Signal: Signal(r.Signal), Grade: int(r.Grade),
-		Used: r.Used, Retrievability: r.Retrievability, Days: r.Days, Rank: r.Rank, Score: r.Score,
+		ID: id, At: fromNanos(r.At), Position: r.Position, Signal: Signal(r.Signal), Grade: int(r.Grade),
+		Used: r.Used, Retrievability: weight64(r.Retrievability), Days: r.Days, Rank: r.Rank, Score: r.Score,
+		Source: r.Source, Verified: r.Verified, Reason: r.Reason, EventID: r.EventID, During: r.During, By: r.By,
 	}
 	for _, t := range r.Terms {
 		out.Terms = append(out.Terms, Term{Name: t.Name, Value: t.Value})
 	}
-	return out
+	return out, nil
 }
 
 func (l Limits) feedback(f *Feedback) error {
@@ -172,270 +206,4 @@ func (l Limits) feedback(f *Feedback) error {
 		c.fail("signal", "missing", "say what was useful, useless or wrong")
 	}
 	return c.err
-}
-
-type judgement struct {
-	id     string
-	signal Signal
-}
-
-// judgements lists what is said of which memory.
-func (f *Feedback) judgements(recalled *recent, most int) ([]judgement, error) {
-	var said []judgement
-	add := func(ids []string, signal Signal) {
-		for _, id := range ids {
-			said = append(said, judgement{id, signal})
-		}
-	}
-	switch {
-	case f.Signal != "" && len(f.IDs) > 0:
-		add(f.IDs, f.Signal)
-	case f.Signal != "":
-		for _, h := range recalled.hits {
-			add([]string{h.id}, f.Signal)
-		}
-	}
-	add(f.Useful, Useful)
-	add(f.Useless, Useless)
-	add(f.Wrong, Wrong)
-	if len(said) > most {
-		return nil, fmt.Errorf("feedback is about %d memories, at most %d are allowed: %w", len(said), most, ErrTooLarge)
-	}
-	seen := map[string]bool{}
-	for _, j := range said {
-		if seen[j.id] {
-			return nil, &InvalidError{Field: "ids", Value: quote(j.id), Allowed: "it is there twice: say one thing of each memory"}
-		}
-		seen[j.id] = true
-	}
-	return said, nil
-}
-
-// judge is one Feedback being stored.
-type judge struct {
-	space    *Space
-	f        *Feedback
-	said     []judgement
-	recalled *recent // nil if no recall was named
-	now      time.Time
-	model    *dynamics.Model
-	sp       *store.Space
-	report   FeedbackReport
-}
-
-// eventKey is the idempotency key that an event is remembered by: no caller's key has a control character.
-func eventKey(id string) string { return "\x00feedback:" + id }
-
-func (j *judge) all(tx *store.Tx) error {
-	if err := isolate.Fault("engram/feedback"); err != nil {
-		return err
-	}
-	tx.Reason(j.f.Reason)
-	print := j.fingerprint()
-	if j.f.EventID != "" {
-		if k, ok := tx.Key(eventKey(j.f.EventID)); ok {
-			return j.repeat(k, print)
-		}
-	}
-	for _, said := range j.said {
-		if err := j.one(tx, said); err != nil {
-			return err
-		}
-	}
-	if j.space.db.o.LinkUsedTogether {
-		if err := useTogether(tx, j.used()); err != nil {
-			return err
-		}
-	}
-	if j.f.EventID == "" {
-		return nil
-	}
-	return tx.PutKey(store.Key{
-		Name: eventKey(j.f.EventID), Fingerprint: print, Result: fmt.Sprint(j.report.Reinforced, j.report.Weakened),
-	})
-}
-
-// used lists the memories that were of use.
-func (j *judge) used() []string {
-	var ids []string
-	for _, said := range j.said {
-		if said.signal == Useful || said.signal == Confirmed {
-			ids = append(ids, said.id)
-		}
-	}
-	return ids
-}
-
-// fingerprint tells feedback apart that uses the same event id.
-func (j *judge) fingerprint() uint64 {
-	h := xxhash.New()
-	fmt.Fprintf(h, "%q %q %v", j.said, j.f.Source, j.f.Verified) //nolint:errcheck // a hash never fails
-	return h.Sum64()
-}
-
-// repeat answers an event that was told before.
-func (j *judge) repeat(k store.Key, print uint64) error {
-	if k.Fingerprint != print {
-		return fmt.Errorf("event_id %s was used for other feedback: use a new one: %w", quote(j.f.EventID), ErrConflict)
-	}
-	up, down, _ := strings.Cut(k.Result, " ")
-	j.report.Reinforced, _ = strconv.Atoi(up)
-	j.report.Weakened, _ = strconv.Atoi(down)
-	j.report.Repeated = true
-	return nil
-}
-
-// one stages what is said of one memory.
-func (j *judge) one(tx *store.Tx, said judgement) error {
-	found, ok, err := tx.Lookup(said.id)
-	if err != nil || !ok || expired(tx.View().ExpiresAt(found.Row), j.now) {
-		return orNotFound(err, said.id)
-	}
-	r, err := tx.Record(found.Row)
-	if err != nil {
-		return err
-	}
-	before := standing(tx, found, r, j.model)
-	if said.signal == Pinned || said.signal == Unpinned {
-		change := Change{Pin: new(said.signal == Pinned), Reason: j.f.Reason}
-		if _, err := j.space.update(j.sp, tx, said.id, &change, j.now); err != nil {
-			return err
-		}
-	}
-	after, grade, err := j.outcome(tx, before, said.signal)
-	if err != nil {
-		return err
-	}
-	j.count(said.signal)
-	if said.signal != Unpinned {
-		if err := tx.SetDynamics(said.id, after); err != nil {
-			return err
-		}
-	}
-	return tx.Feedback(j.record(said, &before.State, grade))
-}
-
-func (j *judge) count(signal Signal) {
-	switch signal {
-	case Useful, Confirmed, Pinned:
-		j.report.Reinforced++
-	case Useless, Wrong:
-		j.report.Weakened++
-	case Unpinned:
-	}
-}
-
-// outcome is what a signal makes of a memory's state; grade is 0 if its stability is not concerned.
-func (j *judge) outcome(tx *store.Tx, d store.Dynamics, signal Signal) (store.Dynamics, dynamics.Grade, error) {
-	grades := map[Signal]dynamics.Grade{
-		Useful: dynamics.Good, Confirmed: dynamics.Good, Pinned: dynamics.Easy, Useless: dynamics.Again,
-	}
-	grade := grades[signal]
-	if grade != 0 {
-		d.State = j.model.Use(d.State, grade, j.now.UnixNano())
-	}
-	if signal != Confirmed && signal != Wrong {
-		return d, grade, nil
-	}
-	supports := signal == Confirmed
-	p := tx.View().Reliability(j.f.Source).Mean()
-	if j.f.Verified {
-		for _, e := range d.Evidence {
-			r := tx.View().Reliability(e.Source).Judge(e.Supports == supports)
-			if err := tx.SetReliability(e.Source, r); err != nil {
-				return d, grade, err
-			}
-		}
-	}
-	d.Evidence = dynamics.Hear(d.Evidence, dynamics.NewEvidence(j.f.Source, supports, p))
-	d.State.Learn(d.Evidence)
-	return d, grade, nil
-}
-
-// record is what is kept of a judgement for fitting.
-func (j *judge) record(said judgement, before *dynamics.State, grade dynamics.Grade) store.FeedbackRecord {
-	now := j.now.UnixNano()
-	r := store.FeedbackRecord{
-		Memory: said.id, At: now, Signal: string(said.signal), Grade: uint8(grade), Used: grade >= dynamics.Good,
-		Retrievability: j.model.StateRetrievability(before, now), Days: dynamics.Days(before.LastUse, now),
-	}
-	if j.recalled == nil {
-		return r
-	}
-	for i := range j.recalled.hits {
-		if h := &j.recalled.hits[i]; h.id == said.id {
-			r.Rank, r.Score, r.Terms = i+1, h.score, h.terms
-		}
-	}
-	return r
-}
-
-// standing is the state of a memory, or what it would be if somebody had asked before.
-func standing(tx *store.Tx, f store.Found, r *store.Record, m *dynamics.Model) store.Dynamics {
-	if d := f.Dynamics(); d != nil {
-		return *d
-	}
-	return untouched(r, tx.View().Reliability(r.Source), m)
-}
-
-// untouched is the state of a memory that nobody has said anything of. A confidence below 1 is the caller's own word on
-// how far it is to be believed; 1, the default, leaves that to what is known of the source.
-func untouched(r *store.Record, source dynamics.Reliability, m *dynamics.Model) store.Dynamics {
-	p := source.Mean()
-	if r.Confidence < 1 {
-		p = r.Confidence
-	}
-	own := dynamics.NewEvidence(r.Source, true, p)
-	return store.Dynamics{State: m.Fresh(r.CreatedAt.Nanos, own), Evidence: []dynamics.Evidence{own}}
-}
-
-// dynamics checks what an import says of a memory's uses and belief: both or neither.
-func (c *checks) dynamics(u *Usage, b *Belief) {
-	if (u == nil) != (b == nil) {
-		c.fail("use", "without belief, or belief without use", "give both, as Export does, or neither")
-	}
-	if u == nil || b == nil {
-		return
-	}
-	if !(dynamics.Strength{Stability: u.Stability, Difficulty: u.Difficulty}).Valid() {
-		c.fail("use", fmt.Sprintf("stability %v, difficulty %v", u.Stability, u.Difficulty),
-			"stability lies in [0.001, 36500], difficulty in [1, 10]")
-	}
-	c.time("use.last_used", u.LastUsed)
-	c.time("use.labile_until", u.LabileUntil)
-	if u.LastUsed.IsZero() {
-		c.fail("use.last_used", "missing", "say when it was last used: when it was created, if never")
-	}
-	if n := len(b.Evidence); n < 1 || n > dynamics.MaxSources {
-		c.fail("belief.evidence", strconv.Itoa(n), fmt.Sprintf("give 1 to %d sources", dynamics.MaxSources))
-	}
-	seen := map[string]bool{}
-	for _, e := range b.Evidence {
-		c.name("belief.evidence source", e.Source, maxSourceBytes)
-		if seen[e.Source] {
-			c.fail("belief.evidence", quote(e.Source), "it is there twice: give each source once")
-		}
-		seen[e.Source] = true
-		if !(e.LogOdds >= -dynamics.MaxLogOdds && e.LogOdds <= dynamics.MaxLogOdds) {
-			c.fail("belief.evidence", fmt.Sprint(e.LogOdds), "log_odds lie in [-4, 4]")
-		}
-	}
-}
-
-// dynamics is what an import says of a memory's uses and belief.
-func (n *numbered) dynamics() store.Dynamics {
-	d := store.Dynamics{State: dynamics.State{
-		Stability: float32(n.Use.Stability), Difficulty: float32(n.Use.Difficulty), Since: n.record.CreatedAt.Nanos,
-		LastUse: n.Use.LastUsed.UnixNano(),
-	}}
-	if !n.Use.LabileUntil.IsZero() {
-		d.State.LabileTill = n.Use.LabileUntil.UnixNano()
-	}
-	for _, e := range n.Belief.Evidence {
-		d.Evidence = append(d.Evidence, dynamics.Evidence{
-			Source: e.Source, Supports: e.Supports, LogOdds: float32(e.LogOdds),
-		})
-	}
-	d.State.Learn(d.Evidence)
-	return d
 }

@@ -248,3 +248,116 @@ func TestRepeatingChangesNoBelief(t *testing.T) {
 		}
 	}
 }
+
+// A verified verdict counts once for each source and memory, however often it is told, and never for who gives it; the
+// opposite verdict counts once too; and it counts again for other words.
+func TestVerifiedVerdictsCountOnce(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	remember(t, w.def(), engram.Draft{ID: "a", Content: "The ferry leaves at seven", Source: "Ada"})
+	sources := func() map[string][2]float64 {
+		t.Helper()
+		list, err := w.def().Sources(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string][2]float64{}
+		for _, r := range list {
+			if r.Reliability != r.Right/(r.Right+r.Wrong) || !r.JudgedAt.Equal(w.clock.tell()) {
+				t.Errorf("source %+v", r)
+			}
+			out[r.Source] = [2]float64{r.Right, r.Wrong}
+		}
+		return out
+	}
+	verdict := func(signal engram.Signal) {
+		t.Helper()
+		say(t, w.def(), engram.Feedback{IDs: []string{"a"}, Signal: signal, Source: "check", Verified: true})
+	}
+	want(t, "before", sources(), map[string][2]float64{})
+	for i := range 20 {
+		verdict(engram.Wrong)
+		if i == 9 {
+			if err := w.def().Seal(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.reopen()
+		}
+	}
+	want(t, "wrong 20 times", sources(), map[string][2]float64{"Ada": {4, 2}})
+	verdict(engram.Confirmed)
+	verdict(engram.Confirmed)
+	want(t, "and right twice", sources(), map[string][2]float64{"Ada": {5, 2}})
+	say(t, w.def(), engram.Feedback{IDs: []string{"a"}, Signal: engram.Wrong, Source: "other", Verified: true})
+	want(t, "another judges", sources(), map[string][2]float64{"Ada": {5, 2}, "check": {4, 2}})
+	if _, err := w.def().Update(t.Context(), "a", engram.Change{Content: new("The ferry leaves at eight")}); err != nil {
+		t.Fatal(err)
+	}
+	verdict(engram.Wrong)
+	want(t, "other words", sources(), map[string][2]float64{"Ada": {5, 3}, "check": {4, 2}})
+}
+
+// Of no use again and again within minutes is of no use once; what became of it is told by the API.
+func TestUselessAgainAndAgain(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	var stability []float64
+	for _, n := range []int{1, 20} {
+		id := fmt.Sprint("m", n)
+		w.clock.set(day(1))
+		remember(t, s, engram.Draft{ID: id, Content: id})
+		w.clock.set(day(11))
+		for range n {
+			say(t, s, engram.Feedback{Useless: []string{id}})
+			w.clock.set(w.clock.tell().Add(time.Second))
+			w.reopen()
+			s = w.def()
+		}
+		m, err := s.Get(t.Context(), id)
+		if err != nil || !m.Use.LastUsed.Equal(day(1)) {
+			t.Fatalf("Get = %+v, %v", m, err)
+		}
+		stability = append(stability, m.Use.Stability)
+	}
+	want(t, "of no use 20 times", stability[1], stability[0])
+	w.clock.set(day(11).Add(13 * time.Hour))
+	say(t, s, engram.Feedback{Useless: []string{"m1"}})
+	if m, err := s.Get(t.Context(), "m1"); err != nil || !(m.Use.Stability < stability[0]) {
+		t.Errorf("of no use on another occasion: %+v, %v", m.Use, err)
+	}
+}
+
+// A space knows so many sources: one more takes the place of the one that was judged longest ago.
+func TestSourcesMakeRoom(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	const many, batch = 4096, 64
+	for i := 0; i < many; i += batch {
+		var drafts []engram.Draft
+		var ids []string
+		for k := i; k < i+batch; k++ {
+			ids = append(ids, fmt.Sprint("m", k))
+			drafts = append(drafts, engram.Draft{ID: ids[k-i], Content: fmt.Sprint("fact ", k), Source: fmt.Sprint("s", k)})
+		}
+		if _, err := s.RememberBatch(t.Context(), drafts); err != nil {
+			t.Fatal(err)
+		}
+		w.clock.set(w.clock.tell().Add(time.Second))
+		say(t, s, engram.Feedback{Wrong: ids, Verified: true, Source: "check"})
+	}
+	w.clock.set(day(20))
+	say(t, s, engram.Feedback{IDs: []string{"m0"}, Signal: engram.Confirmed, Verified: true, Source: "check"}) // again
+	remember(t, s, engram.Draft{ID: "new", Content: "a new fact", Source: "new"})
+	say(t, s, engram.Feedback{Wrong: []string{"new"}, Verified: true, Source: "check"})
+	w.stages(func(s *engram.Space) {
+		list, err := s.Sources(t.Context())
+		if err != nil || len(list) != many {
+			t.Fatalf("%d sources, %v", len(list), err)
+		}
+		known := map[string]bool{}
+		for _, r := range list {
+			known[r.Source] = true
+		}
+		// s0 was judged again, so that of the others of its time the first by name has gone.
+		want(t, "s0, s1, new", []bool{known["s0"], known["s1"], known["new"]}, []bool{true, false, true})
+	})
+}

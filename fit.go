@@ -1,9 +1,12 @@
 package engram
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 
 	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/dynamics/fit"
@@ -71,7 +74,7 @@ type FitCoefficient struct {
 // for all that follows, and for this space only. What was judged before keeps the state it has. Fewer than 1,000
 // judgements half a day or more after the last use are ErrInvalid.
 //
-// The weights are a file of the space, which is not part of backups and exports: fit again after a restore.
+// The weights are a file of the space, which is part of exports and not of backups: fit again after a restore.
 func (s *Space) Fit(ctx context.Context, o FitOptions) (FitReport, error) {
 	if o.DryRun && o.Remove {
 		return FitReport{}, &InvalidError{Field: "dry_run", Value: "given with remove", Allowed: "give one of the two"}
@@ -142,18 +145,22 @@ func (s *Space) fit(ctx context.Context, v *store.View) (FitReport, error) {
 	return report, nil
 }
 
-// fitEvents are the judgements that say of use or of no use.
+// fitEvents are the judgements that say of use or of no use, in the order of their time.
 func fitEvents(v *store.View) []fit.Event {
 	var events []fit.Event
 	for r := range v.Feedback() {
 		if r.Grade < uint8(dynamics.Again) || r.Grade > uint8(dynamics.Easy) {
 			continue
 		}
-		e := fit.Event{Memory: r.Memory, At: r.At, Days: r.Days, Grade: dynamics.Grade(r.Grade), Used: r.Used}
+		e := fit.Event{
+			Memory: strconv.FormatUint(uint64(r.Entry), 10), At: r.At, Days: r.Days, Grade: dynamics.Grade(r.Grade), Used: r.Used,
+		}
 		for _, t := range r.Terms {
 			e.Terms = append(e.Terms, fit.Term(t))
 		}
 		events = append(events, e)
 	}
+	// What was imported came later than it was judged.
+	slices.SortStableFunc(events, func(a, b fit.Event) int { return cmp.Compare(a.At, b.At) })
 	return events
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"time"
 
 	"github.com/orchard9/engram-go/internal/store"
@@ -16,8 +17,10 @@ import (
 // The lines of Export and Import.
 
 // Export writes the whole space to w as JSON lines, as of the moment when it begins: every version of every memory,
-// oldest first, archived ones included, with embeddings, links (as outgoing), times and versions. [Space.Import] reads
-// it back without loss. A damaged memory ends it with its error.
+// oldest first, archived ones included, with embeddings, links (as outgoing), times and versions, and what was made of its
+// uses and said of it, now and before; then what the space keeps beside its memories: how reliable sources are, the record of
+// feedback, idempotency keys and event ids, which memories are to stay apart, and fitted weights. [Space.Import] reads it
+// back without loss. A damaged memory ends it with its error.
 func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 	var report ExportReport
 	out := bufio.NewWriterSize(w, 64<<10)
@@ -31,6 +34,9 @@ func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 			stop = exportMemory(out, v, f, s.lens(now), &report)
 			return stop == nil
 		})
+		if stop == nil {
+			stop = s.exportSpace(ctx, out, v, now, &report)
+		}
 		return errors.Join(stop, out.Flush())
 	})
 	return report, err
@@ -41,11 +47,8 @@ func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *
 	if err != nil {
 		return err
 	}
-	for _, m := range versions {
+	for i, m := range versions {
 		m.Tier = ""
-		if m.Use != nil {
-			m.Use.Retrievability = 0 // of the moment
-		}
 		outgoing := m.Links[:0]
 		for _, l := range m.Links {
 			if !l.Incoming {
@@ -54,6 +57,10 @@ func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *
 		}
 		m.Links = outgoing
 		export := exportLine{Memory: m}
+		export.Use, export.Belief = nil, nil
+		if i == len(versions)-1 {
+			export.States = statesOf(f)
+		}
 		if m.SupersededBy != "" {
 			r, err := v.Record(f.Row)
 			if err != nil {
@@ -61,16 +68,24 @@ func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *
 			}
 			export.StatedUntil = r.ValidUntil.Go()
 		}
-		line, err := json.Marshal(export)
-		if err != nil {
-			return fmt.Errorf("encode memory %q: %w", m.ID, err)
-		}
-		if _, err := out.Write(append(line, '\n')); err != nil {
-			return fmt.Errorf("write export: %w", err)
+		if err := writeLine(out, export); err != nil {
+			return fmt.Errorf("memory %q: %w", m.ID, err)
 		}
 		report.Versions++
 	}
 	report.Memories++
+	return nil
+}
+
+// writeLine writes one line of an export.
+func writeLine(out io.Writer, line any) error {
+	b, err := json.Marshal(line)
+	if err != nil {
+		return fmt.Errorf("encode export: %w", err)
+	}
+	if _, err := out.Write(append(b, '\n')); err != nil {
+		return fmt.Errorf("write export: %w", err)
+	}
 	return nil
 }
 
@@ -86,16 +101,21 @@ type importLine struct {
 	SupersededBy string    `json:"superseded_by,omitempty"`
 	SupersededAt time.Time `json:"superseded_at,omitzero"`
 	// StatedUntil is the end of validity that the version itself states, where ValidUntil is that of a supersession.
-	StatedUntil   time.Time `json:"stated_valid_until,omitzero"`
-	ArchivedSpans []Span    `json:"archived_spans,omitempty"`
-	Use           *Usage    `json:"use,omitempty"`
-	Belief        *Belief   `json:"belief,omitempty"`
+	StatedUntil   time.Time   `json:"stated_valid_until,omitzero"`
+	ArchivedSpans []Span      `json:"archived_spans,omitempty"`
+	States        []stateLine `json:"states,omitempty"`
+	// Use and Belief are how older exports tell of the current state.
+	Use    *Usage  `json:"use,omitempty"`
+	Belief *Belief `json:"belief,omitempty"`
+	// Space is there if the line tells of the space, and nothing else is there then.
+	Space *spaceLine `json:"space,omitempty"`
 }
 
 // exportLine is one version as Export writes it.
 type exportLine struct {
 	Memory
-	StatedUntil time.Time `json:"stated_valid_until,omitzero"`
+	StatedUntil time.Time   `json:"stated_valid_until,omitzero"`
+	States      []stateLine `json:"states,omitempty"`
 }
 
 // decode reads and checks a line.
@@ -109,6 +129,14 @@ func (n *numbered) decode(raw []byte, l Limits) error {
 		return errors.New("something follows the memory: put one JSON object on each line")
 	}
 	c := &checks{}
+	if n.Space != nil {
+		alone := importLine{Space: n.Space}
+		if !reflect.DeepEqual(n.importLine, alone) {
+			c.fail("space", "beside other fields", "a line tells of a memory or of the space")
+		}
+		n.Space.check(c)
+		return c.err
+	}
 	if err := n.check(c, l); err != nil {
 		return err
 	}
@@ -122,12 +150,12 @@ func (n *numbered) decode(raw []byte, l Limits) error {
 		}
 	} else if !n.CreatedAt.IsZero() || !n.UpdatedAt.IsZero() || n.Reason != "" || n.Reinforced != 0 ||
 		!n.ArchivedAt.IsZero() || n.SupersededBy != "" || !n.SupersededAt.IsZero() || len(n.ArchivedSpans) > 0 ||
-		!n.StatedUntil.IsZero() || n.Use != nil || n.Belief != nil {
+		!n.StatedUntil.IsZero() || n.Use != nil || n.Belief != nil || len(n.States) > 0 {
 		c.fail("version", "missing", "created_at, updated_at, reason, reinforced, archived_at, archived_spans, "+
-			"superseded_by, superseded_at, stated_valid_until, use and belief need it")
+			"superseded_by, superseded_at, stated_valid_until, states, use and belief need it")
 	}
 	n.checkFate(c)
-	c.dynamics(n.Use, n.Belief)
+	n.checkStates(c)
 	c.time("created_at", n.CreatedAt)
 	c.time("updated_at", n.UpdatedAt)
 	c.time("archived_at", n.ArchivedAt)

@@ -31,6 +31,7 @@ type models struct {
 type fitted struct {
 	model   *dynamics.Model
 	weights dynamics.Weights
+	file    *modelFile // nobody writes to it
 }
 
 func newModels(off []dynamics.Mechanism) *models {
@@ -48,7 +49,7 @@ func (m *models) set(space string, f *modelFile) {
 		delete(next, space)
 	} else {
 		w := dynamics.Weights(f.Weights)
-		next[space] = fitted{dynamics.New(w).Without(m.off...), w}
+		next[space] = fitted{dynamics.New(w).Without(m.off...), w, f}
 	}
 	m.fitted.Store(&next)
 }
@@ -60,6 +61,9 @@ func (m *models) weights(space string) (dynamics.Weights, bool) {
 	}
 	return dynamics.DefaultWeights(), false
 }
+
+// file is what a space's file of fitted weights says; nil if it has none.
+func (m *models) file(space string) *modelFile { return (*m.fitted.Load())[space].file }
 
 // model is what the space's memories fade by. The space must be open: it is read when it is opened.
 func (s *Space) model() *dynamics.Model {
@@ -136,21 +140,11 @@ func (db *DB) modelPath(space string) string { return filepath.Join(db.spaceDir(
 
 // loadModel makes the space go by its file, or by the default if it has none.
 func (db *DB) loadModel(space string) error {
-	path := db.modelPath(space)
-	b, err := readSmall(db.o.fs, path)
-	if errors.Is(err, fs.ErrNotExist) {
-		db.models.set(space, nil)
-		return nil
+	f, err := db.readModel(db.modelPath(space))
+	if err == nil {
+		db.models.set(space, f)
 	}
-	if err != nil {
-		return fmt.Errorf("read fitted weights: %w", err)
-	}
-	f, err := decodeModel(path, b)
-	if err != nil {
-		return err
-	}
-	db.models.set(space, f)
-	return nil
+	return err
 }
 
 // readSmall reads a file of fitted weights.

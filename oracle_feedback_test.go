@@ -15,6 +15,7 @@ import (
 type life struct {
 	state    dynamics.State
 	evidence []dynamics.Evidence
+	verdicts map[[2]string]bool // counted: source, and whether it was right
 }
 
 var curve = dynamics.New(dynamics.DefaultWeights())
@@ -32,6 +33,7 @@ func (p *player) lifeOf(m *ideal) *life {
 		own := dynamics.NewEvidence("", true, p.oracle.reliability("").Mean())
 		m.life = &life{
 			state: curve.Fresh(m.versions[0].CreatedAt.UnixNano(), own), evidence: []dynamics.Evidence{own},
+			verdicts: map[[2]string]bool{},
 		}
 	}
 	return m.life
@@ -55,6 +57,7 @@ func (p *player) changedContent(m *ideal) {
 	if m.life == nil {
 		return
 	}
+	m.life.verdicts = map[[2]string]bool{}
 	m.life.evidence = []dynamics.Evidence{dynamics.NewEvidence("", true, p.oracle.reliability("").Mean())}
 	m.life.state.Learn(m.life.evidence)
 }
@@ -150,9 +153,12 @@ func (p *player) judge(m *ideal, f engram.Feedback) {
 	}
 	supports, reliability := f.Signal == engram.Confirmed, p.oracle.reliability(f.Source).Mean()
 	for _, e := range l.evidence {
-		if f.Verified {
-			p.oracle.sources[e.Source] = p.oracle.reliability(e.Source).Judge(e.Supports == supports)
+		verdict := [2]string{e.Source, fmt.Sprint(e.Supports == supports)}
+		if !f.Verified || e.Source == f.Source || l.verdicts[verdict] {
+			continue
 		}
+		l.verdicts[verdict] = true
+		p.oracle.sources[e.Source] = p.oracle.reliability(e.Source).Judge(e.Supports == supports)
 	}
 	l.hear(dynamics.NewEvidence(f.Source, supports, reliability))
 }
@@ -166,22 +172,30 @@ func (p *player) pin(m *ideal, pin bool, reason string) {
 	m.versions = append(m.versions, next)
 }
 
-// shown is a life as the API must show it.
-func (p *player) shown(m *ideal) (*engram.Usage, *engram.Belief) {
-	if m.life == nil {
+// clone is what holds now.
+func (l *life) clone() *life {
+	if l == nil {
+		return nil
+	}
+	return &life{state: l.state, evidence: slices.Clone(l.evidence)}
+}
+
+// shown is a life as the API must show it at an instant.
+func (l *life) shown(at time.Time) (*engram.Usage, *engram.Belief) {
+	if l == nil {
 		return nil, nil
 	}
-	st, t := &m.life.state, m.life.state.Tally
+	st, t := &l.state, l.state.Tally
 	u := &engram.Usage{
 		Stability: float64(st.Stability), Difficulty: float64(st.Difficulty), LastUsed: instant(st.LastUse),
-		Retrievability: curve.StateRetrievability(st, p.w.clock.tell().UnixNano()),
+		Retrievability: curve.StateRetrievability(st, at.UnixNano()),
 	}
 	if st.LabileTill != 0 {
 		u.LabileUntil = instant(st.LabileTill)
 	}
 	b := &engram.Belief{Probability: t.Probability(), Disputed: t.Disputed()}
 	b.Low, b.High = t.Interval()
-	for _, e := range m.life.evidence {
+	for _, e := range l.evidence {
 		b.Evidence = append(b.Evidence, engram.Evidence{Source: e.Source, Supports: e.Supports, LogOdds: float64(e.LogOdds)})
 	}
 	return u, b
@@ -210,6 +224,13 @@ func (p *player) compareFeedback(s *engram.Space) {
 		got = append(got, r.ID+" "+string(r.Signal))
 	}
 	want(p.t, "feedback log", strings.Join(got, ", "), strings.Join(p.oracle.judged, ", "))
+	sources, err := s.Sources(p.t.Context())
+	p.expect("Sources", err, nil)
+	known := map[string]dynamics.Reliability{}
+	for _, r := range sources {
+		known[r.Source] = dynamics.Reliability{Right: float32(r.Right), Wrong: float32(r.Wrong)}
+	}
+	want(p.t, "sources", known, p.oracle.sources)
 }
 
 func instant(nanos int64) time.Time { return time.Unix(0, nanos).UTC() }

@@ -21,6 +21,7 @@ type pastIdeal struct {
 	versions     int
 	archived     bool
 	supersededBy string
+	life         *life
 }
 
 func (i *ideal) archived() bool { return !i.archivedAt.IsZero() }
@@ -29,7 +30,7 @@ func (i *ideal) archived() bool { return !i.archivedAt.IsZero() }
 func (p *player) remind() {
 	s := snapshot{at: p.w.clock.tell(), memories: map[string]pastIdeal{}}
 	for id, m := range p.oracle.memories {
-		s.memories[id] = pastIdeal{m, len(m.versions), m.archived(), m.supersededBy}
+		s.memories[id] = pastIdeal{m, len(m.versions), m.archived(), m.supersededBy, m.life.clone()}
 	}
 	p.oracle.past = append(p.oracle.past, s)
 }
@@ -86,6 +87,9 @@ func (p *player) comparePast(s *engram.Space) {
 		version := m.memory.versions[m.versions-1]
 		want(p.t, "past content of "+id, []any{got.Content, got.Version, got.SupersededBy, !got.ArchivedAt.IsZero(), err},
 			[]any{version.Content, version.Version, m.supersededBy, m.archived, nil})
+		use, belief := m.life.shown(moment)
+		rounded(&got)
+		want(p.t, "past use and belief of "+id, []any{got.Use, got.Belief}, []any{use, belief})
 	}
 	word := oracleWords[p.rng.IntN(len(oracleWords))]
 	p.compareRecallAsOf(s, known, engram.Cue{Text: word, Limit: 1000, AsOf: moment, Without: []string{"spelling"}})

@@ -389,7 +389,7 @@ func (p *player) compare(s *engram.Space) {
 		last.Reinforced, last.SupersededBy, last.SupersededAt = m.reinforced, m.supersededBy, m.supersededAt
 		last.ArchivedAt, last.ArchivedSpans = m.archivedAt, m.spans
 		last.Links = p.linksOf(id)
-		last.Use, last.Belief = p.shown(m)
+		last.Use, last.Belief = m.life.shown(p.w.clock.tell())
 		for i := range got {
 			got[i].Tier = ""
 			rounded(&got[i])
@@ -507,6 +507,7 @@ func (p *player) transfer() {
 		}
 	}
 	p.compare(other)
+	p.compareFeedback(other)
 	if _, err := other.Export(p.t.Context(), &second); err != nil {
 		p.t.Fatalf("Export = %v", err)
 	}

@@ -21,10 +21,16 @@ const (
 	usedWithMost = 32  // associations of this type that a memory may have; at that no new ones are made
 )
 
-// ring are the memories that were used last, as they prime a recall.
-func ring(v *store.View, now time.Time) []recall.Used {
+// ring are the memories that were used last, as they prime a recall: now, or as of then.
+func ring(v *store.View, cue *Cue, now time.Time) []recall.Used {
+	used := v.RecentlyUsed
+	if !cue.AsOf.IsZero() {
+		past := store.Past{At: cue.AsOf.UnixNano(), Now: now.UnixNano()}
+		used = func(n int, session string) []store.Used { return v.UsedAsOf(past, n, session) }
+		now = cue.AsOf
+	}
 	var out []recall.Used
-	for _, u := range v.RecentlyUsed(recall.RingSize) {
+	for _, u := range used(recall.RingSize, "") {
 		out = append(out, recall.Used{Row: u.Row, Age: now.UnixNano() - u.At})
 	}
 	return out

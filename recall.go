@@ -150,7 +150,7 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 		Kinds: symbols(v, cue.Kinds), TagsAll: symbols(v, cue.Tags), TagsAny: symbols(v, cue.TagsAny),
 		TagsNone: symbols(v, cue.TagsNone), Speaker: v.Symbol(cue.Speaker), Session: v.Symbol(cue.Session),
 		From: toTime(cue.From).Nanos, To: toTime(cue.To).Nanos, ValidAt: toTime(cue.ValidAt).Nanos,
-		MinConfidence: float32(cue.MinConfidence),
+		MinConfidence: cue.MinConfidence,
 	}
 	if cue.IDs != nil {
 		f.Rows = []uint32{}
@@ -173,16 +173,13 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 	if dim := len(cue.Embedding); dim > 0 && v.Dim > 0 && dim != v.Dim {
 		return q, nil, &store.DimensionError{Got: dim, Want: v.Dim}
 	}
-	look := s.lens(now)
+	look, primes := s.lens(now), ring(v, cue, now)
 	if !cue.AsOf.IsZero() {
 		now = cue.AsOf // what had expired then, and how recent a memory was
 	}
 	q = recall.Query{
 		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
-		Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model,
-	}
-	if cue.AsOf.IsZero() {
-		q.Ring = ring(v, now)
+		Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model, Ring: primes,
 	}
 	damage = new([]error)
 	if cue.Where != nil {

@@ -288,13 +288,13 @@ func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time, m *dynam
 	if err := tx.Reinforce(known.ID, f.Reinforced()+1, now.UnixNano()); err != nil {
 		return err
 	}
-	d := standing(tx, f, known, m)
-	d.State = m.Use(d.State, dynamics.Hard, now.UnixNano())
+	d := standing(tx.View(), f, known, m)
+	d.State, d.At = m.Use(d.State, dynamics.Hard, now.UnixNano()), now.UnixNano()
 	if source := p.draft.Source; source != "" {
 		d.Evidence = dynamics.Hear(d.Evidence, dynamics.NewEvidence(source, true, tx.View().Reliability(source).Mean()))
 		d.State.Learn(d.Evidence)
 	}
-	return tx.SetDynamics(known.ID, d)
+	return tx.SetDynamics(known.ID, &d)
 }
 
 // refer stages what a draft says of other memories, and its idempotency key.

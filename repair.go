@@ -3,7 +3,6 @@ package engram
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -132,7 +131,20 @@ func (db *DB) repairSpace(ctx context.Context, dir, name string) (RepairedSpace,
 	done := make(chan error, 1)
 	go func() {
 		err := isolate.Do("repair", name, func(e error) { pipe.CloseWithError(e) }, func() error { //nolint:errcheck // never fails
-			return saveMemories(ctx, pipe, sp.View(), &out)
+			if err := saveMemories(ctx, pipe, sp.View(), &out); err != nil {
+				return err
+			}
+			weights, err := db.readModel(filepath.Join(dir, modelName))
+			if err != nil {
+				out.lose(err)
+			}
+			return spaceLines(ctx, sp.View(), db.o.Clock(), weights, func(l spaceLine, err error) error {
+				if err != nil {
+					out.lose(err)
+					return nil
+				}
+				return writeLine(pipe, importLine{Space: &l})
+			})
 		})
 		pipe.CloseWithError(err) //nolint:errcheck // never fails
 		done <- err
@@ -155,18 +167,16 @@ func saveMemories(ctx context.Context, w io.Writer, v *store.View, out *Repaired
 		if stop = ctx.Err(); stop != nil {
 			return false
 		}
-		var versions []Memory
+		var versions []exportLine
 		if versions = wholeVersions(v, f, out); len(versions) == 0 {
 			return true
 		}
 		var lines bytes.Buffer
 		for i := range versions {
-			line, err := json.Marshal(versions[i])
-			if err != nil {
-				out.lose(fmt.Errorf("encode memory %q: %w", versions[i].ID, err))
+			if err := writeLine(&lines, versions[i]); err != nil {
+				out.lose(fmt.Errorf("memory %q: %w", versions[i].ID, err))
 				return true
 			}
-			lines.Write(append(line, '\n'))
 		}
 		out.Memories++
 		out.Versions += len(versions)
@@ -177,9 +187,9 @@ func saveMemories(ctx context.Context, w io.Writer, v *store.View, out *Repaired
 }
 
 // wholeVersions reads what is whole of a memory, oldest version first. The last one says what became of it.
-func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []Memory {
+func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []exportLine {
 	rows := v.Versions(f)
-	var versions []Memory
+	var versions []exportLine
 	newest := false
 	for i, row := range rows {
 		r, err := v.Record(row)
@@ -190,7 +200,7 @@ func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []Memory {
 			}
 			m := memoryOf(r)
 			m.Embedding = vector
-			versions = append(versions, m)
+			versions = append(versions, exportLine{Memory: m})
 			newest = i == len(rows)-1
 			continue
 		}
@@ -209,8 +219,8 @@ func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []Memory {
 	}
 	last.Links = slices.DeleteFunc(links, func(l Association) bool { return l.Incoming })
 	last.Reinforced = int(f.Reinforced())
-	if by := f.SupersededBy(); by != "" && newest {
-		last.SupersededBy, last.ValidUntil = by, f.Until().Go()
+	if newest {
+		last.keepFate(f)
 	}
 	if !newest && last.ArchivedAt.IsZero() {
 		out.lose(fmt.Errorf("the current version of memory %q: it is archived with version %d, the last that is whole",
@@ -218,4 +228,16 @@ func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []Memory {
 		last.ArchivedAt = last.UpdatedAt
 	}
 	return versions
+}
+
+// keepFate makes a line of the current version say what became of it.
+func (l *exportLine) keepFate(f store.Found) {
+	l.States = statesOf(f)
+	if by := f.SupersededBy(); by != "" {
+		l.StatedUntil = l.ValidUntil
+		l.SupersededBy, l.ValidUntil, l.SupersededAt = by, f.Until().Go(), fromNanos(f.SupersededAt())
+	}
+	for _, span := range f.Absent() {
+		l.ArchivedSpans = append(l.ArchivedSpans, Span{From: fromNanos(span.From), Until: fromNanos(span.Until)})
+	}
 }

@@ -6,6 +6,8 @@ import "time"
 type ExportReport struct {
 	Memories int `json:"memories"` // identities
 	Versions int `json:"versions"` // lines: every version of every memory
+	// Others are the lines that tell of the space: sources, judgements, keys and the like.
+	Others int `json:"others"`
 }
 
 // ImportOptions say how Import treats what it reads.
@@ -23,6 +25,8 @@ type ImportReport struct {
 	Bytes      int64 `json:"bytes"`
 	Created    int   `json:"created"`    // memories that did not exist before
 	Versions   int   `json:"versions"`   // later versions stored
+	Merged     int   `json:"merged"`     // lines of a version that was known, which told more of it
+	Others     int   `json:"others"`     // lines that told something new of the space: sources, judgements, keys and the like
 	Unchanged  int   `json:"unchanged"`  // lines that said what is stored already
 	Reinforced int   `json:"reinforced"` // lines without an id whose content was known
 	Links      int   `json:"links"`

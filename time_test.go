@@ -111,7 +111,8 @@ func TestWhatWasBelieved(t *testing.T) {
 	})
 }
 
-// TestThePastAnswersAsItDid: a question asked then gives the same answer when it is asked of then later, to the last bit.
+// TestThePastAnswersAsItDid: a question asked then gives the same answer when it is asked of then later, to the last bit:
+// with what was of use then, what was believed, and what had been used just before.
 func TestThePastAnswersAsItDid(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	rng := rand.New(rand.NewPCG(7, 7))
@@ -120,6 +121,7 @@ func TestThePastAnswersAsItDid(t *testing.T) {
 		answer engram.Answer
 	}
 	var then []asked
+	terms := map[string]int{}
 	words := func(n int) (text string) {
 		for range n {
 			text += oracleWords[rng.IntN(len(oracleWords))] + " "
@@ -149,12 +151,25 @@ func TestThePastAnswersAsItDid(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if i%3 == 0 {
+			f := engram.Feedback{
+				IDs: []string{id}, Signal: engram.Signals()[rng.IntN(4)], Source: []string{"", "Ada", "Bo"}[rng.IntN(3)],
+				Verified: rng.IntN(2) == 0,
+			}
+			say(t, s, f)
+			w.clock.set(w.clock.tell().Add(time.Minute))
+		}
 		if i%10 == 0 {
-			a := asked{cue: engram.Cue{Text: words(3), Explain: true, Limit: 50}}
+			a := asked{cue: engram.Cue{Text: words(3), Explain: true, Limit: 50, MinConfidence: []float64{0, .6}[i/10%2]}}
 			if i%20 == 0 {
 				a.cue.Embedding = v
 			}
 			a.answer = answerOf(t, s, a.cue)
+			for _, h := range a.answer.Hits {
+				for _, term := range h.Why {
+					terms[term.Name]++
+				}
+			}
 			a.cue.AsOf = w.clock.tell()
 			then = append(then, a)
 		}
@@ -164,6 +179,11 @@ func TestThePastAnswersAsItDid(t *testing.T) {
 			want(t, "answer as of "+a.cue.AsOf.String(), answerOf(t, s, a.cue), a.answer)
 		}
 	})
+	for _, name := range []string{"words", "meaning", "association", "priming", "use", "belief"} {
+		if terms[name] < 3 {
+			t.Errorf("the term %s was in %d hits of then: too few to tell", name, terms[name])
+		}
+	}
 }
 
 // TestPastForgetsToo: what was erased or has expired is in no answer, whatever the moment asked for.

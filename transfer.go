@@ -53,6 +53,9 @@ type importer struct {
 	batch    []numbered
 	size     int
 	deferred []deferredLink
+	judged   map[string]int // judgements that the space had and no line has told yet; nil until the first such line
+	tried    []string       // of these, those that a line of the write in hand has told
+	refused  ImportReport   // as a write that failed had it
 }
 
 type numbered struct {
@@ -131,6 +134,9 @@ func (im *importer) line(number int, raw []byte, tooLong bool) error {
 	if err := n.decode(raw, im.space.db.o.Limits); err != nil {
 		return im.bad(number, err)
 	}
+	if n.Space != nil {
+		return im.add(n, len(raw))
+	}
 	n.record = recordOf(&n.Draft, im.now)
 	if n.Version > 0 {
 		n.record.Version, n.record.Reason = uint32(n.Version), n.Reason
@@ -141,8 +147,13 @@ func (im *importer) line(number int, raw []byte, tooLong bool) error {
 		}
 	}
 	n.prepared = im.sp.Prepare(&n.record)
+	return im.add(n, len(raw))
+}
+
+// add puts a line into the batch, and stores it when it is full.
+func (im *importer) add(n numbered, size int) error {
 	im.batch = append(im.batch, n)
-	im.size += len(raw)
+	im.size += size
 	if len(im.batch) < importBatch && im.size < 4<<20 {
 		return nil
 	}
@@ -167,18 +178,7 @@ func (im *importer) flush() error {
 	if len(batch) == 0 {
 		return nil
 	}
-	before, deferred := im.report, len(im.deferred)
-	err := im.sp.Write("import", nil, func(tx *store.Tx) error {
-		for i := range batch {
-			if err := im.store(tx, &batch[i]); err != nil {
-				return err
-			}
-		}
-		return im.space.makeRoom(tx, im.now)
-	})
-	if err != nil {
-		im.report, im.deferred = before, im.deferred[:deferred]
-	}
+	err := im.attempt(batch)
 	switch {
 	case refuses(err):
 		return im.singly(batch)
@@ -191,23 +191,39 @@ func (im *importer) flush() error {
 	return nil
 }
 
+// attempt stores lines as one write. What it counted is taken back if it fails.
+func (im *importer) attempt(lines []numbered) error {
+	before, deferred := im.report, len(im.deferred)
+	im.tried = im.tried[:0]
+	err := im.sp.Write("import", nil, func(tx *store.Tx) error {
+		for i := range lines {
+			if err := im.store(tx, &lines[i]); err != nil {
+				return err
+			}
+		}
+		return im.space.makeRoom(tx, im.now)
+	})
+	if err == nil {
+		return nil
+	}
+	im.refused, im.report, im.deferred = im.report, before, im.deferred[:deferred]
+	for _, key := range im.tried {
+		im.judged[key]++
+	}
+	return err
+}
+
 // singly stores a batch line by line: what stands before the bad line of a strict import, what stands around a line that is
 // refused when something of it is staged, or what there is no room for together, of which each line may make room of
 // those before it.
 func (im *importer) singly(batch []numbered) error {
 	for i := range batch {
-		before, deferred := im.report, len(im.deferred)
-		err := im.sp.Write("import", nil, func(tx *store.Tx) error {
-			if err := im.store(tx, &batch[i]); err != nil {
-				return err
-			}
-			return im.space.makeRoom(tx, im.now)
-		})
-		if err != nil && !errors.Is(err, errStrict) { // with errStrict the line is reported already
-			im.report, im.deferred = before, im.deferred[:deferred]
-			if refuses(err) {
-				err = im.bad(batch[i].line, err)
-			}
+		err := im.attempt(batch[i : i+1])
+		switch {
+		case errors.Is(err, errStrict):
+			im.report = im.refused // which tells of the line
+		case err != nil && refuses(err):
+			err = im.bad(batch[i].line, err)
 		}
 		switch {
 		case errors.Is(err, errStrict):
@@ -227,7 +243,10 @@ func (im *importer) store(tx *store.Tx, n *numbered) error {
 	if err := isolate.Fault("engram/import"); err != nil {
 		return err
 	}
-	if n.Version == 0 {
+	switch {
+	case n.Space != nil:
+		return im.storeSpace(tx, n)
+	case n.Version == 0:
 		return im.storeDraft(tx, n)
 	}
 	f, exists, err := tx.Find(n.ID)
@@ -315,8 +334,16 @@ func (im *importer) compare(tx *store.Tx, f store.Found, n *numbered) (done bool
 		if !sameVersion(r, &n.record) {
 			return true, im.bad(n.line, fmt.Errorf("memory %q has another version %d: %w", n.ID, n.Version, ErrConflict))
 		}
-		im.report.Unchanged++
-		return true, nil
+		changed := false
+		if changed, err = im.merge(tx, f, n, current); errors.Is(err, ErrConflict) {
+			return true, im.bad(n.line, err)
+		}
+		if changed {
+			im.report.Merged++
+		} else {
+			im.report.Unchanged++
+		}
+		return true, err
 	}
 	if n.record.Version < current.Version || f.Archived() {
 		return true, im.bad(n.line, fmt.Errorf("memory %q is at version %d already: %w", n.ID, current.Version, ErrConflict))
@@ -331,8 +358,8 @@ func (im *importer) storeFate(tx *store.Tx, n *numbered) error {
 			return err
 		}
 	}
-	if n.Use != nil {
-		if err := tx.SetDynamics(n.ID, n.dynamics()); err != nil {
+	for _, l := range n.states() {
+		if err := tx.SetDynamics(n.ID, l.dynamics()); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
 )
@@ -102,11 +103,11 @@ func (s *Space) update(sp *store.Space, tx *store.Tx, id string, change *Change,
 	if err := tx.Put(string(EventUpdated), next, newVector, sp.Prepare(next)); err != nil {
 		return Outcome{}, err
 	}
-	if f.Dynamics() == nil || next.Content == old.Content {
+	d := f.Dynamics()
+	if d == nil || next.Content == old.Content {
 		return out, nil
 	}
-	d := *f.Dynamics()
-	d.Evidence = untouched(next, tx.View().Reliability(next.Source), s.model()).Evidence
+	d.Evidence, d.At = []dynamics.Evidence{tx.View().Own(f, next)}, now.UnixNano()
 	d.State.Learn(d.Evidence)
 	return out, tx.SetDynamics(id, d)
 }
@@ -117,8 +118,8 @@ func (c *Change) replaces(f store.Found, now time.Time) bool {
 	case UpdateReplace:
 		return true
 	case UpdateByUse:
-		d := f.Dynamics()
-		return d == nil || !d.State.Labile(now.UnixNano())
+		st, touched := f.State()
+		return !touched || !st.Labile(now.UnixNano())
 	case UpdateInPlace:
 	}
 	return false

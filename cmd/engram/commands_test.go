@@ -245,7 +245,7 @@ func TestRecall(t *testing.T) {
 			{"--tag-none", "y"},
 			{"--id", "dome"},
 			{"--to", "2025-05-15"},
-			{"--min-confidence", "0.9"},
+			{"--min-confidence", "0.8"},
 			{"--limit", "1", "binds"},
 		} {
 			a := decoded[wire.Answer](c, append([]string{"recall", "dome"}, filter...)...)

@@ -46,6 +46,31 @@ type Evidence struct {
 	Source   string
 	Supports bool    // or speaks against it
 	LogOdds  float32 // of the source's being right, when it said so
+	Counted  Verdicts
+}
+
+// Verdicts are those, of a source's statements on one memory, that its reliability counts already: each once, however often
+// it is told. It is a set of [Right] and [Wrong].
+type Verdicts uint8
+
+// The verdicts.
+const (
+	Right Verdicts = 1 << iota
+	Wrong
+)
+
+// Verify is what e and the reliability of its source are once what it says was verified to be right, or wrong; counted is
+// false, and nothing changed, if that verdict on it had been counted before.
+func (e Evidence) Verify(right bool, r Reliability) (_ Evidence, _ Reliability, counted bool) {
+	verdict := Wrong
+	if right {
+		verdict = Right
+	}
+	if e.Counted&verdict != 0 {
+		return e, r, false
+	}
+	e.Counted |= verdict
+	return e, r.Judge(right), true
 }
 
 // NewEvidence is what a source that is right with probability p says.
@@ -53,6 +78,9 @@ func NewEvidence(source string, supports bool, p float64) Evidence {
 	odds := math.Log(p) - math.Log1p(-p)
 	return Evidence{Source: source, Supports: supports, LogOdds: float32(min(max(odds, -MaxLogOdds), MaxLogOdds))}
 }
+
+// Alone is the tally of evidence of one source in support.
+func Alone(logOdds float32) Tally { return Tally{For: logOdds, NumFor: 1} }
 
 // Tally is the sum of evidence: what belief is computed from.
 type Tally struct {
@@ -78,8 +106,9 @@ func Count(set []Evidence) Tally {
 }
 
 // Hear is the evidence with what a source says now. Who says the same again changes nothing: it counts as it did when it
-// was first said, so that repeating can neither raise belief nor lower it. Who says the opposite has changed sides. The set
-// given is not changed; the result is in the order in which the sources were first heard.
+// was first said, so that repeating can neither raise belief nor lower it. Who says the opposite has changed sides; which
+// verdicts were counted stays. The set given is not changed; the result is in the order in which the sources were first
+// heard.
 func Hear(set []Evidence, e Evidence) []Evidence {
 	i := slices.IndexFunc(set, func(known Evidence) bool { return known.Source == e.Source })
 	if i >= 0 && set[i].Supports == e.Supports {
@@ -88,6 +117,7 @@ func Hear(set []Evidence, e Evidence) []Evidence {
 	next := slices.Clone(set)
 	switch {
 	case i >= 0:
+		e.Counted = set[i].Counted
 		next[i] = e
 	case len(next) >= MaxSources:
 		next = append(slices.Delete(next, 1, 2), e)
@@ -104,6 +134,10 @@ func (t Tally) LogOdds() float64 {
 
 // Probability is that of the statement being true.
 func (t Tally) Probability() float64 { return 1 / (1 + math.Exp(-t.LogOdds())) }
+
+// Confidence is Probability to six decimals, as far as log-odds of 32 bits tell it: .7 where .7 was given, so that memories
+// can be asked for by what is shown of them.
+func (t Tally) Confidence() float64 { return math.Round(t.Probability()*1e6) / 1e6 }
 
 // LogProbability is ln Probability.
 func (t Tally) LogProbability() float64 { return -math.Log1p(math.Exp(-t.LogOdds())) }

@@ -128,10 +128,9 @@ func (m *Model) initialDifficulty(g Grade) float64 { return m.w[4] - math.Exp(m.
 // Step is the strength after a grade, so many days after the last.
 func (m *Model) Step(s Strength, g Grade, days float64) Strength {
 	days = max(0, days)
-	massed := days < SameDay && !m.off.sameDay
+	massed := m.massed(days)
 	if m.wholeDays {
 		days = math.Floor(days)
-		massed = days == 0
 	}
 	r := m.Retrievability(days, s.Stability)
 	next := Strength{Difficulty: m.nextDifficulty(s.Difficulty, g)}
@@ -145,6 +144,14 @@ func (m *Model) Step(s Strength, g Grade, days float64) Strength {
 	}
 	next.Stability = min(max(next.Stability, MinStability), MaxStability)
 	return next
+}
+
+// massed reports whether what follows after so many days is massed, not spaced.
+func (m *Model) massed(days float64) bool {
+	if m.wholeDays {
+		return days < 1
+	}
+	return days < SameDay && !m.off.sameDay
 }
 
 // grow is the stability after a spaced use. It gains the more, the lower r has fallen: the spacing effect.

@@ -352,6 +352,61 @@ func TestLabile(t *testing.T) {
 	}
 }
 
+// Half a day is one occasion, for what was of no use as for what was: said again it changes nothing, a use behind it gains
+// nothing, and half a day later both count. Without the rule each counts as if days had gone by.
+func TestUselessAgainOnTheSameDay(t *testing.T) {
+	m := standard()
+	at := func(days float64) int64 { return int64(days * float64(dayNanos)) }
+	for _, used := range []float64{0, 9.9} { // spaced from the last use, and massed
+		start := m.Fresh(0, dynamics.NewEvidence("", true, .8))
+		if used > 0 {
+			start = m.Use(start, dynamics.Good, at(used))
+		}
+		once := m.Use(start, dynamics.Again, at(10))
+		if !(once.Stability < start.Stability && once.LastUse == start.LastUse && once.Lapse == at(10)) {
+			t.Fatalf("of no use: %+v became %+v", start, once)
+		}
+		many := once
+		for i := range 20 {
+			many = m.Use(many, dynamics.Again, at(10)+int64(i)*int64(time.Minute))
+		}
+		if many != once {
+			t.Errorf("of no use 21 times in 20 minutes: %+v, once %+v", many, once)
+		}
+		if again := m.Use(once, dynamics.Again, at(10.5)); !(again.Stability < once.Stability) || again.Lapse != at(10.5) {
+			t.Errorf("of no use again half a day later: %+v, before %+v", again, once)
+		}
+		massed, spaced := m.Use(once, dynamics.Good, at(10.01)), m.Use(once, dynamics.Good, at(10.5))
+		if float64(massed.Stability) != float64(float32(m.Step(once.Strength(), dynamics.Good, 0).Stability)) ||
+			massed.LastUse != at(10.01) || massed.Lapse != 0 {
+			t.Errorf("a use right behind it makes of %+v %+v", once, massed)
+		}
+		if !(spaced.Stability > massed.Stability) {
+			t.Errorf("a use half a day behind it makes of %+v %+v", once, spaced)
+		}
+		free := m.Without(dynamics.SameDayRule)
+		if twice := free.Use(free.Use(start, dynamics.Again, at(10)), dynamics.Again, at(10)+1); !(twice.Stability < once.Stability) {
+			t.Errorf("without the rule of the same day, of no use twice is %+v, once %+v", twice, once)
+		}
+	}
+}
+
+// A verdict on what a source says counts once, whatever it says meanwhile.
+func TestVerdictsCountOnce(t *testing.T) {
+	set := []dynamics.Evidence{dynamics.NewEvidence("Ada", true, .8)}
+	r := dynamics.Prior()
+	for round := range 3 {
+		for _, right := range []bool{false, true} {
+			e, after, counted := set[0].Verify(right, r)
+			if counted != (round == 0) || !counted && after != r || counted && after != r.Judge(right) {
+				t.Errorf("round %d, right %v: %+v of %+v, %v", round, right, after, r, counted)
+			}
+			set[0], r = e, after
+			set = dynamics.Hear(set, dynamics.NewEvidence("Ada", !set[0].Supports, .8))
+		}
+	}
+}
+
 func TestStateIsSmall(t *testing.T) {
 	if size := unsafe.Sizeof(dynamics.State{}); size > 64 {
 		t.Errorf("a state has %d bytes, at most 64 are allowed", size)
@@ -381,7 +436,7 @@ func BenchmarkScore(b *testing.B) {
 	sum := 0.0
 	for i := 0; b.Loop(); i++ {
 		s := &states[i&1023]
-		sum += m.Base(s, 40*dayNanos) + float64(s.LogP) + math.Log1p(float64(i&7))
+		sum += m.Base(s, 40*dayNanos) + s.Tally.LogProbability() + math.Log1p(float64(i&7))
 	}
 	if math.IsNaN(sum) {
 		b.Fatal(sum)

@@ -29,9 +29,11 @@ type Facts struct {
 	Speaker    uint32
 	Session    uint32
 	Tags       uint32 // a set: see Source.TagSet
-	Confidence float32
-	Pinned     bool
-	HasVector  bool
+	Source     uint32 // the store's number
+	// Odds are the log-odds that its writer gave; NaN if the writer leaves that to what is known of the source.
+	Odds      float32
+	Pinned    bool
+	HasVector bool
 }
 
 // Corpus is one consistent view of a space's memories. It is immutable while a recall runs and may be used by any
@@ -77,9 +79,10 @@ type Source interface {
 	Symbol(name string) uint32
 	// TagSet lists the symbols of a set of tags. Nobody may write to it.
 	TagSet(set uint32) []uint32
-	// History is what is known of a row's memory besides what it says; nil if nobody said anything of it. Nobody may
-	// write to it.
-	History(row uint32) *dynamics.State
+	// History is what is known of a row's memory besides what it says; false if nobody said anything of it.
+	History(row uint32) (dynamics.State, bool)
+	// Confidence is how far a row's memory is believed: as [dynamics.Tally.Confidence]; 0 if it cannot be read.
+	Confidence(row uint32) float64
 }
 
 // contains reports whether row is in the population.

@@ -29,7 +29,7 @@ type memory struct {
 	at                               int64
 	dated                            bool  // at is indexed
 	from, until, expires             int64 // 0 is none here
-	confidence                       float32
+	confidence                       float64
 	vector                           []float32
 }
 
@@ -101,7 +101,7 @@ func (s *space) add(m memory) uint32 {
 	s.facts.Set(row, recall.Facts{
 		OccurredAt: m.at, ValidFrom: orNone(m.from), ValidUntil: orNone(m.until), ExpiresAt: orNone(m.expires),
 		Entry: row, Kind: s.symbol(m.kind), Speaker: s.symbol(m.speaker), Session: s.symbol(m.session),
-		Tags: uint32(len(s.sets) - 1), Confidence: m.confidence, HasVector: m.vector != nil,
+		Tags: uint32(len(s.sets) - 1), HasVector: m.vector != nil,
 	})
 	s.expiring = s.expiring || m.expires != 0
 	s.words.Add(row, s.words.Prepare(document(m)))
@@ -192,7 +192,20 @@ func (s *space) Until(row uint32) int64 {
 	return recall.NoTime
 }
 
-func (s *space) History(row uint32) *dynamics.State { return s.histories[row] }
+func (s *space) History(row uint32) (dynamics.State, bool) {
+	if st := s.histories[row]; st != nil {
+		return *st, true
+	}
+	return dynamics.State{}, false
+}
+
+// Confidence is what was said of it, or the memory's own.
+func (s *space) Confidence(row uint32) float64 {
+	if st := s.histories[row]; st != nil {
+		return st.Tally.Confidence()
+	}
+	return s.rows[row].confidence
+}
 
 func (s *space) Symbol(name string) uint32 {
 	if v, ok := s.symbols[name]; ok {

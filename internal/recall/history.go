@@ -52,12 +52,12 @@ func (r *run) plain(row uint32) (h history) {
 		h.age = w.Age * r.model.BaseLevel(
 			dynamics.Days(facts.OccurredAt, r.q.Now), r.model.Initial(dynamics.Good).Stability)
 	}
-	state := r.c.Source.History(row)
-	if state == nil {
+	state, told := r.c.Source.History(row)
+	if !told {
 		return h
 	}
 	if !r.off(TermUse) {
-		h.use = w.Use * r.model.Advantage(state, r.q.Now)
+		h.use = w.Use * r.model.Advantage(&state, r.q.Now)
 		if facts.Pinned {
 			h.use = max(0, h.use) // it is not forgotten
 		}
@@ -85,32 +85,16 @@ func (r *run) historyTerms(row uint32) []Term {
 		}
 		terms = append(terms, t)
 	}
-	state := r.c.Source.History(row)
+	state, _ := r.c.Source.History(row)
 	add(TermAge, h.age, func() string {
 		return fmt.Sprintf("%.1f days", dynamics.Days(r.c.Facts.At(row).OccurredAt, r.q.Now))
 	})
 	add(TermUse, h.use, func() string {
 		return fmt.Sprintf("last %.1f days ago, S %.1f days, R %.2f", dynamics.Days(state.LastUse, r.q.Now),
-			state.Stability, r.model.StateRetrievability(state, r.q.Now))
+			state.Stability, r.model.StateRetrievability(&state, r.q.Now))
 	})
 	add(TermBelief, h.belief, func() string {
 		return fmt.Sprintf("P %.2f, %d for, %d against", state.Tally.Probability(), state.Tally.NumFor, state.Tally.NumAgainst)
 	})
 	return terms
-}
-
-// confidence is how sure a memory is for MinConfidence: as its writer said, but not more than all that was said of it
-// bears out where somebody contradicts, and not less where others agree.
-func confidence(facts *Facts, state *dynamics.State) float32 {
-	if state == nil {
-		return facts.Confidence
-	}
-	p := float32(state.Tally.Probability())
-	switch {
-	case state.Tally.NumAgainst > 0:
-		return min(facts.Confidence, p)
-	case state.Tally.NumFor > 1:
-		return max(facts.Confidence, p)
-	}
-	return facts.Confidence
 }

@@ -148,7 +148,7 @@ func TestHistoryShows(t *testing.T) {
 			t.Errorf("after %d days: %+v", days, hits)
 		}
 	}
-	q.Filters.MinConfidence = .9
+	q.Filters.MinConfidence = .8
 	if hits := s.recall(q).Hits; len(hits) != 3 {
 		t.Errorf("%d memories are sure enough, want 3: the contradicted one is not", len(hits))
 	}

@@ -56,9 +56,8 @@ type Filters struct {
 	// ValidAt keeps what was valid then, with ValidFrom <= ValidAt < ValidUntil, superseded memories included. NoTime
 	// does not look at validity, and leaves superseded memories out.
 	ValidAt int64
-	// MinConfidence keeps memories of at least this confidence: their writer's, lowered where others contradict, raised
-	// where they agree.
-	MinConfidence float32
+	// MinConfidence keeps memories that are believed with at least this probability; see Source.Confidence.
+	MinConfidence float64
 	// Keep, if not nil, keeps the rows for which it returns true; it is asked last.
 	Keep func(row uint32) bool
 }
@@ -80,8 +79,8 @@ func (f *Filters) keep(row uint32, facts *Facts, source Source) bool {
 		f.Speaker != 0 && facts.Speaker != f.Speaker,
 		f.From != NoTime && (facts.OccurredAt < f.From || facts.OccurredAt == NoTime),
 		f.To != NoTime && (facts.OccurredAt >= f.To || facts.OccurredAt == NoTime),
-		f.MinConfidence > 0 && confidence(facts, source.History(row)) < f.MinConfidence,
-		len(f.Kinds) > 0 && !slices.Contains(f.Kinds, facts.Kind):
+		len(f.Kinds) > 0 && !slices.Contains(f.Kinds, facts.Kind),
+		f.MinConfidence > 0 && source.Confidence(row) < f.MinConfidence:
 		return false
 	}
 	if len(f.TagsAll) == 0 && len(f.TagsAny) == 0 && len(f.TagsNone) == 0 {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -69,8 +70,8 @@ func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepar
 	t.facts.Set(row, recall.Facts{
 		OccurredAt: r.OccurredAt.Nanos, ValidFrom: r.ValidFrom.Nanos, ValidUntil: r.ValidUntil.Nanos,
 		ExpiresAt: r.ExpiresAt.Nanos, Entry: entry, Kind: t.symbols.intern(r.Kind), Speaker: t.symbols.intern(r.Speaker),
-		Session: t.symbols.intern(r.Session), Tags: t.symbols.internSet(r.Tags), Confidence: float32(r.Confidence),
-		Pinned: r.Pin, HasVector: hasVector,
+		Session: t.symbols.intern(r.Session), Tags: t.symbols.internSet(r.Tags), Source: t.sources.listed(r.Source),
+		Odds: r.odds(), Pinned: r.Pin, HasVector: hasVector,
 	})
 	t.recorded.Set(row, r.UpdatedAt.Nanos)
 	isolate.Point("store/put.facts")
@@ -107,7 +108,7 @@ func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
 	isolate.Point("store/version.ended")
 	st := old.change(tx.position)
 	st.row = row
-	previous := old.versions
+	previous := old.fate.versions
 	if previous == nil {
 		previous = []uint32{old.row}
 	}
@@ -115,13 +116,14 @@ func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
 	if tx.view.lastVersion(previous) == r.Version {
 		previous = previous[:len(previous)-1]
 	}
-	st.versions = append(append(make([]uint32, 0, len(previous)+1), previous...), row)
-	if old.archivedAt != NoTime {
+	if old.fate.archivedAt != NoTime {
 		tx.view.Archived--
 		tx.view.Memories++
 	}
-	st.archivedAt = NoTime
-	st.supersededBy, st.until, st.supersededAt = "", Time{Nanos: NoTime}, NoTime
+	st.fate = &fate{
+		versions:   append(append(make([]uint32, 0, len(previous)+1), previous...), row),
+		archivedAt: NoTime, until: Time{Nanos: NoTime}, supersededAt: NoTime, absent: old.fate.absent,
+	}
 	tx.setState(found.entry, st)
 	tx.t.scopes.Insert(scopeHash(r), found.entry, tx.t.wanted)
 	isolate.Point("store/version.found")
@@ -139,7 +141,7 @@ func (o *archiveOp) apply(tx *Tx) error {
 	tx.endRow(f.Row)
 	isolate.Point("store/archive.ended")
 	st := f.state.change(tx.position)
-	st.archivedAt = o.at
+	st.alter().archivedAt = o.at
 	tx.setState(f.entry, st)
 	isolate.Point("store/archive.state")
 	tx.view.Archived++
@@ -160,7 +162,7 @@ func (o *eraseOp) apply(tx *Tx) error {
 	isolate.Point("store/erase.links")
 	st := f.state.change(tx.position)
 	st.erased = true
-	if st.dyn != nil {
+	if st.life != nil {
 		tx.view.Touched--
 	}
 	tx.setState(f.entry, st)
@@ -186,7 +188,8 @@ func (o *supersedeOp) apply(tx *Tx) error {
 	isolate.Point("store/supersede.known")
 	tx.endCurrent(f.Row)
 	st := f.state.change(tx.position)
-	st.supersededBy, st.until, st.supersededAt = o.by, o.until, o.at
+	own := st.alter()
+	own.supersededBy, own.until, own.supersededAt = o.by, o.until, o.at
 	tx.setState(f.entry, st)
 	isolate.Point("store/supersede.state")
 	tx.t.heirs.Insert(hashString(o.by), f.entry, nil)
@@ -200,7 +203,9 @@ func (o *absentOp) apply(tx *Tx) error {
 		return err
 	}
 	st := f.state.change(tx.position)
-	st.absent = append(slices.Clone(st.absent), o.Span)
+	own := st.alter()
+	own.absent = append(slices.Clone(own.absent), o.Span)
+	slices.SortStableFunc(own.absent, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
 	tx.setState(f.entry, st)
 	isolate.Point("store/absent")
 	return nil
@@ -214,9 +219,9 @@ const ErasedID = "(erased)"
 func (tx *Tx) forgetID(id string) {
 	hash := hashString(id)
 	tx.t.heirs.Find(hash, func(entry uint32) bool {
-		if old := tx.t.state(entry, tx.position); old.supersededBy == id && !old.erased {
+		if old := tx.t.state(entry, tx.position); old.fate.supersededBy == id && !old.erased {
 			st := old.change(tx.position)
-			st.supersededBy = ErasedID
+			st.alter().supersededBy = ErasedID
 			tx.setState(entry, st)
 		}
 		return false

@@ -39,15 +39,15 @@ func readSpans(d *codec.Decoder) (spans []Span) {
 
 // told reports whether something is kept of the memory besides its rows.
 func (st *entryState) told() bool {
-	return st.archivedAt != NoTime || st.supersededBy != "" || st.reinforced > 0 || len(st.absent) > 0
+	return st.fate.archivedAt != NoTime || st.fate.supersededBy != "" || st.reinforced > 0 || len(st.fate.absent) > 0
 }
 
 // archivedIn gives the beginning of the span of being archived that at lies in; NoTime if it lies in none.
 func (st *entryState) archivedIn(at int64) int64 {
-	if st.archivedAt != NoTime && st.archivedAt <= at {
-		return st.archivedAt
+	if st.fate.archivedAt != NoTime && st.fate.archivedAt <= at {
+		return st.fate.archivedAt
 	}
-	for _, s := range st.absent {
+	for _, s := range st.fate.absent {
 		if s.From <= at && at < s.Until {
 			return s.From
 		}
@@ -57,7 +57,7 @@ func (st *entryState) archivedIn(at int64) int64 {
 
 // supersededBefore reports whether the space knew at an instant that the memory was replaced.
 func (st *entryState) supersededBefore(at int64) bool {
-	return st.supersededBy != "" && (st.supersededAt == NoTime || st.supersededAt <= at)
+	return st.fate.supersededBy != "" && (st.fate.supersededAt == NoTime || st.fate.supersededAt <= at)
 }
 
 // versionsAt gives the number of versions that the space knew of at an instant. One that cannot be read counts as
@@ -75,27 +75,28 @@ func (t *table) versionsAt(rows []uint32, at int64) (known int) {
 	return known
 }
 
-// AsOf is a memory as the space knew it at an instant: its version of then, and what had become of it. ok is false if
-// it was not stored yet. How often it had been met by then is not known: that counts 0.
+// AsOf is a memory as the space knew it at an instant: its version of then, what had become of it, and what had been made of
+// its uses. ok is false if it was not stored yet. How often it had been met by then is not known: that counts 0.
 func (v *View) AsOf(f Found, at int64) (_ Found, ok bool) {
 	rows := v.Versions(f)
 	known := v.s.t.versionsAt(rows, at)
 	if known == 0 {
 		return Found{}, false
 	}
-	st := &entryState{
-		position: f.state.position, row: rows[known-1], versions: rows[:known:known],
-		archivedAt: f.state.archivedIn(at), until: Time{Nanos: NoTime}, supersededAt: NoTime,
+	was := f.state.fate
+	then := &fate{
+		versions: rows[:known:known], archivedAt: f.state.archivedIn(at), until: Time{Nanos: NoTime}, supersededAt: NoTime,
 	}
 	if f.state.supersededBefore(at) {
-		st.supersededBy, st.until, st.supersededAt = f.state.supersededBy, f.state.until, f.state.supersededAt
+		then.supersededBy, then.until, then.supersededAt = was.supersededBy, was.until, was.supersededAt
 	}
-	for _, s := range f.state.absent {
+	for _, s := range was.absent {
 		if s.Until <= at {
-			st.absent = append(st.absent, s)
+			then.absent = append(then.absent, s)
 		}
 	}
-	return Found{entry: f.entry, state: st, Row: st.row}, true
+	st := &entryState{position: f.state.position, row: rows[known-1], fate: then, life: f.state.life.asOf(at)}
+	return Found{entry: f.entry, state: st, Row: st.row, table: f.table, past: true, asOf: at}, true
 }
 
 // Past asks for a corpus of former days.
@@ -107,12 +108,12 @@ type Past struct {
 }
 
 // CorpusAsOf is what recall goes through to answer from what the space knew at an instant. Its statistics of words are
-// those of the memories known then, and what feedback made of them since is left out of it. It costs some nanoseconds and
-// eight bytes for each row of the space.
+// those of the memories known then, and what was made of their uses and said of them is as it was. It costs some nanoseconds
+// and eight bytes for each row of the space.
 func (v *View) CorpusAsOf(p Past) *recall.Corpus {
 	c := v.Corpus()
 	c.Current, c.Known = v.populationAsOf(p), recall.Population{}
-	c.Links, c.Touched = graph.NewLinks(), 0
+	c.Links = graph.NewLinks()
 	c.Source = pastSource{source: source{v}, at: p.At}
 	return c
 }
@@ -147,7 +148,7 @@ func (v *View) rowAsOf(entry uint32, p Past) (row uint32, ok bool) {
 		if st.erased || st.archivedIn(p.At) != NoTime || !p.Superseded && st.supersededBefore(p.At) {
 			return 0, false
 		}
-		current, rows = st.row, st.versions
+		current, rows = st.row, st.fate.versions
 	}
 	if expires := t.facts.At(current).ExpiresAt; expires != NoTime && expires <= p.Now {
 		return 0, false
@@ -176,13 +177,36 @@ func (s pastSource) Row(entry uint32) (row uint32, ok bool) {
 	return f.Row, ok
 }
 
-// History is nil: what feedback made of memories is known as it is now only.
-func (pastSource) History(uint32) *dynamics.State { return nil }
+// life is that of a row's memory then; nil if nobody had said anything of it.
+func (s pastSource) life(row uint32) *life {
+	st := s.s.t.states.At(s.s.t.facts.At(row).Entry).at(s.Position)
+	if st == nil {
+		return nil
+	}
+	return st.life.asOf(s.at)
+}
+
+// History is the state of a row's memory then; false if nobody had said anything of it.
+func (s pastSource) History(row uint32) (dynamics.State, bool) {
+	l := s.life(row)
+	if l == nil {
+		return dynamics.State{}, false
+	}
+	return l.state(), true
+}
+
+// Confidence is how far a row's memory was believed then.
+func (s pastSource) Confidence(row uint32) float64 {
+	if l := s.life(row); l != nil {
+		return l.tally().Confidence()
+	}
+	return s.untouched(row, s.at)
+}
 
 // Until is the end of validity that a supersession known then gave a row's memory.
 func (s pastSource) Until(row uint32) int64 {
 	if f, ok := s.AsOf(s.Fate(row), s.at); ok {
-		return f.state.until.Nanos
+		return f.state.fate.until.Nanos
 	}
 	return NoTime
 }

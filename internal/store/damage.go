@@ -156,7 +156,7 @@ func (p part) row(slot uint32) (segment.Row, error) {
 
 // hashOf is the hash of an entry's id, from the line of any of its rows; false if none can be read.
 func (s *Space) hashOf(entry uint32, st *entryState) (uint64, bool) {
-	rows := st.versions
+	rows := st.fate.versions
 	if rows == nil {
 		rows = []uint32{st.row}
 	}
@@ -198,7 +198,7 @@ func (tx *Tx) findDamaged(id string, cause error) (Found, error) {
 		return Found{}, fmt.Errorf("memory %q: %w: %w", id, errLost, cause)
 	}
 	st := tx.t.state(entry, tx.position)
-	return Found{entry: entry, state: st, Row: st.row}, nil
+	return Found{entry: entry, state: st, Row: st.row, table: tx.t}, nil
 }
 
 // endAt tells where a row ended, if it had by position.
@@ -224,7 +224,7 @@ func (s *Space) carriedEnd(row uint32, c carriedRow, position uint64) (rowEnd, b
 	case st == nil:
 	case st.erased:
 		return rowEnd{position: st.position, erased: true}, true
-	case !c.ended && (st.row != row || st.archivedAt != NoTime || st.supersededBy != ""):
+	case !c.ended && (st.row != row || st.fate.archivedAt != NoTime || st.fate.supersededBy != ""):
 		return rowEnd{position: st.position}, true
 	}
 	return c.end, c.ended

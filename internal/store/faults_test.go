@@ -212,6 +212,8 @@ func (m *matrix) everything() []action {
 		{kind: "unlink", id: "bb", other: "ccc", linkType: "t"},
 		{kind: "supersede", id: "bb", other: "new", at: 9},
 		{kind: "reinforce", id: "ccc", count: 4, at: 9},
+		{kind: "judge", id: "ccc", other: "Ada", count: 6, at: 9},
+		{kind: "judge", id: "ccc", other: "Bo", count: 7, at: 10},
 		{kind: "key", key: store.Key{Name: "k", ID: "new"}},
 		{kind: "absent", id: "ccc", at: 2},
 		{kind: "model", id: "ccc", other: "e5-small"},

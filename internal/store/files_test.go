@@ -95,7 +95,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	mustGolden(t, s)
 	mustSeal(t, s)
-	state := framed("ST", 3, 2, 11, unhex(t, strings.Join([]string{
+	state := framed("ST", 4, 2, 11, unhex(t, strings.Join([]string{
 		"02", // ends: row, position, erased; row 1 was erased before it was sealed, and is in no file
 		"00000000 0500000000000000 00",
 		"02000000 0700000000000000 00",
@@ -106,12 +106,18 @@ func TestGoldenFiles(t *testing.T) {
 		"04000000 03000000 01 74 0000803f",
 		"01", // keys: name, fingerprint, id, outcome, version
 		"01 6b 0b0a000000000000 01 61 01 72 03000000",
-		"01", // uses and belief: row, stability, difficulty, since, last use, labile till, evidence
-		"04000000 00000040 0000a040 0100000000000000 0200000000000000 0300000000000000 01 01 73 01 0000803f",
-		"01 01 73 0000a040 0000803f", // sources: name, right, wrong
-		"01",                         // feedback: memory, at, position, signal, grade, used, R, days, rank, score, terms
-		"01 61 0400000000000000 0b 06 75736566756c 03 01 000000000000e03f 0000000000000040 01 000000000000f03f",
-		"01 01 77 000000000000f03f",
+		"01", // uses and belief: row, states; of each at, stability, difficulty, since, last use, labile till, lapse, ...
+		"04000000 02",
+		"0500000000000000 00000040 0000a040 0100000000000000 0200000000000000 0300000000000000 0000000000000000",
+		"00 01 01 73 01 0000803f", // ... in which session, evidence: source, flags, log-odds
+		"0700000000000000 0000803f 0000c040 0100000000000000 0200000000000000 0300000000000000 0700000000000000",
+		"01 64 02 01 73 01 0000803f 01 78 02 00000040",
+		"01 01 73 02", // sources: name, states: at, right, wrong
+		"0600000000000000 00008040 00000040 0800000000000000 0000a040 00000040",
+		"01", // feedback: row, at, position, signal, grade, used, verified, R, days, ...
+		"04000000 0400000000000000 0b 06 75736566756c 03 01 01 0000003f 0000000000000040",
+		"01 000000000000f03f 01 01 77 000000000000f03f", // ... rank, score, terms, ...
+		"01 78 01 72 01 65 01 64 01 63",                 // ... source, reason, event, session, contradicting memory
 	}, "")))
 	got, err := fsys.Bytes(filepath.Join(spaceDir, "0000000000000002.state"))
 	if err != nil || !bytes.Equal(got, state) {
@@ -135,15 +141,25 @@ func TestGoldenFiles(t *testing.T) {
 func mustGolden(t *testing.T, s *store.Space) {
 	t.Helper()
 	err := s.Write("golden", nil, func(tx *store.Tx) error {
+		own := dynamics.Evidence{Source: "s", Supports: true, LogOdds: 1}
+		denied := dynamics.Evidence{Source: "x", LogOdds: 2, Counted: dynamics.Right}
 		return errors.Join(
-			tx.SetDynamics("a", store.Dynamics{
+			tx.SetDynamics("a", &store.Dynamics{
 				State:    dynamics.State{Stability: 2, Difficulty: 5, Since: 1, LastUse: 2, LabileTill: 3},
-				Evidence: []dynamics.Evidence{{Source: "s", Supports: true, LogOdds: 1}},
+				Evidence: []dynamics.Evidence{own}, At: 5,
 			}),
-			tx.SetReliability("s", dynamics.Reliability{Right: 5, Wrong: 1}),
+			tx.SetDynamics("a", &store.Dynamics{
+				State:    dynamics.State{Stability: 1, Difficulty: 6, Since: 1, LastUse: 2, LabileTill: 3, Lapse: 7},
+				Evidence: []dynamics.Evidence{own, denied}, At: 7, During: "d",
+			}),
+			tx.SetSource(store.Source{Name: "s", Reliability: dynamics.Reliability{Right: 4, Wrong: 2}, At: 6}),
+			tx.SetSource(store.Source{Name: "s", Reliability: dynamics.Reliability{Right: 5, Wrong: 2}, At: 8}),
 			tx.Feedback(store.FeedbackRecord{
-				Memory: "a", At: 4, Signal: "useful", Grade: 3, Used: true, Retrievability: .5, Days: 2, Rank: 1, Score: 1,
-				Terms: []store.FeedbackTerm{{Name: "w", Value: 1}},
+				Memory: "a", At: 4, Signal: "useful", Grade: 3, Used: true, Verified: true, Retrievability: .5, Days: 2,
+				FeedbackContext: store.FeedbackContext{
+					Rank: 1, Score: 1, Terms: []store.FeedbackTerm{{Name: "w", Value: 1}}, Source: "x", Reason: "r", EventID: "e",
+					During: "d", By: "c",
+				},
 			}))
 	})
 	if err != nil {

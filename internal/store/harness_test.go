@@ -94,6 +94,7 @@ type ideal struct {
 	Absent       []store.Span
 	Reinforced   uint32
 	Dynamics     *store.Dynamics
+	Past         []*store.Dynamics
 }
 
 // book is what a space must hold, in plain maps.
@@ -102,7 +103,7 @@ type book struct {
 	links    map[[3]string]float32 // from, to, type
 	keys     map[string]store.Key
 	clock    int64
-	sources  map[string]dynamics.Reliability
+	sources  map[string][]store.Source
 	judged   []string // what the record of feedback must say
 	refused  []store.Record
 }
@@ -110,7 +111,7 @@ type book struct {
 func newBook() *book {
 	return &book{
 		memories: map[string]ideal{}, links: map[[3]string]float32{}, keys: map[string]store.Key{}, clock: 1000,
-		sources: map[string]dynamics.Reliability{},
+		sources: map[string][]store.Source{},
 	}
 }
 
@@ -176,10 +177,12 @@ func (a action) stage(s *store.Space, tx *store.Tx) error {
 	case "key":
 		return tx.PutKey(a.key)
 	case "judge":
-		return errors.Join(tx.SetDynamics(a.id, *a.dynamics()), tx.SetReliability(a.other, a.reliability()),
+		return errors.Join(tx.SetDynamics(a.id, a.dynamics()), tx.SetSource(a.source()),
 			tx.Feedback(store.FeedbackRecord{
-				Memory: a.id, At: a.at, Signal: "useful", Grade: 3, Used: true, Retrievability: .5, Days: 2, Rank: 1,
-				Score: float64(a.count), Terms: []store.FeedbackTerm{{Name: "words", Value: float64(a.count)}},
+				Memory: a.id, At: a.at, Signal: "useful", Grade: 3, Used: true, Retrievability: .5, Days: 2,
+				FeedbackContext: store.FeedbackContext{
+					Rank: 1, Score: float64(a.count), Terms: []store.FeedbackTerm{{Name: "words", Value: float64(a.count)}},
+				},
 			}))
 	}
 	return fmt.Errorf("no action %q", a.kind)
@@ -227,8 +230,12 @@ func (b *book) note(a action) {
 	case "reinforce":
 		m.Reinforced = a.count
 	case "judge":
+		if m.Dynamics != nil {
+			m.Past = append(slices.Clone(m.Past), m.Dynamics)
+			m.Past = m.Past[max(0, len(m.Past)-63):]
+		}
 		m.Dynamics = a.dynamics()
-		b.sources[a.other] = a.reliability()
+		b.sources[a.other] = append(slices.Clone(b.sources[a.other]), a.source())
 		b.judged = append(b.judged, fmt.Sprint(a.id, " ", a.at, " ", a.count))
 	case "link":
 		b.links[[3]string{a.id, a.other, a.linkType}] = a.weight
@@ -330,7 +337,7 @@ func read(v *store.View) (memories map[string]ideal, links map[[3]string]float32
 		m := ideal{
 			ArchivedAt: f.ArchivedAt(), SupersededBy: f.SupersededBy(), Until: f.Until(), Reinforced: f.Reinforced(),
 			SupersededAt: f.SupersededAt(), Absent: f.Absent(),
-			Dynamics: f.Dynamics(),
+			Dynamics: f.Dynamics(), Past: f.Past(),
 		}
 		id := ""
 		for _, row := range v.Versions(f) {
@@ -417,7 +424,11 @@ func (b *book) differs(v *store.View) string {
 func (b *book) feedbackDiffers(v *store.View) string {
 	var judged []string
 	for r := range v.Feedback() {
-		judged = append(judged, fmt.Sprint(r.Memory, " ", r.At, " ", r.Score))
+		id, err := v.ID(r.Row)
+		if err != nil {
+			return err.Error()
+		}
+		judged = append(judged, fmt.Sprint(id, " ", r.At, " ", r.Score))
 		if r.Position == 0 || r.Position > v.Position || len(r.Terms) != 1 {
 			return fmt.Sprintf("record of feedback %+v in a view at %d", r, v.Position)
 		}
@@ -425,10 +436,21 @@ func (b *book) feedbackDiffers(v *store.View) string {
 	if !slices.Equal(judged, b.judged) {
 		return "feedback: (-want +got)\n" + cmp.Diff(b.judged, judged)
 	}
-	for name, r := range b.sources {
-		if got := v.Reliability(name); got != r {
-			return fmt.Sprintf("Reliability(%s) = %v, want %v", name, got, r)
+	for name, history := range b.sources {
+		if got := v.Reliability(name); got != history[len(history)-1].Reliability {
+			return fmt.Sprintf("Reliability(%s) = %v, want %v", name, got, history)
 		}
+		if got, want := v.SourceHistory(name), history[max(0, len(history)-64):]; !slices.Equal(got, want) {
+			return fmt.Sprintf("SourceHistory(%s) = %v, want %v", name, got, want)
+		}
+		for _, s := range history[max(0, len(history)-64):] {
+			if got := v.ReliabilityAsOf(name, s.At); got != s.Reliability {
+				return fmt.Sprintf("ReliabilityAsOf(%s, %d) = %v, want %v", name, s.At, got, s)
+			}
+		}
+	}
+	if got := v.Verified; got != len(b.sources) || len(v.Sources()) != got {
+		return fmt.Sprintf("%d sources are known, listed are %v, want %d", got, v.Sources(), len(b.sources))
 	}
 	if got := v.Reliability("nobody"); got != dynamics.Prior() {
 		return fmt.Sprintf("Reliability(nobody) = %v", got)
@@ -440,17 +462,24 @@ func (b *book) feedbackDiffers(v *store.View) string {
 func (a action) dynamics() *store.Dynamics {
 	m := dynamics.New(dynamics.DefaultWeights())
 	own := dynamics.NewEvidence(longSource, true, .8)
-	d := store.Dynamics{State: m.Fresh(a.at, own), Evidence: []dynamics.Evidence{own}}
+	d := store.Dynamics{State: m.Fresh(a.at, own), Evidence: []dynamics.Evidence{own}, At: a.at}
+	if a.count%3 == 0 {
+		d.During = "s" + strconv.Itoa(int(a.count%5))
+	}
 	d.State = m.Use(d.State, dynamics.Good, a.at+int64(a.count)*86400e9)
 	if a.count%2 == 0 {
 		d.Evidence = dynamics.Hear(d.Evidence, dynamics.NewEvidence(a.other, a.count%4 == 0, .7))
 	}
 	d.State.Learn(d.Evidence)
+	if a.count%7 == 0 {
+		d.State.Lapse = d.State.LastUse + 1
+		d.Evidence[0].Counted = dynamics.Verdicts(1 + a.count%3)
+	}
 	return &d
 }
 
-func (a action) reliability() dynamics.Reliability {
-	return dynamics.Reliability{Right: 4 + float32(a.count), Wrong: 1}
+func (a action) source() store.Source {
+	return store.Source{Name: a.other, Reliability: dynamics.Reliability{Right: 4 + float32(a.count), Wrong: 1}, At: a.at}
 }
 
 // recalled is what recall finds in v for some questions, to the last bit.

@@ -204,7 +204,7 @@ func (s *Space) loadRow(row uint32, info segment.Row, r *Record, st *state) {
 func (s *Space) loadVersion(entry, row, version uint32) {
 	old := s.t.state(entry, s.man.position)
 	st := old.change(s.man.position)
-	previous := old.versions
+	previous := old.fate.versions
 	if previous == nil {
 		previous = []uint32{old.row}
 	}
@@ -212,7 +212,7 @@ func (s *Space) loadVersion(entry, row, version uint32) {
 		previous = previous[:len(previous)-1]
 	}
 	st.row = row
-	st.versions = append(slices.Clone(previous), row)
+	st.alter().versions = append(slices.Clone(previous), row)
 	s.t.states.At(entry).p.Store(st)
 	s.retire(old.row)
 }
@@ -277,8 +277,10 @@ func (s *Space) applyState(st *state) error {
 			continue // said of a row that could not be read then, and was replaced since
 		}
 		next := now.change(s.man.position)
-		next.archivedAt, next.supersededBy, next.until = m.archivedAt, m.supersededBy, m.until
-		next.reinforced, next.supersededAt, next.absent = m.reinforced, m.supersededAt, m.absent
+		next.reinforced = m.reinforced
+		own := next.alter()
+		own.archivedAt, own.supersededBy, own.until = m.archivedAt, m.supersededBy, m.until
+		own.supersededAt, own.absent = m.supersededAt, m.absent
 		cell.p.Store(next)
 		if m.supersededBy != "" {
 			s.t.heirs.Insert(hashString(m.supersededBy), entry, nil)
@@ -330,12 +332,12 @@ func (s *Space) encodeState(cp checkpoint, r *replacement) []byte {
 		if cell != nil && st.told() {
 			memoryCount++
 			memories.U32(st.row)
-			memories.U64(uint64(st.archivedAt))
-			memories.String(st.supersededBy)
-			appendTime(&memories, st.until)
+			memories.U64(uint64(st.fate.archivedAt))
+			memories.String(st.fate.supersededBy)
+			appendTime(&memories, st.fate.until)
 			memories.U32(st.reinforced)
-			memories.U64(uint64(st.supersededAt))
-			appendSpans(&memories, st.absent)
+			memories.U64(uint64(st.fate.supersededAt))
+			appendSpans(&memories, st.fate.absent)
 		}
 		for _, edge := range s.t.links.Edges(entry, position) {
 			if edge.Outgoing {
@@ -473,7 +475,10 @@ func (st *state) decode(d *codec.Decoder, version uint32) {
 	for range d.Count(16) {
 		st.keys = append(st.keys, readKey(d))
 	}
-	if version > 2 {
+	switch {
+	case version > 3:
 		st.dynamics.decode(d)
+	case version > 2:
+		st.dynamics.decodeUndated(d)
 	}
 }

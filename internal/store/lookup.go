@@ -2,21 +2,44 @@ package store
 
 import "github.com/orchard9/engram-go/internal/graph"
 
-// Key finds what a write with this idempotency key did. Unlike the rest of a view, keys are as they are now.
+// Key finds what a write with this idempotency key did, the last one if there were several. Unlike the rest of a view, keys
+// are as they are now.
 func (v *View) Key(name string) (Key, bool) {
-	t := v.s.t
-	var found *keyCell
-	t.keys.Find(hashString(name), func(at uint32) bool {
-		k := t.keyList.Get(at)
-		if k != nil && k.Name == name && k.gone.Load() == 0 {
-			found = k
-		}
-		return found != nil
-	})
-	if found == nil {
+	k, _ := v.s.t.key(name)
+	if k == nil {
 		return Key{}, false
 	}
-	return found.Key, true
+	return k.Key, true
+}
+
+// key finds the last key of a name, and its place; nil if there is none.
+func (t *table) key(name string) (found *keyCell, place uint32) {
+	t.keys.Find(hashString(name), func(at uint32) bool {
+		k := t.keyList.Get(at)
+		if k != nil && k.Name == name && k.gone.Load() == 0 && (found == nil || at > place) {
+			found, place = k, at
+		}
+		return false
+	})
+	return found, place
+}
+
+// Keys lists the keys of a space, oldest first, as they are now.
+func (v *View) Keys() []Key {
+	v.s.mu.Lock()
+	n := v.s.nextKey
+	v.s.mu.Unlock()
+	var out []Key
+	for i := range n {
+		k := v.s.t.keyList.Get(i)
+		if k == nil || k.gone.Load() != 0 {
+			continue
+		}
+		if _, last := v.s.t.key(k.Name); last == i {
+			out = append(out, k.Key)
+		}
+	}
+	return out
 }
 
 // CountLinks counts a memory's explicit associations of a type in one direction, without reading the other memories.

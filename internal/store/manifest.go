@@ -21,7 +21,8 @@ const (
 	// maxModelBytes bounds the name of an embedding model.
 	maxModelBytes = 128
 	stateKind     = "ST"
-	stateVersion  = 3
+	// stateVersion: 2 added when things became known, 3 uses, belief and sources, 4 what these were before.
+	stateVersion = 4
 	// maxFileBody bounds what is read of a manifest or state file before its length is believed.
 	maxFileBody = 1 << 30
 	maxSegments = 1 << 16

@@ -42,6 +42,14 @@ const (
 // kindModel is the op of model names.
 const kindModel uint8 = 14
 
+// Kinds of the ops of dynamics.go, sources.go and judged.go since what they tell is dated; the three above are read, and no
+// longer written.
+const (
+	kindDynamicsDated uint8 = iota + 15
+	kindSourceDated
+	kindJudged
+)
+
 func newOp(kind uint8) op {
 	switch kind {
 	case kindPut:
@@ -65,10 +73,16 @@ func newOp(kind uint8) op {
 	case kindAbsent:
 		return &absentOp{}
 	case kindDynamics:
-		return &dynamicsOp{}
+		return &dynamicsOp{undated: true}
 	case kindSource:
-		return &sourceOp{}
+		return &sourceOp{undated: true}
 	case kindFeedback:
+		return &feedbackOp{bare: true}
+	case kindDynamicsDated:
+		return &dynamicsOp{}
+	case kindSourceDated:
+		return &sourceOp{}
+	case kindJudged:
 		return &feedbackOp{}
 	case kindModel:
 		return &modelOp{}

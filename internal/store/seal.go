@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
-	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/wal"
@@ -26,7 +25,6 @@ type checkpoint struct {
 	dim                 int
 	model               string
 	logged              int64 // bytes of frames up to position since the last one
-	sources             map[string]dynamics.Reliability
 	feedback            feedbackLog
 }
 
@@ -115,7 +113,7 @@ func (s *Space) freeze() checkpoint {
 	cp := checkpoint{
 		position: s.staged.Position, hot: s.hot, rows: s.hot.base + s.hot.seg.Rows(), entries: s.nextEntry,
 		keys: s.nextKey, dim: s.staged.Dim, model: s.staged.Model, logged: s.logged.Load(),
-		sources: s.staged.sources, feedback: s.staged.feedback,
+		feedback: s.staged.feedback,
 	}
 	s.keep = cp.position
 	s.retry = cp

@@ -30,6 +30,7 @@ type table struct {
 	keyList  isolate.Column[*keyCell]       // nil where the write failed
 	heirs    isolate.Table                  // hash of the id that superseded a memory -> its entry
 	symbols  symbols
+	sources  sources
 	words    *lexical.Index
 	chain    *graph.Chain
 	links    *graph.Links
@@ -56,18 +57,34 @@ type keyCell struct {
 // entryState is what became of an entry at a position. States are immutable and lead to older ones, so that a reader
 // at any position finds the one that holds for it.
 type entryState struct {
-	position     uint64
-	row          uint32   // the current version
-	versions     []uint32 // all versions, oldest first; nil if row is the only one
+	position   uint64
+	older      atomic.Pointer[entryState]
+	fate       *fate
+	life       *life  // nil while nobody said anything of it
+	row        uint32 // the current version
+	reinforced uint32
+	erased     bool
+}
+
+// fate is what became of a memory besides its uses. Nobody writes to one that a state has: most states share theirs with
+// others.
+type fate struct {
+	versions     []uint32 // the rows of all versions, oldest first; nil if the current one is the only one
 	archivedAt   int64    // NoTime if active
 	supersededBy string
 	until        Time   // the end of validity that supersession set
 	supersededAt int64  // when the space learned of it; NoTime: no supersession, or one that says not when
 	absent       []Span // in which it was archived, before now
-	reinforced   uint32
-	erased       bool
-	dyn          *Dynamics // nil while nobody said anything of it
-	older        atomic.Pointer[entryState]
+}
+
+// noFate is that of a memory of one version that is neither archived nor superseded, and never was.
+var noFate = &fate{archivedAt: NoTime, until: Time{Nanos: NoTime}, supersededAt: NoTime}
+
+// alter gives a state a fate of its own, to be altered before the state is set.
+func (st *entryState) alter() *fate {
+	own := *st.fate
+	st.fate = &own
+	return st.fate
 }
 
 // historyDepth is how many states of an entry are kept. A reader whose view is older than all of them is shown the
@@ -97,15 +114,13 @@ func (t *table) state(entry uint32, p uint64) *entryState {
 	if st := t.states.At(entry).at(p); st != nil {
 		return st
 	}
-	return &entryState{row: t.first(entry), archivedAt: NoTime, until: Time{Nanos: NoTime}, supersededAt: NoTime}
+	return &entryState{row: t.first(entry), fate: noFate}
 }
 
 // change makes a new state from old, to be altered by the caller and then set.
 func (old *entryState) change(position uint64) *entryState {
 	return &entryState{
-		position: position, row: old.row, versions: old.versions, archivedAt: old.archivedAt,
-		supersededBy: old.supersededBy, until: old.until, supersededAt: old.supersededAt, absent: old.absent,
-		reinforced: old.reinforced, erased: old.erased, dyn: old.dyn,
+		position: position, fate: old.fate, life: old.life, row: old.row, reinforced: old.reinforced, erased: old.erased,
 	}
 }
 

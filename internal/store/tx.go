@@ -121,26 +121,40 @@ func (tx *Tx) event(kind, id string, version uint32, other string) {
 type Found struct {
 	entry uint32
 	state *entryState
+	table *table
 	Row   uint32 // of the current version
+	past  bool   // it is as it was known at asOf
+	asOf  int64
 }
 
+// at is the instant that it is seen at: behind every other, unless it is of the past.
+func (f Found) at() int64 {
+	if f.past {
+		return f.asOf
+	}
+	return maxTime
+}
+
+// AsOf is the instant that it is seen at, false if that is now.
+func (f Found) AsOf() (at int64, past bool) { return f.asOf, f.past }
+
 // Archived reports whether the memory is archived.
-func (f Found) Archived() bool { return f.state.archivedAt != NoTime }
+func (f Found) Archived() bool { return f.state.fate.archivedAt != NoTime }
 
 // ArchivedAt is when it was archived, NoTime if it is active.
-func (f Found) ArchivedAt() int64 { return f.state.archivedAt }
+func (f Found) ArchivedAt() int64 { return f.state.fate.archivedAt }
 
 // SupersededBy is the id of the memory that replaced it, "" if none did; Until is then the end of its validity.
-func (f Found) SupersededBy() string { return f.state.supersededBy }
+func (f Found) SupersededBy() string { return f.state.fate.supersededBy }
 
 // Until is the end of validity that supersession set.
-func (f Found) Until() Time { return f.state.until }
+func (f Found) Until() Time { return f.state.fate.until }
 
 // SupersededAt is when the space learned that it was replaced; NoTime if it was not, or if that was not recorded.
-func (f Found) SupersededAt() int64 { return f.state.supersededAt }
+func (f Found) SupersededAt() int64 { return f.state.fate.supersededAt }
 
 // Absent are the spans in which it was archived before it was restored, oldest first. Nobody may write to it.
-func (f Found) Absent() []Span { return f.state.absent }
+func (f Found) Absent() []Span { return f.state.fate.absent }
 
 // Reinforced counts how often it was met again.
 func (f Found) Reinforced() uint32 { return f.state.reinforced }
@@ -173,7 +187,7 @@ func (tx *Tx) FindScope(r *Record, match func(known *Record, row uint32) (bool, 
 		}
 		same, err := tx.sameScope(st.row, r, match)
 		if same || err != nil {
-			return Found{entry: entry, state: st, Row: st.row}, err == nil, err
+			return Found{entry: entry, state: st, Row: st.row, table: tx.t}, err == nil, err
 		}
 	}
 	return Found{}, false, nil
@@ -197,7 +211,7 @@ func (tx *Tx) Grown() int { return tx.view.Memories - tx.s.staged.Memories }
 // Brought reports whether the write stored the memory's current version or said something of it, other than that it was
 // replaced.
 func (tx *Tx) Brought(f Found) bool {
-	return f.Row >= tx.s.hot.base+tx.firstHot || f.state.position == tx.position && f.state.supersededBy == ""
+	return f.Row >= tx.s.hot.base+tx.firstHot || f.state.position == tx.position && f.state.fate.supersededBy == ""
 }
 
 // Key finds what a write with this idempotency key did.

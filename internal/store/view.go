@@ -10,7 +10,6 @@ import (
 
 	"github.com/orchard9/engram-go/internal/ann"
 	"github.com/orchard9/engram-go/internal/codec"
-	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -35,11 +34,11 @@ type View struct {
 	Vectors     int // current rows with a vector
 	LinkCount   int
 	Touched     int // memories that something is known of besides what they say: Dynamics
+	Verified    int // sources of which a verdict was counted
 	Dim         int
 	Metric      ann.Metric
 	Model       string // what made the vectors; "" if nobody named it
 
-	sources  map[string]dynamics.Reliability // shared between views: nobody may write to it
 	feedback feedbackLog
 	used     []use // the memories used last, newest first; nobody writes to it
 }
@@ -109,7 +108,7 @@ func (v *View) find(id string, fn func(body []byte) error) (found Found, ok bool
 				return false
 			}
 		}
-		found = Found{entry: entry, state: st, Row: st.row}
+		found = Found{entry: entry, state: st, Row: st.row, table: t}
 		return same || err != nil
 	})
 	if err != nil {
@@ -122,7 +121,7 @@ func (v *View) find(id string, fn func(body []byte) error) (found Found, ok bool
 func (v *View) Fate(row uint32) Found {
 	entry := v.s.t.facts.At(row).Entry
 	st := v.s.t.state(entry, v.Position)
-	return Found{entry: entry, state: st, Row: st.row}
+	return Found{entry: entry, state: st, Row: st.row, table: v.s.t}
 }
 
 // part finds the part that holds a row and the row's slot in it. A view that was published stays with the parts that
@@ -200,10 +199,10 @@ func (v *View) Warm(row uint32) bool {
 
 // Versions lists the rows of all versions of a memory, oldest first.
 func (v *View) Versions(f Found) []uint32 {
-	if f.state.versions == nil {
+	if f.state.fate.versions == nil {
 		return []uint32{f.Row}
 	}
-	return f.state.versions
+	return f.state.fate.versions
 }
 
 // Link is an association as seen from a memory.
@@ -285,7 +284,7 @@ func (v *View) Scan(first uint32, fn func(entry uint32, f Found) bool) {
 			continue
 		}
 		st := t.state(entry, v.Position)
-		if !st.erased && !fn(entry, Found{entry: entry, state: st, Row: st.row}) {
+		if !st.erased && !fn(entry, Found{entry: entry, state: st, Row: st.row, table: t}) {
 			return
 		}
 	}
@@ -456,7 +455,7 @@ func (s source) Row(entry uint32) (row uint32, ok bool) {
 
 // Until is the end of validity that supersession gave a row's memory.
 func (s source) Until(row uint32) int64 {
-	return s.s.t.state(s.s.t.facts.At(row).Entry, s.Position).until.Nanos
+	return s.s.t.state(s.s.t.facts.At(row).Entry, s.Position).fate.until.Nanos
 }
 
 // TagSet lists the symbols of a set of tags.

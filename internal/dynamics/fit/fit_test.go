@@ -154,6 +154,28 @@ func TestForgetting(t *testing.T) {
 	}
 }
 
+// What is said to be of no use again and again within minutes was said once.
+func TestForgettingTakesRepeatsForOne(t *testing.T) {
+	events := judged(3000, dynamics.DefaultWeights(), rand.New(rand.NewPCG(4, 5)))
+	var repeated []fit.Event
+	for _, e := range events {
+		repeated = append(repeated, e)
+		for range 3 {
+			if e.Grade != dynamics.Again {
+				break
+			}
+			e.At += int64(time.Minute)
+			e.Days += 1. / (24 * 60)
+			repeated = append(repeated, e)
+		}
+	}
+	once, err := fit.Forgetting(t.Context(), events, dynamics.DefaultWeights())
+	again, errAgain := fit.Forgetting(t.Context(), repeated, dynamics.DefaultWeights())
+	if err != nil || errAgain != nil || len(repeated) < 3500 || once != again {
+		t.Errorf("once %+v, %v; %d events with repeats %+v, %v", once, err, len(repeated), again, errAgain)
+	}
+}
+
 func TestTooFew(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	few := judged(990, dynamics.DefaultWeights(), rng)

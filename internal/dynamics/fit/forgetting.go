@@ -53,9 +53,10 @@ func (c *Curve) Better() bool {
 	return c.Default-c.Fitted > 2*c.StandardError && c.Fitted < c.Current
 }
 
-// Forgetting learns weights from events in the order of their time. Those less than half a day after the last use are
-// replayed, but predict nothing: the curve says 1 for them whatever the weights. A memory starts as one that was just
-// stored; that it was told again in between is seen from Days. Fewer than Minimum that predict are a *TooFewError.
+// Forgetting learns weights from events in the order of their time. Those less than half a day after the last use, or after
+// the memory was of no use, are replayed, but predict nothing: the curve says 1 for them whatever the weights. A memory
+// starts as one that was just stored; that it was told again in between is seen from Days. Fewer than Minimum that predict
+// are a *TooFewError.
 func Forgetting(ctx context.Context, events []Event, current dynamics.Weights) (Curve, error) {
 	r := newReplay(events)
 	if len(r.used) < Minimum {
@@ -113,7 +114,7 @@ const clockSlack = int64(time.Second)
 func newReplay(events []Event) *replay {
 	r := &replay{}
 	number := map[string]int{}
-	var last []int64
+	var last, lapse []int64 // by memory: the last use, and when it was last of no use since
 	for i := range events {
 		e := &events[i]
 		lastUse := e.At - int64(e.Days*float64(24*time.Hour))
@@ -122,15 +123,25 @@ func newReplay(events []Event) *replay {
 		if s.memory, known = number[e.Memory]; !known {
 			s.memory, s.first = len(last), true
 			number[e.Memory] = s.memory
-			last = append(last, lastUse)
+			last, lapse = append(last, lastUse), append(lapse, 0)
 		} else if lastUse > last[s.memory]+clockSlack {
 			s.told = dynamics.Days(last[s.memory], lastUse)
 		}
-		last[s.memory] = max(last[s.memory], lastUse)
-		if e.Grade != dynamics.Again {
-			last[s.memory] = max(last[s.memory], e.At)
+		if last[s.memory] = max(last[s.memory], lastUse); lapse[s.memory] <= last[s.memory] {
+			lapse[s.memory] = 0
 		}
-		if e.Days >= dynamics.SameDay {
+		if at := lapse[s.memory]; at != 0 && dynamics.Days(at, e.At) < dynamics.SameDay {
+			if e.Grade == dynamics.Again {
+				continue // said already
+			}
+			s.days = dynamics.Days(at, e.At)
+		}
+		if e.Grade == dynamics.Again {
+			lapse[s.memory] = e.At
+		} else {
+			last[s.memory], lapse[s.memory] = max(last[s.memory], e.At), 0
+		}
+		if s.days >= dynamics.SameDay {
 			s.scored = len(r.used)
 			r.used = append(r.used, e.Used)
 			r.of = append(r.of, s.memory)

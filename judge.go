@@ -1,0 +1,257 @@
+package engram
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/orchard9/engram-go/internal/dynamics"
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// How a Feedback is stored.
+
+type judgement struct {
+	id     string
+	signal Signal
+}
+
+// judgements lists what is said of which memory.
+func (f *Feedback) judgements(recalled *recent, most int) ([]judgement, error) {
+	var said []judgement
+	add := func(ids []string, signal Signal) {
+		for _, id := range ids {
+			said = append(said, judgement{id, signal})
+		}
+	}
+	switch {
+	case f.Signal != "" && len(f.IDs) > 0:
+		add(f.IDs, f.Signal)
+	case f.Signal != "":
+		for _, h := range recalled.hits {
+			add([]string{h.id}, f.Signal)
+		}
+	}
+	add(f.Useful, Useful)
+	add(f.Useless, Useless)
+	add(f.Wrong, Wrong)
+	if len(said) > most {
+		return nil, fmt.Errorf("feedback is about %d memories, at most %d are allowed: %w", len(said), most, ErrTooLarge)
+	}
+	seen := map[string]bool{}
+	for _, j := range said {
+		if seen[j.id] {
+			return nil, &InvalidError{Field: "ids", Value: quote(j.id), Allowed: "it is there twice: say one thing of each memory"}
+		}
+		seen[j.id] = true
+	}
+	return said, nil
+}
+
+// judge is one Feedback being stored.
+type judge struct {
+	space    *Space
+	f        *Feedback
+	said     []judgement
+	recalled *recent // nil if no recall was named
+	now      time.Time
+	model    *dynamics.Model
+	sp       *store.Space
+	report   FeedbackReport
+}
+
+// eventKey is the idempotency key that an event is remembered by: no caller's key has a control character.
+func eventKey(id string) string { return "\x00feedback:" + id }
+
+func (j *judge) all(tx *store.Tx) error {
+	if err := isolate.Fault("engram/feedback"); err != nil {
+		return err
+	}
+	tx.Reason(j.f.Reason)
+	print := j.fingerprint()
+	if j.f.EventID != "" {
+		if k, ok := tx.Key(eventKey(j.f.EventID)); ok {
+			return j.repeat(k, print)
+		}
+	}
+	for _, said := range j.said {
+		if err := j.one(tx, said); err != nil {
+			return err
+		}
+	}
+	if j.space.db.o.LinkUsedTogether {
+		if err := useTogether(tx, j.used()); err != nil {
+			return err
+		}
+	}
+	if j.f.EventID == "" {
+		return nil
+	}
+	return tx.PutKey(store.Key{
+		Name: eventKey(j.f.EventID), Fingerprint: print, Result: fmt.Sprint(j.report.Reinforced, j.report.Weakened),
+	})
+}
+
+// used lists the memories that were of use.
+func (j *judge) used() []string {
+	var ids []string
+	for _, said := range j.said {
+		if said.signal == Useful || said.signal == Confirmed {
+			ids = append(ids, said.id)
+		}
+	}
+	return ids
+}
+
+// fingerprint tells feedback apart that uses the same event id.
+func (j *judge) fingerprint() uint64 {
+	h := xxhash.New()
+	fmt.Fprintf(h, "%q %q %v", j.said, j.f.Source, j.f.Verified) //nolint:errcheck // a hash never fails
+	return h.Sum64()
+}
+
+// repeat answers an event that was told before.
+func (j *judge) repeat(k store.Key, print uint64) error {
+	if k.Fingerprint != print {
+		return fmt.Errorf("event_id %s was used for other feedback: use a new one: %w", quote(j.f.EventID), ErrConflict)
+	}
+	j.report.Reinforced, j.report.Weakened = counts(k.Result)
+	j.report.Repeated = true
+	return nil
+}
+
+// counts are what the key of an event tells of its report.
+func counts(result string) (reinforced, weakened int) {
+	up, down, _ := strings.Cut(result, " ")
+	reinforced, _ = strconv.Atoi(up)
+	weakened, _ = strconv.Atoi(down)
+	return reinforced, weakened
+}
+
+// one stages what is said of one memory.
+func (j *judge) one(tx *store.Tx, said judgement) error {
+	found, ok, err := tx.Lookup(said.id)
+	if err != nil || !ok || expired(tx.View().ExpiresAt(found.Row), j.now) {
+		return orNotFound(err, said.id)
+	}
+	r, err := tx.Record(found.Row)
+	if err != nil {
+		return err
+	}
+	before := standing(tx.View(), found, r, j.model)
+	if said.signal == Pinned || said.signal == Unpinned {
+		change := Change{Pin: new(said.signal == Pinned), Reason: j.f.Reason}
+		if _, err := j.space.update(j.sp, tx, said.id, &change, j.now); err != nil {
+			return err
+		}
+	}
+	after, grade, err := j.outcome(tx, before, said.signal)
+	if err != nil {
+		return err
+	}
+	j.count(said.signal)
+	if said.signal != Unpinned {
+		after.At = j.now.UnixNano()
+		if err := tx.SetDynamics(said.id, &after); err != nil {
+			return err
+		}
+	}
+	return tx.Feedback(j.record(said, &before.State, grade))
+}
+
+func (j *judge) count(signal Signal) {
+	switch signal {
+	case Useful, Confirmed, Pinned:
+		j.report.Reinforced++
+	case Useless, Wrong:
+		j.report.Weakened++
+	case Unpinned:
+	}
+}
+
+// outcome is what a signal makes of a memory's state; grade is 0 if its stability is not concerned.
+func (j *judge) outcome(
+	tx *store.Tx, d store.Dynamics, signal Signal,
+) (_ store.Dynamics, grade dynamics.Grade, err error) {
+	grades := map[Signal]dynamics.Grade{
+		Useful: dynamics.Good, Confirmed: dynamics.Good, Pinned: dynamics.Easy, Useless: dynamics.Again,
+	}
+	grade = grades[signal]
+	if grade != 0 {
+		d.State = j.model.Use(d.State, grade, j.now.UnixNano())
+	}
+	if signal != Confirmed && signal != Wrong {
+		return d, grade, nil
+	}
+	supports := signal == Confirmed
+	p := tx.View().Reliability(j.f.Source).Mean()
+	if j.f.Verified {
+		if d.Evidence, err = j.verify(tx, d.Evidence, supports); err != nil {
+			return d, grade, err
+		}
+	}
+	d.Evidence = dynamics.Hear(d.Evidence, dynamics.NewEvidence(j.f.Source, supports, p))
+	d.State.Learn(d.Evidence)
+	return d, grade, nil
+}
+
+// verify adjusts how reliable those sources are that have spoken of a memory: that one was right, or wrong, counts once for
+// each memory. Who verifies is no judge of itself.
+func (j *judge) verify(tx *store.Tx, said []dynamics.Evidence, supports bool) ([]dynamics.Evidence, error) {
+	said = slices.Clone(said)
+	for i, e := range said {
+		if e.Source == j.f.Source {
+			continue
+		}
+		e, r, counted := e.Verify(e.Supports == supports, tx.View().Reliability(e.Source))
+		if !counted {
+			continue
+		}
+		said[i] = e
+		if err := tx.SetSource(store.Source{Name: e.Source, Reliability: r, At: j.now.UnixNano()}); err != nil {
+			return nil, err
+		}
+	}
+	return said, nil
+}
+
+// record is what is kept of a judgement for fitting.
+func (j *judge) record(said judgement, before *dynamics.State, grade dynamics.Grade) store.FeedbackRecord {
+	now := j.now.UnixNano()
+	r := store.FeedbackRecord{
+		Memory: said.id, At: now, Signal: string(said.signal), Grade: uint8(grade), Used: grade >= dynamics.Good,
+		Verified:       j.f.Verified && (said.signal == Confirmed || said.signal == Wrong),
+		Retrievability: float32(j.model.StateRetrievability(before, now)), Days: dynamics.Days(before.LastUse, now),
+	}
+	r.Source, r.Reason, r.EventID = j.f.Source, j.f.Reason, j.f.EventID
+	if j.recalled == nil {
+		return r
+	}
+	for i := range j.recalled.hits {
+		if h := &j.recalled.hits[i]; h.id == said.id {
+			r.Rank, r.Score, r.Terms = i+1, h.score, h.terms
+		}
+	}
+	return r
+}
+
+// standing is the state of a memory, or what it would be if somebody had asked before.
+func standing(v *store.View, f store.Found, r *store.Record, m *dynamics.Model) store.Dynamics {
+	if d := f.Dynamics(); d != nil {
+		return *d
+	}
+	return untouched(v, f, r, m)
+}
+
+// untouched is the state of a memory that nobody has said anything of.
+func untouched(v *store.View, f store.Found, r *store.Record, m *dynamics.Model) store.Dynamics {
+	own := v.Own(f, r)
+	return store.Dynamics{
+		State: m.Fresh(r.CreatedAt.Nanos, own), Evidence: []dynamics.Evidence{own}, At: r.CreatedAt.Nanos,
+	}
+}
