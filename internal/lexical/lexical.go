@@ -260,7 +260,7 @@ func (x *Index) Stats() Stats {
 func (x *Index) SizeBytes() int64 {
 	const fixed = 512 // the Index itself, and directories
 	return fixed + x.words.sizeBytes() + x.postings.sizeBytes() + columnBytes(x.next.Load(), 4+8) +
-		x.tail.Load().sizeBytes() + x.sorter.sizeBytes()
+		x.tail.Load().sizeBytes()
 }
 
 // Full reports whether the index has used nearly all of what its 32-bit references can name: 16 GiB of postings or

@@ -44,12 +44,13 @@ func newTail(first uint32, before *tail) *tail {
 	}
 }
 
+// sizeBytes is the memory of a tail and of what sorts it, which is about as large as the tail needs; t may be nil.
 func (t *tail) sizeBytes() int64 {
 	const fixed = 8*sieveWords + 112
 	if t == nil {
 		return 0
 	}
-	return fixed + int64(8*len(t.rows)+8*len(t.ids))
+	return fixed + int64(8*len(t.rows)+(8+sorterBytes)*len(t.ids))
 }
 
 // sieveBit is the bit of a term. Ids are given one by one, so neighbours do not meet.
@@ -191,7 +192,10 @@ type sorter struct {
 	counts       [1 << sortBits]uint32
 }
 
-const sortBits = 8
+const (
+	sortBits    = 8
+	sorterBytes = 4 + 4 + 1 // for each place
+)
 
 // sort fills order with the places of t's postings, by term, then by row; and rows.
 func (s *sorter) sort(t *tail) {
@@ -232,5 +236,3 @@ func (s *sorter) pass(t *tail, shift int) {
 	}
 	s.order, s.other = s.other, s.order
 }
-
-func (s *sorter) sizeBytes() int64 { return int64(4*cap(s.order) + 4*cap(s.other) + cap(s.rows)) }
