@@ -255,7 +255,6 @@ func (sc *script) survives(t *testing.T, what string, fault disk, n int) (done b
 			t.Errorf("%s (%v): %v = %v, want a read-only space and the cause", what, ops, st.actions, err)
 		}
 	})
-	fault.OnOp = nil
 	fault.Heal()
 	if _, err := sc.state(s, acked, acked); err != nil {
 		t.Errorf("%s (%v): %v", what, ops, err)
