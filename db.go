@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -60,7 +61,7 @@ func Open(dir string) (*DB, error) { return Options{}.Open(dir) }
 // Open opens the directory dir, making it if it does not exist, and locks it against other processes: a directory in
 // use is a *LockedError that names the holder. The default space exists afterwards; all others are opened on first
 // use. Close releases everything.
-func (o Options) Open(dir string) (*DB, error) {
+func (o Options) Open(dir string) (_ *DB, err error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
 		return nil, err
@@ -72,29 +73,41 @@ func (o Options) Open(dir string) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", dir, err)
 	}
-	for _, d := range []string{abs, filepath.Join(abs, spacesDir)} {
-		if err := o.fs.MkdirAll(d); err != nil {
-			return nil, fmt.Errorf("make data directory: %w", err)
-		}
+	if err := o.makeDir(abs); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	lock, err := o.fs.Lock(filepath.Join(abs, lockName))
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}
+	var db *DB
+	defer func() {
+		if db == nil { // also where this goroutine ends in the middle: the directory must not stay locked
+			err = errors.Join(err, lock.Close())
+		}
+	}()
 	err = o.fs.SyncDir(abs)
 	if err == nil {
 		err = store.RemoveAll(o.fs, filepath.Join(abs, restoringDir))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("prepare data directory: %w", err), lock.Close())
+		return nil, fmt.Errorf("prepare data directory: %w", err)
 	}
+	if db, err = o.start(abs, lock); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// start makes the DB of a directory that is locked, with its default space open and its background work running.
+func (o Options) start(dir string, lock io.Closer) (*DB, error) {
 	db := &DB{
-		o: o, dir: abs, lock: lock, stop: make(chan struct{}),
+		o: o, dir: dir, lock: lock, stop: make(chan struct{}),
 		ids: newIDSource(o.Clock, o.Rand), feed: newFeed(o.Clock), models: newModels(o.modelWithout()),
 	}
 	h, err := db.acquire(DefaultSpace, true)
 	if err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, err
 	}
 	h.release()
 	db.janitor.Go(db.closeIdle)
@@ -104,6 +117,31 @@ func (o Options) Open(dir string) (*DB, error) {
 		db.janitor.Go(db.consolidateRounds)
 	}
 	return db, nil
+}
+
+// makeDir makes the data directory with those above it, durably: the names of all that it makes are synced, and the
+// directory's own in any case, because whoever made it may have died before. A directory that was there, below one that
+// may not be read, is taken as it is.
+func (o Options) makeDir(dir string) error {
+	made := []string{dir}
+	_, err := o.fs.Stat(dir)
+	there := err == nil
+	for d := filepath.Dir(dir); !there && d != filepath.Dir(d); d = filepath.Dir(d) {
+		if _, err := o.fs.Stat(d); err == nil {
+			break
+		}
+		made = append(made, d)
+	}
+	if err := o.fs.MkdirAll(filepath.Join(dir, spacesDir)); err != nil {
+		return err
+	}
+	for _, d := range made {
+		err := o.fs.SyncDir(filepath.Dir(d))
+		if err != nil && !(there && errors.Is(err, fs.ErrPermission)) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (o Options) lexical() lexical.Options {

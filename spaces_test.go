@@ -175,6 +175,31 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// TestFreshDirectorySurvivesAPowerCut cuts the power right after the first write, where the file system keeps nothing that
+// was not synced: the names of the directories that Open made neither.
+func TestFreshDirectorySurvivesAPowerCut(t *testing.T) {
+	for _, dir := range []string{"/d", "/new/newer/d"} {
+		fs := vfs.NewMem()
+		db, err := engram.Options{}.On(fs).Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ := db.Space("default")
+		remember(t, s, engram.Draft{ID: "a", Content: "One."})
+		left, err := engram.Options{}.On(fs.CrashClone(1, vfs.LoseAll)).Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, _ = left.Space("default")
+		if _, err := s.Get(t.Context(), "a"); err != nil {
+			t.Errorf("%s: Get after the power cut = %v", dir, err)
+		}
+		if err := errors.Join(db.Close(), left.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestEvents(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()

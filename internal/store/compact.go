@@ -74,10 +74,10 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 	if err := isolate.Fault("store/compact.rotate"); err != nil {
 		return err
 	}
-	if err := s.log.Rotate(); err != nil {
+	last, err := s.log.Rotate()
+	if err != nil {
 		return err
 	}
-	last := s.log.Stats().Last
 	if err := s.Seal(); err != nil {
 		return err
 	}

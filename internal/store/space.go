@@ -192,8 +192,7 @@ func (s *Space) Recycle(p *Prepared) { s.prepared.Put(p) }
 func (s *Space) Write(op string, prepare func(), fn func(*Tx) error) error {
 	view, events, err := s.announce(op, prepare, fn)
 	if err != nil {
-		s.settle(&view)
-		return err
+		return s.settle(op, &view, err)
 	}
 	if err := s.acknowledge(op, &view); err != nil {
 		return err
@@ -249,14 +248,18 @@ func (s *Space) afterwards(events bool) {
 }
 
 // settle waits until what a refused write has seen is there for everybody: else its caller could be told that an id is
-// taken and then not find it. It is no matter of the refusal if the log fails meanwhile.
-func (s *Space) settle(seen *View) {
-	if seen.Position <= s.view.Load().Position {
-		return
+// taken and then not find it. If the log fails meanwhile nobody knows whether the refusal is right, and its caller is told
+// that instead.
+func (s *Space) settle(op string, seen *View, refusal error) error {
+	if _, panicked := errors.AsType[*isolate.PanicError](refusal); panicked || seen.Position <= s.view.Load().Position {
+		return refusal
 	}
-	if err := s.log.Commit(wal.LSN(seen.Position)); err == nil {
-		s.publish(seen)
+	if err := s.log.Commit(wal.LSN(seen.Position)); err != nil {
+		return fmt.Errorf("%s: %w: what refused this write, which did not happen, may not have happened either: %w",
+			op, ErrReadOnly, err)
 	}
+	s.publish(seen)
+	return refusal
 }
 
 // announce tells the log of the write before it is staged.

@@ -59,11 +59,11 @@ func (l *Log) Commit(lsn LSN) error {
 		<-done
 		return b.err
 	}
-	return l.leadNextLocked()
+	return l.leadNextLocked().err
 }
 
-// leadNextLocked gathers, writes and syncs the next batch. mu must be held; it is released.
-func (l *Log) leadNextLocked() error {
+// leadNextLocked gathers, writes and syncs the next batch, and returns it. mu must be held; it is released.
+func (l *Log) leadNextLocked() *batch {
 	b := &batch{}
 	l.gathering = b
 	if w := l.writing; w != nil {
@@ -81,7 +81,7 @@ func (l *Log) leadNextLocked() error {
 		b.err = l.err
 		l.mu.Unlock()
 		b.wake()
-		return b.err
+		return b
 	}
 	records := l.pending
 	l.pending, l.writeBuf = l.writeBuf[:0], nil
@@ -90,29 +90,32 @@ func (l *Log) leadNextLocked() error {
 	l.writing = b
 	l.mu.Unlock()
 	l.lead(b, records)
-	return b.err
+	return b
 }
 
 // Rotate makes everything appended so far durable and begins a new file behind it, so that [Log.Drop] can drop all of
-// it. A file without records stays the one that is written to. Errors are those of Commit.
-func (l *Log) Rotate() error {
+// it: it returns the last LSN before that file. A file without records stays the one that is written to. Errors are those
+// of Commit.
+func (l *Log) Rotate() (LSN, error) {
 	l.mu.Lock()
 	switch {
 	case l.err != nil:
 		defer l.mu.Unlock()
-		return l.err
+		return 0, l.err
 	case l.closed.Load():
 		defer l.mu.Unlock()
-		return ErrClosed
+		return 0, ErrClosed
 	}
 	l.fresh = true
-	if b := l.gathering; b != nil {
-		done := b.wait()
-		l.mu.Unlock()
-		<-done
-		return b.err
+	b := l.gathering
+	if b == nil {
+		b = l.leadNextLocked()
+		return b.last, b.err
 	}
-	return l.leadNextLocked()
+	done := b.wait()
+	l.mu.Unlock()
+	<-done
+	return b.last, b.err
 }
 
 // gather lets goroutines that are about to append do so first: those that were announced, and those that the last batch
@@ -173,13 +176,14 @@ func (l *Log) lead(b *batch, records []byte) {
 		l.mu.Unlock()
 		b.wake()
 	}()
-	err = l.write(records)
-	if err == nil && b.fresh && l.off > fileHeader {
-		err = l.rotate(0)
+	outcome := l.write(records)
+	if outcome == nil && b.fresh && l.off > fileHeader {
+		outcome = l.rotate(0)
 	}
-	if err == nil && l.off > l.size/2 {
+	if outcome == nil && l.off > l.size/2 {
 		l.prepare()
 	}
+	err = outcome // only now: until here the goroutine may have ended, whatever was done before
 }
 
 // keptBuffer is the largest buffer in bytes that is kept for the next batch; 64 writers of 4 KiB fit (chosen).

@@ -213,7 +213,7 @@ func (w *world) trim() {
 
 // drop forgets everything: only the new file is left.
 func (w *world) drop() {
-	if err := w.log.Rotate(); err != nil {
+	if _, err := w.log.Rotate(); err != nil {
 		w.t.Fatalf("seed %d: Rotate = %v", w.seed, err)
 	}
 	w.oracle.set(func(b *bounds) { b.acked = b.appended; b.after = b.appended })

@@ -421,7 +421,7 @@ func TestDropLeavesNothing(t *testing.T) {
 	if _, err := l.Append(secret); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Rotate(); err != nil {
+	if _, err := l.Rotate(); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.Trim(l.Next()); err != nil || l.Stats().First != 1 {

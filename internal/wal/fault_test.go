@@ -248,33 +248,58 @@ func TestWaitersGetTheFailure(t *testing.T) {
 	}
 }
 
-// TestPanickingFileSystem: the panic goes to the one whose turn it was, the others get an error.
+// TestPanickingFileSystem panics in each file operation that a commit, or beginning a new file behind it, comes to. The
+// panic goes to the one whose turn it was, the others get an error, and what was acknowledged is there when the log is
+// opened again.
 func TestPanickingFileSystem(t *testing.T) {
-	fault := vfs.NewFault(newMem(t))
-	l, _, _ := mustOpen(t, options(fault), 0)
-	fault.Inject = func(op vfs.Op) error {
-		if op.Kind == vfs.OpSyncData {
-			panic("out of luck")
-		}
-		return nil
-	}
-	lsn, err := l.Append([]byte("x"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("the panic was swallowed")
+	for name, turn := range map[string]func(*wal.Log) error{
+		"commit": func(l *wal.Log) error { return l.Commit(2) },
+		"rotate": func(l *wal.Log) error { _, err := l.Rotate(); return err },
+	} {
+		for n := 0; ; n++ {
+			m := newMem(t)
+			fault := vfs.NewFault(m)
+			l, _, _ := mustOpen(t, options(fault), 0)
+			fill(t, l, 1, 300)
+			if _, err := l.Append(payload(2, 0, 300)); err != nil {
+				t.Fatal(err)
 			}
-		}()
-		_ = l.Commit(lsn)
-	}()
-	if err := l.Commit(lsn); !errors.Is(err, wal.ErrFailed) {
-		t.Errorf("Commit after the panic = %v, want ErrFailed", err)
-	}
-	if err := l.Close(); !errors.Is(err, wal.ErrFailed) {
-		t.Errorf("Close after the panic = %v, want ErrFailed", err)
+			first, armed := fault.Ops(), true
+			fault.Inject = func(op vfs.Op) error {
+				if armed && op.Index == first+n {
+					panic("out of luck")
+				}
+				return nil
+			}
+			panicked := true
+			func() {
+				defer func() { _ = recover() }()
+				_ = turn(l)
+				panicked = false
+			}()
+			armed = false
+			if !panicked {
+				mustClose(t, l)
+				if n < 2 {
+					t.Errorf("%s: only %d operations panicked", name, n)
+				}
+				break
+			}
+			if _, err := l.Append([]byte("x")); !errors.Is(err, wal.ErrFailed) {
+				t.Errorf("%s, operation %d: Append after the panic = %v, want ErrFailed", name, n, err)
+			}
+			if err := l.Commit(2); l.Durable() < 2 && !errors.Is(err, wal.ErrFailed) {
+				t.Errorf("%s, operation %d: Commit after the panic = %v, want ErrFailed", name, n, err)
+			}
+			if err := l.Close(); !errors.Is(err, wal.ErrFailed) {
+				t.Errorf("%s, operation %d: Close after the panic = %v, want ErrFailed", name, n, err)
+			}
+			l, found, _ := mustOpen(t, options(m), 0)
+			if found.Last < 1 {
+				t.Errorf("%s, operation %d: the log ends with record %d, 1 was acknowledged", name, n, found.Last)
+			}
+			mustClose(t, l)
+		}
 	}
 }
 
