@@ -52,23 +52,26 @@ func TestDamageIsSaidAndConfined(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Vectors start at the first multiple of 4096 behind lines and blocks.
-	vectors := int64((128 + n*(64+16) + 4095) &^ 4095)
-	w.reopen() // groups are verified once after opening
-	if err := w.fs.Corrupt(path, vectors+5, 4); err != nil {
-		t.Fatal(err)
-	}
-	s = w.def()
-	probe := make([]float32, 16)
-	for j := range probe {
-		probe[j] = float32((199*31+j*17)%23) - 11
-	}
-	answer, err := s.Recall(t.Context(), engram.Cue{Text: "wall", Embedding: probe, Limit: 5})
-	if err != nil || len(answer.Damaged) == 0 || !strings.Contains(answer.Damaged[0], path) || len(answer.Hits) == 0 {
-		t.Errorf("Recall beside damaged vectors = %+v, %v, want hits and what was left out", answer, err)
-	}
-	if err := w.fs.Corrupt(path, vectors+5, 4); err != nil {
-		t.Fatal(err)
+	// The codes begin at the first multiple of 4096 behind lines and blocks, the vectors behind the codes: the bits of a
+	// vector that is far from the question count if they are among its codes, those of the nearest in either.
+	codes := int64((128 + n*(64+32) + 4095) &^ 4095)
+	for what, place := range map[string]int64{"codes": codes + 5, "vector": codes + n*64 + (n-1)*64 + 5} {
+		w.reopen() // what was verified a moment ago is lent as it is
+		if err := w.fs.Corrupt(path, place, 4); err != nil {
+			t.Fatal(err)
+		}
+		s = w.def()
+		probe := make([]float32, 16)
+		for j := range probe {
+			probe[j] = float32((199*31+j*17)%23) - 11
+		}
+		answer, err := s.Recall(t.Context(), engram.Cue{Text: "wall", Embedding: probe, Limit: 5})
+		if err != nil || len(answer.Damaged) != 1 || !strings.Contains(answer.Damaged[0], path) || len(answer.Hits) == 0 {
+			t.Errorf("Recall beside damaged %s = %+v, %v, want hits and what was left out", what, answer.Damaged, err)
+		}
+		if err := w.fs.Corrupt(path, place, 4); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -364,7 +364,7 @@ type Answer struct {
 	Rejected *float64 `json:"rejected,omitempty"`
 	// RecallID names this recall in Feedback.
 	RecallID string `json:"recall_id,omitempty"`
-	// Damaged says what could not be read and so was not considered: groups of vectors, by file and offset. Empty if
+	// Damaged says what could not be read and so was not considered: vectors, by file and offset. Empty if
 	// everything was looked at.
 	Damaged []string `json:"damaged,omitempty"`
 	// None is the probability that the memory meant is not known at all, if the cue asked to compete; see

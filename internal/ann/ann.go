@@ -1,13 +1,29 @@
-// Package ann finds memories by their vectors. Today it compares the query with every vector, exactly.
+// Package ann finds memories by their vectors. It compares the question with every one of them: roughly by their codes,
+// with a bound of how far that is from the truth, and exactly where it matters.
 //
 //	var result ann.Result
 //	err := ann.Scan(ctx, ann.Query{Vector: v, Dim: 768, Metric: ann.Cosine, Parts: parts, Accept: member}, &result)
+//	err = result.Refine(ctx, atLeast)   // what is that near, or may be, is exact from now on
 //	for i, row := range result.Rows { ... result.Similarities[i] ... }
+//
+// # Codes
+//
+// Every vector has codes (vec.Quantize), in memory and in files: a quarter of its bytes. An exact sum of integers is the
+// inner product of the codes, and with q the question, v the vector, q' and v' what their codes stand for, by
+// Cauchy-Schwarz
+//
+//	|q.v - q'.v'| <= |q'| |v-v'| + |q-q'| |v|
+//
+// to which the rounding of vec.Dot is added. Codes are a function of the vector alone, so a rough similarity, and whether
+// it is made exact, depend on neither the tier nor the file that a vector is in.
 //
 // # Invariants
 //
-//   - A similarity is a function of the two vectors and the metric alone, to the last bit: not of the part or group
-//     that holds the vector, of what else is searched, or of the processor.
+//   - A similarity, rough or exact, is a function of the two vectors and the metric alone, to the last bit: not of the
+//     part or group that holds the vector, of what else is searched, or of the processor. Whether it is exact depends on
+//     what was asked for: the nearest always are.
+//   - A rough similarity that Refine left so belongs to a row whose exact one is below what was asked for; so is the rough
+//     one itself.
 //   - Every accepted row whose vector could be read is in the result once; what could not be read is in its Damage.
 //   - The result's order is that of parts, groups and places within a group.
 //
@@ -26,11 +42,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/vec"
-	"github.com/orchard9/engram-go/internal/vfs"
 )
 
 // Metric is how vectors are compared.
@@ -76,8 +90,14 @@ func (e *DimensionError) Is(target error) bool { return target == ErrDimension }
 type Source interface {
 	// Groups is the number of groups there are now.
 	Groups() int
-	// Group lends group g, verified; nobody may write to it. An error means that the group cannot be read.
-	Group(g int) (segment.Group, error)
+	// Slots tells the row of each vector of group g; segment.NoRow if it cannot be told.
+	Slots(g int) []uint32
+	// Codes lends the codes of group g, verified, and Group the vectors; nobody may write to them. They may be in
+	// *scratch, and are valid until it is used again. An error without a group is of all of it, else of what is Bad in it.
+	Codes(g int, scratch *[]byte) (segment.Codes, error)
+	Group(g int, scratch *[]byte) (segment.Group, error)
+	// Exact calls fn with one vector, verified, and the inverse of its norm. Vectors are counted through the groups.
+	Exact(vector uint32, fn func(padded []float32, invNorm float32) error) error
 }
 
 var (
@@ -90,7 +110,7 @@ type Part struct {
 	// Base is the row of the source's slot 0.
 	Base uint32
 	Source
-	// Mapped says that the floats lie in a mapped file: they are read inside vfs.Guard, and other goroutines get
+	// Mapped says that what is lent lies in a mapped file: it is read inside vfs.Guard, and other goroutines get
 	// their turn now and then, since a read may wait for the disk without the scheduler knowing.
 	Mapped bool
 }
@@ -105,36 +125,23 @@ type Query struct {
 	Accept func(row uint32) bool
 }
 
-// Result is what Scan found. A zero Result is ready; one that was used may be used again, and keeps its arrays.
-type Result struct {
-	Rows         []uint32
-	Similarities []float32 // large is near; element i belongs to Rows[i]
-	Cosine       float32   // the largest cosine, whatever the metric; 0 if there are no rows
-	Scale        float32   // what that cosine was multiplied by to be a similarity: 1, or for Dot both norms
-	// Damage says what could not be read: the first maxDamage errors. Damaged counts the groups.
-	Damage  []error
-	Damaged int
-
-	dots   []float32
-	places []int
-}
-
 const (
 	maxDamage   = 16
-	yieldGroups = 8  // groups of a mapped part between two turns for others: some 1.5 MB at 768 dimensions
+	yieldGroups = 8  // groups of a mapped part between two turns for others: some .4 MB of codes at 768 dimensions
 	checkGroups = 64 // groups between two looks at the context
-	// sparse is the number of accepted rows of a group up to which they are compared one by one.
+	// sparse is the number of wanted vectors of a group up to which they are looked at one by one.
 	sparse = segment.GroupSize / 8
 )
 
-// Scan compares q.Vector with every accepted row and puts what it finds into result, dropping what was there. A group
-// that cannot be read is left out and told in result.Damage.
+// Scan compares q.Vector with every accepted row and puts what it finds into result, dropping what was there. The nearest
+// row, by similarity and by cosine, is compared exactly, and so is every other that might be it; the rest is rough until
+// Refine or RefineBest is asked for more. A vector that cannot be read is left out and told in result.Damage.
 //
 // It returns a *vec.InvalidError for a vector with NaN, an infinity, or without length; a *DimensionError for one of
 // another dimension than q.Dim; an error that names the metric if there is no such; and the context's error, in
-// which case result holds a part of the rows. Time: one pass over the vectors of groups with an accepted row.
+// which case result holds a part of the rows. Time: one pass over the codes of groups with an accepted row.
 func Scan(ctx context.Context, q Query, result *Result) error {
-	result.reset()
+	result.reset(q)
 	if err := vec.Validate(q.Vector); err != nil {
 		return fmt.Errorf("check embedding: %w", err)
 	}
@@ -144,125 +151,11 @@ func Scan(ctx context.Context, q Query, result *Result) error {
 	if q.Metric > Dot {
 		return fmt.Errorf("scan vectors: %v does not exist: use cosine or dot", q.Metric)
 	}
-	s := scan{Query: q, result: result, invNorm: 1 / vec.Norm(q.Vector)}
+	result.prepare()
 	for _, part := range q.Parts {
-		if err := s.part(ctx, part); err != nil {
+		if err := result.scan(ctx, part); err != nil {
 			return err
 		}
 	}
-	return nil
-}
-
-func (r *Result) reset() {
-	r.Rows, r.Similarities = r.Rows[:0], r.Similarities[:0]
-	r.Cosine, r.Scale, r.Damage, r.Damaged = 0, 0, nil, 0
-}
-
-type scan struct {
-	Query
-	result  *Result
-	invNorm float32
-}
-
-func (s *scan) part(ctx context.Context, part Part) error {
-	for g := range part.Groups() {
-		if g%checkGroups == 0 {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-		}
-		if part.Mapped && g%yieldGroups == yieldGroups-1 {
-			runtime.Gosched()
-		}
-		if err := s.group(part, g); err != nil {
-			s.result.Damaged++
-			if len(s.result.Damage) < maxDamage {
-				s.result.Damage = append(s.result.Damage,
-					fmt.Errorf("scan vectors from row %d, group %d: %w", part.Base, g, err))
-			}
-		}
-	}
-	return nil
-}
-
-// group compares one group. If it fails, nothing of the group is in the result.
-func (s *scan) group(part Part, g int) error {
-	group, err := part.Group(g)
-	if err != nil {
-		return err
-	}
-	if err := s.check(group); err != nil {
-		return err
-	}
-	s.choose(part.Base, group.Slots)
-	if len(s.result.places) == 0 {
-		return nil
-	}
-	if part.Mapped {
-		err = vfs.Guard(func() error { s.compare(group); return nil })
-	} else {
-		s.compare(group)
-	}
-	if err != nil {
-		return err
-	}
-	s.take(part.Base, group)
-	runtime.KeepAlive(part.Source) // the floats are those of a mapping that may go with it
-	return nil
-}
-
-// check makes sure that the comparison stays within what was lent.
-func (s *scan) check(g segment.Group) error {
-	n := len(g.Slots)
-	if n == 0 {
-		return nil
-	}
-	if g.Stride < s.Dim || len(g.Floats) < (n-1)*g.Stride+s.Dim || len(g.InvNorm) < n {
-		return fmt.Errorf("%d vectors of %d dimensions do not fit %d floats of stride %d with %d norms",
-			n, s.Dim, len(g.Floats), g.Stride, len(g.InvNorm))
-	}
-	return nil
-}
-
-// choose lists the places of the accepted rows.
-func (s *scan) choose(base uint32, slots []uint32) {
-	places := s.result.places[:0]
-	for i, slot := range slots {
-		if s.Accept == nil || s.Accept(base+slot) {
-			places = append(places, i)
-		}
-	}
-	s.result.places = places
-}
-
-// compare puts the inner products of the chosen places into dots, by place.
-func (s *scan) compare(g segment.Group) {
-	if cap(s.result.dots) < len(g.Slots) {
-		s.result.dots = make([]float32, max(len(g.Slots), segment.GroupSize))
-	}
-	dots := s.result.dots[:len(g.Slots)]
-	if len(s.result.places) > sparse {
-		vec.DotRows(s.Vector, g.Floats, g.Stride, dots)
-		return
-	}
-	for _, i := range s.result.places {
-		dots[i] = vec.Dot(s.Vector, g.Floats[i*g.Stride:i*g.Stride+s.Dim]) // the same bits as DotRows
-	}
-}
-
-func (s *scan) take(base uint32, g segment.Group) {
-	r := s.result
-	for _, i := range r.places {
-		similarity := r.dots[i]
-		inverse := g.InvNorm[i] * s.invNorm
-		cosine, scale := similarity*inverse, 1/inverse
-		if s.Metric == Cosine {
-			similarity, scale = cosine, 1
-		}
-		if len(r.Rows) == 0 || cosine > r.Cosine || cosine == r.Cosine && scale > r.Scale {
-			r.Cosine, r.Scale = cosine, scale
-		}
-		r.Rows = append(r.Rows, base+g.Slots[i])
-		r.Similarities = append(r.Similarities, similarity)
-	}
+	return result.refineNearest(ctx)
 }

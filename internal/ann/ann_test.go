@@ -62,17 +62,37 @@ func TestScanFindsEveryAcceptedRowExactly(t *testing.T) {
 						if err := ann.Scan(t.Context(), q, &r); err != nil {
 							t.Fatal(err)
 						}
+						check(t, &r, q, vectors, false)
+						exactly(t, &r)
 					}
-					check(t, &r, q, vectors)
+					check(t, &r, q, vectors, true)
 				})
 			}
 		}
 	}
 }
 
-func check(t *testing.T, r *ann.Result, q ann.Query, vectors map[uint32][]float32) {
+// exactly makes all of a result exact.
+func exactly(t testing.TB, r *ann.Result) {
 	t.Helper()
-	want, best := 0, math.Inf(-1)
+	if err := r.Refine(t.Context(), float32(math.Inf(-1))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// exact is a similarity as vec defines it.
+func exact(q ann.Query, v []float32) float32 {
+	dot := vec.Dot(q.Vector, v)
+	if q.Metric == ann.Dot {
+		return dot
+	}
+	return dot * (1 / vec.Norm(v) * (1 / vec.Norm(q.Vector)))
+}
+
+// check compares a result with all of vectors: in float64, and to the last bit what is exact: all, or the nearest.
+func check(t *testing.T, r *ann.Result, q ann.Query, vectors map[uint32][]float32, all bool) {
+	t.Helper()
+	want, best, nearest := 0, math.Inf(-1), float32(math.Inf(-1))
 	for row, v := range vectors {
 		if q.Accept != nil && !q.Accept(row) {
 			continue
@@ -87,13 +107,20 @@ func check(t *testing.T, r *ann.Result, q ann.Query, vectors map[uint32][]float3
 			dot += float64(v[k]) * float64(q.Vector[k])
 		}
 		best = max(best, dot/norms)
-		similarity := dot
+		nearest = max(nearest, exact(q, v))
+		similarity, off := dot, norms
 		if q.Metric == ann.Cosine {
-			similarity /= norms
+			similarity, off = similarity/norms, 1
 		}
-		if got := float64(r.Similarities[i]); math.Abs(got-similarity) > 1e-4*max(1, norms) {
+		if got := float64(r.Similarities[i]); math.Abs(got-similarity) > .03*off {
 			t.Fatalf("similarity of row %d = %v, want %v", row, got, similarity)
 		}
+		if all && r.Similarities[i] != exact(q, v) {
+			t.Fatalf("similarity of row %d = %v, exactly %v", row, r.Similarities[i], exact(q, v))
+		}
+	}
+	if want > 0 && slices.Max(r.Similarities) != nearest {
+		t.Errorf("the largest similarity is %v, exactly %v", slices.Max(r.Similarities), nearest)
 	}
 	if len(r.Rows) != want || len(r.Similarities) != want {
 		t.Errorf("%d rows, want %d", len(r.Rows), want)
@@ -113,6 +140,7 @@ func TestSimilarityIsTheSameHoweverItIsReached(t *testing.T) {
 		if err := ann.Scan(t.Context(), ann.Query{Vector: query, Dim: 100, Parts: parts, Accept: accept}, &r); err != nil {
 			t.Fatal(err)
 		}
+		exactly(t, &r)
 		found := map[uint32]float32{}
 		for i, row := range r.Rows {
 			found[row] = r.Similarities[i]
@@ -158,30 +186,89 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// lender lends what it is told to.
+// lender lends the groups it is told to, with the codes of their vectors, and errs.
 type lender struct {
 	groups []segment.Group
-	errs   []error
+	errs   []error // of the group, by Codes and Group
+	exact  error   // of every vector, by Exact
+	codes  []segment.Codes
+	dim    int
 }
 
-func (l lender) Groups() int                        { return len(l.groups) }
-func (l lender) Group(g int) (segment.Group, error) { return l.groups[g], l.errs[g] }
-
-func TestDamagedGroupsAreLeftOutAndTold(t *testing.T) {
-	damaged := errors.New("checksum")
-	good := segment.Group{Slots: []uint32{5}, Floats: []float32{1, 0}, Stride: 2, InvNorm: []float32{1}}
-	short := segment.Group{Slots: []uint32{6, 7}, Floats: []float32{1, 0, 1}, Stride: 2, InvNorm: []float32{1, 1}}
-	narrow := segment.Group{Slots: []uint32{8}, Floats: []float32{1, 0}, Stride: 1, InvNorm: []float32{1}}
-	l := lender{[]segment.Group{{}, good, short, narrow, {}}, []error{damaged, nil, nil, nil, nil}}
-	for range 30 {
-		l.groups, l.errs = append(l.groups, segment.Group{}), append(l.errs, damaged)
+func lend(dim int, groups ...segment.Group) *lender {
+	l := &lender{groups: groups, dim: dim}
+	for _, g := range groups {
+		n := vec.CodeLen(dim)
+		c := segment.Codes{Slots: g.Slots, InvNorm: g.InvNorm, Codes: make([]int8, n*len(g.Slots))}
+		for i := range g.Slots {
+			var v []float32
+			if from := i * g.Stride; from+dim <= len(g.Floats) {
+				v = g.Floats[from : from+dim]
+			} else {
+				v = make([]float32, dim)
+			}
+			scale, residual := vec.Quantize(v, c.Codes[i*n:(i+1)*n])
+			c.Scale, c.Residual = append(c.Scale, scale), append(c.Residual, residual)
+		}
+		l.codes, l.errs = append(l.codes, c), append(l.errs, nil)
 	}
+	return l
+}
+
+func (l *lender) Groups() int          { return len(l.groups) }
+func (l *lender) Slots(g int) []uint32 { return l.groups[g].Slots }
+
+func (l *lender) Codes(g int, _ *[]byte) (segment.Codes, error) {
+	if l.codes[g].Bad == 0 && l.errs[g] != nil {
+		return segment.Codes{}, l.errs[g]
+	}
+	return l.codes[g], l.errs[g]
+}
+
+func (l *lender) Group(g int, _ *[]byte) (segment.Group, error) {
+	if l.groups[g].Bad == 0 && l.errs[g] != nil {
+		return segment.Group{}, l.errs[g]
+	}
+	return l.groups[g], l.errs[g]
+}
+
+func (l *lender) Exact(v uint32, fn func([]float32, float32) error) error {
+	g, i := l.groups[v/segment.GroupSize], int(v%segment.GroupSize)
+	switch {
+	case l.exact != nil:
+		return l.exact
+	case g.Bad>>i&1 != 0:
+		return l.errs[v/segment.GroupSize]
+	}
+	return fn(g.Floats[min(i*g.Stride, len(g.Floats)):], g.InvNorm[i])
+}
+
+func TestDamagedVectorsAreLeftOutAndTold(t *testing.T) {
+	damaged := errors.New("checksum")
+	one := []float32{1, 0}
+	good := segment.Group{Slots: []uint32{5}, Floats: one, Stride: 2, InvNorm: []float32{1}}
+	short := segment.Group{Slots: []uint32{6, 7}, Floats: []float32{1, 0, 1}, Stride: 2, InvNorm: []float32{1, 1}}
+	two := segment.Group{
+		Slots: []uint32{8, segment.NoRow, 9}, Floats: []float32{1, 0, 1, 0, 0, 1}, Stride: 2, InvNorm: []float32{1, 1, 1}, Bad: 2,
+	}
+	groups := []segment.Group{good, good, short, two}
+	for range 30 {
+		groups = append(groups, good)
+	}
+	l := lend(2, groups...)
+	for g := range groups {
+		if g != 1 && g != 2 {
+			l.errs[g] = damaged
+		}
+	}
+	l.codes[2].Codes = l.codes[2].Codes[:64] // of two
+	l.codes[3].Bad = 2
 	var r ann.Result
 	q := ann.Query{Vector: []float32{1, 1}, Dim: 2, Parts: []ann.Part{{Base: 100, Source: l}}}
 	if err := ann.Scan(t.Context(), q, &r); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(r.Rows, []uint32{105}) || r.Damaged != 33 || len(r.Damage) != 16 ||
+	if !slices.Equal(r.Rows, []uint32{105, 108, 109}) || r.Damaged != 34 || len(r.Damage) != 16 ||
 		!errors.Is(r.Damage[0], damaged) || !strings.Contains(r.Damage[0].Error(), "row 100, group 0") {
 		t.Errorf("Rows = %v, %d damaged, %v", r.Rows, r.Damaged, r.Damage)
 	}
@@ -189,6 +276,181 @@ func TestDamagedGroupsAreLeftOutAndTold(t *testing.T) {
 	q.Parts = nil
 	if err := ann.Scan(t.Context(), q, &r); err != nil || r.Damaged != 0 || r.Damage != nil || len(r.Rows) != 0 {
 		t.Errorf("Scan of nothing = %v, %+v", err, r)
+	}
+}
+
+// fickle lends all codes, but not the vectors that are bad.
+type fickle struct {
+	*lender
+	bad map[uint32]bool
+}
+
+var errFickle = errors.New("the vector cannot be read")
+
+func (f fickle) Group(g int, scratch *[]byte) (segment.Group, error) {
+	group, err := f.lender.Group(g, scratch)
+	for v := range f.bad {
+		if int(v/segment.GroupSize) == g {
+			group.Bad |= 1 << (v % segment.GroupSize)
+			err = errFickle
+		}
+	}
+	return group, err
+}
+
+func (f fickle) Exact(v uint32, fn func([]float32, float32) error) error {
+	if f.bad[v] {
+		return errFickle
+	}
+	return f.lender.Exact(v, fn)
+}
+
+// TestVectorsWithoutTheirFloats have readable codes only: they are gone when they are to be exact, one by one or with
+// their group, and the nearest of the others is the nearest.
+func TestVectorsWithoutTheirFloats(t *testing.T) {
+	const n = 2*segment.GroupSize + 3
+	for _, metric := range []ann.Metric{ann.Cosine, ann.Dot} {
+		for _, turns := range []float64{n, 1000 * n} { // far apart; so near to each other that each might be the nearest
+			var groups []segment.Group
+			var rows [][]float32
+			for i := range n {
+				if i%segment.GroupSize == 0 {
+					groups = append(groups, segment.Group{Stride: 2})
+				}
+				g := &groups[len(groups)-1]
+				angle := math.Pi / 2 * float64(i) / turns
+				v := []float32{float32(math.Cos(angle)), float32(math.Sin(angle))}
+				rows = append(rows, v)
+				g.Slots, g.Floats = append(g.Slots, uint32(i)), append(g.Floats, v...)
+				g.InvNorm = append(g.InvNorm, 1/vec.Norm(v))
+			}
+			for _, bad := range []map[uint32]bool{{}, {0: true}, {0: true, 1: true, 5: true}, {n - 1: true}} {
+				vectors := map[uint32][]float32{}
+				for i, v := range rows {
+					if !bad[uint32(i)] {
+						vectors[100+uint32(i)] = v
+					}
+				}
+				q := ann.Query{
+					Vector: []float32{2, 0}, Dim: 2, Metric: metric,
+					Parts: []ann.Part{{Base: 100, Source: fickle{lend(2, groups...), bad}}},
+				}
+				var r ann.Result
+				if err := ann.Scan(t.Context(), q, &r); err != nil {
+					t.Fatal(err)
+				}
+				exactly(t, &r)
+				check(t, &r, q, vectors, true)
+				if r.Damaged != len(bad) || (len(r.Damage) == 0) != (len(bad) == 0) {
+					t.Errorf("%v, %v bad: %d damaged, %v", metric, bad, r.Damaged, r.Damage)
+				}
+				for _, err := range r.Damage {
+					if !errors.Is(err, errFickle) {
+						t.Errorf("%v, %v bad: %v", metric, bad, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestRefineIsExactWhereItMatters asks for thresholds and for the best: what is that near is exact, what is not is
+// rightly so, and nothing else is in the result.
+func TestRefineIsExactWhereItMatters(t *testing.T) {
+	const seed = 21
+	for _, dim := range []int{8, 100, 768} {
+		for _, metric := range []ann.Metric{ann.Cosine, ann.Dot} {
+			rng := rand.New(rand.NewPCG(seed, uint64(dim)))
+			h, vectors := hot(rng, 3000, dim)
+			q := ann.Query{Vector: random(rng, dim), Dim: dim, Metric: metric, Parts: []ann.Part{{Base: 7, Source: h}}}
+			var sorted []float32
+			for _, v := range vectors {
+				sorted = append(sorted, exact(q, v))
+			}
+			slices.Sort(sorted)
+			for _, rank := range []int{0, 1, 10, len(sorted) / 16, len(sorted) / 2, len(sorted) - 1} {
+				least := sorted[len(sorted)-1-rank]
+				for _, by := range []string{"threshold", "rank"} {
+					var r ann.Result
+					if err := ann.Scan(t.Context(), q, &r); err != nil {
+						t.Fatal(err)
+					}
+					var err error
+					if by == "threshold" {
+						err = r.Refine(t.Context(), least)
+					} else {
+						err = r.RefineBest(t.Context(), rank+1)
+					}
+					if err != nil || len(r.Rows) != len(vectors) {
+						t.Fatalf("%d rows of %d, %v", len(r.Rows), len(vectors), err)
+					}
+					rough := 0
+					for i, row := range r.Rows {
+						got, want := r.Similarities[i], exact(q, vectors[row-7])
+						if got != want {
+							rough++
+						}
+						if got != want && (got >= least || want >= least) {
+							t.Fatalf("seed %d, dim %d, %v, %s of rank %d: row %d has %v, exactly %v, at least %v were asked for",
+								seed, dim, metric, by, rank, row, got, want, least)
+						}
+					}
+					if rank < 20 && rough < len(sorted)/2 {
+						t.Errorf("dim %d, %v, %s of rank %d: only %d of %d are rough", dim, metric, by, rank, rough, len(sorted))
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestVectorsOfAllLengths has norms from one end of what is allowed to the other, and outliers among the elements, with
+// which codes are poor: the bounds hold.
+func TestVectorsOfAllLengths(t *testing.T) {
+	const seed, dim = 22, 96
+	for _, metric := range []ann.Metric{ann.Cosine, ann.Dot} {
+		rng := rand.New(rand.NewPCG(seed, 3))
+		h, vectors := segment.NewHot(dim), map[uint32][]float32{}
+		for range 2000 {
+			v := random(rng, dim)
+			if rng.IntN(2) == 0 {
+				v[rng.IntN(dim)] *= float32(math.Pow(10, 6*rng.Float64()))
+			}
+			scale := float32(math.Pow(10, 37*rng.Float64()-18.5) / float64(vec.Norm(v)))
+			for i := range v {
+				v[i] *= scale
+			}
+			if vec.Validate(v) != nil {
+				continue
+			}
+			vectors[h.Add(segment.Identity{}, 0, nil, v)] = v
+		}
+		for range 20 {
+			q := ann.Query{Vector: random(rng, dim), Dim: dim, Metric: metric, Parts: []ann.Part{{Source: h}}}
+			scale := float32(math.Pow(10, 36*rng.Float64()-18))
+			for i := range q.Vector {
+				q.Vector[i] *= scale
+			}
+			if vec.Validate(q.Vector) != nil {
+				continue
+			}
+			var r ann.Result
+			if err := ann.Scan(t.Context(), q, &r); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.RefineBest(t.Context(), 5); err != nil {
+				t.Fatal(err)
+			}
+			var got, want []float32
+			for i, row := range r.Rows {
+				got, want = append(got, r.Similarities[i]), append(want, exact(q, vectors[row]))
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if n := len(got); !slices.Equal(got[n-5:], want[n-5:]) {
+				t.Errorf("seed %d, %v: the best are %v, exactly %v", seed, metric, got[n-5:], want[n-5:])
+			}
+		}
 	}
 }
 
@@ -210,7 +472,7 @@ func TestScanKeepsItsArrays(t *testing.T) {
 }
 
 // BenchmarkScan compares the scan with the processor's own streaming bandwidth over the same floats. 100,000 vectors of
-// 768 floats are 307 MB: at 15 GB/s some 20 ms.
+// 768 floats are 307 MB, their codes 77 MB: at 15 GB/s some 20 and 5 ms.
 func BenchmarkScan(b *testing.B) {
 	const n, dim = 100_000, 768
 	rng := rand.New(rand.NewPCG(1, 1))
@@ -218,29 +480,34 @@ func BenchmarkScan(b *testing.B) {
 	for i := range floats {
 		floats[i] = rng.Float32() - .5
 	}
-	var l lender
+	var groups []segment.Group
 	for from := 0; from < n; from += segment.GroupSize {
 		g := segment.Group{Floats: floats[from*dim : min(from+segment.GroupSize, n)*dim], Stride: dim}
 		for i := from; i < min(from+segment.GroupSize, n); i++ {
 			g.Slots = append(g.Slots, uint32(i))
 			g.InvNorm = append(g.InvNorm, 1/vec.Norm(floats[i*dim:(i+1)*dim]))
 		}
-		l.groups, l.errs = append(l.groups, g), append(l.errs, nil)
+		groups = append(groups, g)
 	}
-	b.Run("scan/dim=768/n=100k", func(b *testing.B) {
-		b.SetBytes(n * dim * 4)
-		b.ReportAllocs()
-		q := ann.Query{
-			Vector: floats[:dim], Dim: dim, Parts: []ann.Part{{Source: l, Mapped: true}},
-			Accept: func(row uint32) bool { return row < n },
-		}
-		var r ann.Result
-		for b.Loop() {
-			if err := ann.Scan(b.Context(), q, &r); err != nil {
-				b.Fatal(err)
+	l := lend(dim, groups...)
+	q := ann.Query{
+		Vector: floats[:dim], Dim: dim, Parts: []ann.Part{{Source: l, Mapped: true}},
+		Accept: func(row uint32) bool { return row < n },
+	}
+	for name, exact := range map[string]bool{"codes": false, "exact": true} {
+		b.Run(name+"/dim=768/n=100k", func(b *testing.B) {
+			b.ReportAllocs()
+			var r ann.Result
+			for b.Loop() {
+				if err := ann.Scan(b.Context(), q, &r); err != nil {
+					b.Fatal(err)
+				}
+				if exact {
+					exactly(b, &r)
+				}
 			}
-		}
-	})
+		})
+	}
 	b.Run("stream/dim=768/n=100k", func(b *testing.B) {
 		b.SetBytes(n * dim * 4)
 		sum := float32(0)

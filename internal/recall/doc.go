@@ -29,7 +29,8 @@
 // so that all of a background but its nearest share get nothing. The spread is read from the upper sixteenth of the
 // similarities: it is that of the background even where a few memories are very near, and order statistics do not
 // depend on the order of memories, as sums of floating point numbers would. Populations near or below Prior are
-// compared with random directions (center 0, variance 1/dim) instead.
+// compared with random directions (center 0, variance 1/dim) instead. The median and the spread are those of similarities
+// as the codes of vectors have them (package ann); the nearest, and whatever may be above the floor, are exact.
 //
 // weight says how much the vectors tell about this question. Its separation e is the surprise of the nearest memory
 // beyond what the nearest of n background memories gives, in nats:

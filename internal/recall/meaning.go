@@ -88,6 +88,12 @@ func (b *background) deviation(similarity float32) float64 {
 	return (float64(similarity) - b.center) / b.spread
 }
 
+// least is a similarity below which none is above the floor.
+func (b *background) least() float32 {
+	least := b.center + b.skip*b.spread
+	return float32(least - math.Abs(least)*0x1p-22) // for the roundings of deviation, and of this
+}
+
 // nats is a similarity's surprise above the floor; 0 or less is background.
 func (b *background) nats(similarity float32) float64 {
 	return surprise(b.deviation(similarity), b.linear) - b.floor

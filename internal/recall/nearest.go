@@ -61,6 +61,9 @@ func (r *run) nearest() (Nearest, error) {
 	if err := ann.Scan(r.ctx, query, &r.scan); err != nil {
 		return Nearest{}, fmt.Errorf("recall: %w", err)
 	}
+	if err := r.scan.RefineBest(r.ctx, r.q.Limit); err != nil {
+		return Nearest{}, fmt.Errorf("recall: %w", err)
+	}
 	out := Nearest{Searched: r.out.Searched, Damage: r.scan.Damage}
 	if len(r.scan.Rows) == 0 {
 		return out, nil

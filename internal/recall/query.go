@@ -111,7 +111,7 @@ type Answer struct {
 	// Rejected is, where there are no hits, the evidence in nats of the memory nearest by meaning: no more than chance
 	// gives to some memory of a population like this. It may be below 0; it is 0 if nothing was near at all.
 	Rejected float64
-	// Damage says what could not be read and was left out: at most 16 errors. Damaged counts the groups of vectors.
+	// Damage says what could not be read and was left out: at most 16 errors. Damaged counts the vectors among it.
 	Damage  []error
 	Damaged int
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/orchard9/engram-go/internal/lexical"
 )
 
-// Engine answers queries. It keeps working memory between them, some 24 bytes for each row of the largest corpus asked
+// Engine answers queries. It keeps working memory between them, some 40 bytes for each row of the largest corpus asked
 // for each query that ran at a time; the garbage collector takes it when it is not used. The zero value is ready. It
 // is safe for concurrent use.
 type Engine struct{ pool sync.Pool }
@@ -80,6 +80,7 @@ func (m *memory) reset() {
 		m.marks[row>>6] = 0
 	}
 	m.touched, m.near, m.rows, m.chosen = m.touched[:0], m.near[:0], m.rows[:0], m.chosen[:0]
+	m.scan.Release()
 }
 
 // zeros returns a with at least n elements; those beyond its former length are 0.
@@ -272,11 +273,17 @@ func (r *run) byMeaning() error {
 	if err := ann.Scan(r.ctx, query, &r.scan); err != nil {
 		return fmt.Errorf("recall: %w", err)
 	}
+	if len(r.scan.Rows) > 0 {
+		// The background is learnt from similarities as the codes have them; what may be evidence is made exact.
+		r.background = learn(&r.weights, &r.scan, r.c.Dim, &r.order)
+		if err := r.scan.Refine(r.ctx, r.background.least()); err != nil {
+			return fmt.Errorf("recall: %w", err)
+		}
+	}
 	r.out.Damage, r.out.Damaged = r.scan.Damage, r.scan.Damaged
 	if len(r.scan.Rows) == 0 {
 		return nil
 	}
-	r.background = learn(&r.weights, &r.scan, r.c.Dim, &r.order)
 	r.background.weight /= 1 + r.weights.Overlap*max(0, r.overlap())
 	r.addMeaning()
 	return nil

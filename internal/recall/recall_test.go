@@ -379,11 +379,11 @@ type broken struct {
 	bad int
 }
 
-func (b broken) Group(g int) (segment.Group, error) {
+func (b broken) Codes(g int, scratch *[]byte) (segment.Codes, error) {
 	if g == b.bad {
-		return segment.Group{}, errDamaged
+		return segment.Codes{}, errDamaged
 	}
-	return b.Source.Group(g)
+	return b.Source.Codes(g, scratch)
 }
 
 func TestDamagedVectorsAreLeftOutAndTold(t *testing.T) {
@@ -403,7 +403,7 @@ func TestDamagedVectorsAreLeftOutAndTold(t *testing.T) {
 	s.parts = []ann.Part{{Source: broken{s.vectors, 0}}}
 	a := s.recall(q)
 	equal(t, "damaged", s.idsOf(a), []string{"m64"})
-	if a.Damaged != 1 || len(a.Damage) != 1 || !errors.Is(a.Damage[0], errDamaged) {
+	if a.Damaged != segment.GroupSize || len(a.Damage) != 1 || !errors.Is(a.Damage[0], errDamaged) {
 		t.Errorf("Damage = %v", a.Damage)
 	}
 }

@@ -72,13 +72,19 @@ func Seal(f File, h *Hot) (sizeBytes int64, err error) {
 // what it wrote, if the file system lets it, and the caller may try again with another number. A file of that name must
 // not exist.
 func Build(f File, p Plan) (built Built, err error) {
-	b := builder{Plan: p, seed: f.seed()}
+	rows := uint64(0)
 	for _, src := range p.Sources {
-		b.rows += uint64(src.Rows())
+		rows += uint64(src.Rows())
 	}
-	if b.rows > MaxRows {
-		return Built{}, fmt.Errorf("build segment of %d rows: at most %d fit into one file", b.rows, MaxRows)
+	if rows > MaxRows {
+		return Built{}, fmt.Errorf("build segment of %d rows: at most %d fit into one file", rows, MaxRows)
 	}
+	b := builder{Plan: p, f: f, seed: f.seed()}
+	end, err := b.begin()
+	if err != nil {
+		return Built{}, err
+	}
+	defer func() { err = errors.Join(err, end()) }()
 	aside := f.Path() + ".tmp"
 	if err := removeIfThere(f.FS, aside); err != nil {
 		return Built{}, fmt.Errorf("clear leftover of an earlier attempt: %w", err)
@@ -90,7 +96,7 @@ func Build(f File, p Plan) (built Built, err error) {
 	if err != nil {
 		return Built{}, fmt.Errorf("create segment: %w", err)
 	}
-	built, err = b.write(f, file)
+	built, err = b.write(file)
 	if err == nil {
 		err = isolate.Fault("segment/sync")
 	}
@@ -122,18 +128,23 @@ func removeIfThere(fs vfs.FS, name string) error {
 	return fs.Remove(name)
 }
 
-// builder goes through the rows of a plan several times: for the lines, the vectors' blocks, the vectors, the bodies.
+// builder goes through the rows of a plan twice: to decide which are kept, which says where everything will be, and to
+// write them.
 type builder struct {
 	Plan
-	seed      uint32
-	rows      uint64
-	kept      uint32
-	vectors   uint32
-	dim       int
-	bodyBytes uint64
-	lines     []byte
-	blocks    []byte
-	unpaced   int
+	f       File
+	seed    uint32
+	from    []Source // the plan's, as they are gone through
+	kept    []bool   // by row
+	sum     summary
+	rows    uint32 // that are kept
+	lines   []byte
+	blocks  []byte
+	bodies  part
+	codes   part
+	vectors part
+	code    []int8
+	unpaced int
 }
 
 // paceBytes is how much is read or written between two calls of Pace: chosen.
@@ -148,12 +159,36 @@ func (b *builder) paced(n int) error {
 	return b.Pace(n)
 }
 
-// each calls fn with every row: its place in the new segment, and in its source. drop says that it becomes void.
-func (b *builder) each(fn func(row uint32, src Source, slot uint32, drop bool) error) error {
-	row := uint32(0)
+// begin opens the sources that are files for going through them in order. end closes what was opened.
+func (b *builder) begin() (end func() error, err error) {
+	var ends []func() error
+	end = func() error {
+		var errs []error
+		for _, end := range ends {
+			errs = append(errs, end())
+		}
+		return errors.Join(errs...)
+	}
 	for _, src := range b.Sources {
+		if s, ok := src.(*Sealed); ok {
+			in, done, err := s.InOrder(nil)
+			if err != nil {
+				return nil, errors.Join(err, end())
+			}
+			ends = append(ends, done)
+			src = in
+		}
+		b.from = append(b.from, src)
+	}
+	return end, nil
+}
+
+// each calls fn with every row: its place in the new segment, and in its source.
+func (b *builder) each(fn func(row uint32, src Source, slot uint32) error) error {
+	row := uint32(0)
+	for _, src := range b.from {
 		for slot := range src.Rows() {
-			if err := fn(row, src, slot, b.Drop != nil && b.Drop(row)); err != nil {
+			if err := fn(row, src, slot); err != nil {
 				return err
 			}
 			row++
@@ -162,109 +197,108 @@ func (b *builder) each(fn func(row uint32, src Source, slot uint32, drop bool) e
 	return nil
 }
 
-// write writes header, summary, lines, vector blocks, vectors and bodies, in file order.
-func (b *builder) write(f File, file vfs.File) (Built, error) {
-	b.lines = make([]byte, 0, int(b.rows)*lineSize)
-	if err := b.each(b.line); err != nil {
-		return Built{}, err
-	}
-	s := layout(uint32(b.rows), b.vectors, b.dim, b.bodyBytes)
-	s.base = b.Base
-	out := bufio.NewWriterSize(io.NewOffsetWriter(file, 0), 1<<20)
-	head := codec.AppendHeader(nil, codec.Header{Kind: Kind, Version: FormatVersion, Store: f.Store, Number: f.Number})
-	out.Write(s.append(head, b.seed)) //nolint:errcheck // bufio keeps the first error; Flush returns it
-	out.Write(b.lines)                //nolint:errcheck // as above
-	if b.vectors > 0 {
-		pad := s.vectorsOff - s.vecMetaOff - uint64(len(b.blocks))
-		out.Write(append(b.blocks, make([]byte, pad)...)) //nolint:errcheck // as above
-		if err := b.each(b.vectorTo(out)); err != nil {
-			return Built{}, err
-		}
-	}
-	if err := b.each(b.bodyTo(out)); err != nil {
-		return Built{}, err
-	}
-	return Built{SizeBytes: int64(s.sizeBytes), Rows: uint32(b.rows), Kept: b.kept}, out.Flush()
+// part is a part of the file that is written from its beginning to its end, beside the others.
+type part struct {
+	*bufio.Writer
+	written uint64
 }
 
-// line makes the line of a row and the block of its vector.
-func (b *builder) line(row uint32, src Source, slot uint32, drop bool) error {
-	void := line{Row: Row{Void: true, Vector: NoVector}}
-	if drop {
-		b.lines = appendLine(b.lines, void, b.seed, row)
+func newPart(file vfs.File, off uint64) part {
+	return part{Writer: bufio.NewWriterSize(io.NewOffsetWriter(file, int64(off)), paceBytes)}
+}
+
+func (p *part) put(b []byte) error {
+	n, err := p.Write(b)
+	p.written += uint64(n)
+	return err
+}
+
+// write writes lines, vectors and bodies side by side, and then what tells of them.
+func (b *builder) write(file vfs.File) (Built, error) {
+	b.sum = summary{version: FormatVersion, base: b.Base, tier: Warm}
+	if err := b.each(b.decide); err != nil {
+		return Built{}, err
+	}
+	s := b.sum.layout()
+	b.lines = make([]byte, 0, int(s.rows)*lineSize)
+	b.code = make([]int8, vec.CodeLen(int(s.dim)))
+	b.codes, b.vectors, b.bodies = newPart(file, s.codesOff), newPart(file, s.vectorsOff), newPart(file, s.bodiesOff)
+	if err := b.each(b.row); err != nil {
+		return Built{}, err
+	}
+	b.sum.bodyBytes = b.bodies.written
+	s = b.sum.layout()
+	head := codec.AppendHeader(nil, codec.Header{
+		Kind: Kind, Version: FormatVersion, Store: b.f.Store, Number: b.f.Number,
+	})
+	head = s.append(head, b.seed)
+	front, back := newPart(file, 0), newPart(file, s.sizeBytes-footerSize)
+	pad := s.codesOff - s.blocksOff - uint64(len(b.blocks))
+	err := errors.Join(front.put(head), front.put(b.lines), front.put(b.blocks), front.put(make([]byte, pad)), back.put(head))
+	for _, p := range []*part{&b.codes, &b.vectors, &b.bodies, &front, &back} {
+		err = errors.Join(err, p.Flush())
+	}
+	return Built{SizeBytes: int64(s.sizeBytes), Rows: s.rows, Kept: b.rows}, err
+}
+
+// decide tells of a row whether it is kept: what Drop says may change meanwhile.
+func (b *builder) decide(row uint32, src Source, slot uint32) error {
+	b.sum.rows++
+	b.kept = append(b.kept, false)
+	if b.Drop != nil && b.Drop(row) {
+		return nil
+	}
+	info, err := src.Row(slot)
+	if err != nil || info.Void {
+		return err
+	}
+	b.kept[row] = true
+	b.rows++
+	if info.Vector != NoVector {
+		b.sum.vectors++
+		b.sum.dim = uint32(src.Dim())
+	}
+	return b.paced(lineSize)
+}
+
+// row writes one row.
+func (b *builder) row(row uint32, src Source, slot uint32) error {
+	if !b.kept[row] {
+		b.lines = appendLine(b.lines, line{Row: Row{Void: true, Vector: NoVector}}, b.seed, row)
 		return nil
 	}
 	info, err := src.Row(slot)
 	if err != nil {
 		return err
 	}
-	if info.Void {
-		b.lines = appendLine(b.lines, void, b.seed, row)
-		return nil
-	}
-	l := line{Row: info, off: b.bodyBytes}
+	l := line{Row: info, off: b.bodies.written}
 	err = src.Read(slot, func(body []byte) error {
 		l.len = uint32(len(body))
 		l.crc = codec.Checksum(codec.At(b.seed, placeBody+int64(row)), body)
-		return nil
+		return b.bodies.put(body)
 	})
 	if err == nil && info.Vector != NoVector {
-		l.Vector = b.vectors
-		err = src.vector(slot, func(padded []float32, invNorm float32) error {
-			bytes := vec.Bytes(padded)
-			m := vecMeta{slot: row, invNorm: invNorm}
-			m.crc = codec.Checksum(codec.At(b.seed, placeVector+int64(b.vectors)), bytes)
-			b.blocks = appendVecMeta(b.blocks, m, b.seed, b.vectors)
-			return b.paced(len(bytes))
-		})
-		b.dim = src.Dim()
-		b.vectors++
+		l.Vector = uint32(len(b.blocks) / blockSize)
+		err = src.vector(slot, func(padded []float32, invNorm float32) error { return b.vector(row, padded, invNorm) })
 	}
 	if err != nil {
 		return err
 	}
-	b.bodyBytes += uint64(l.len)
-	b.kept++
 	b.lines = appendLine(b.lines, l, b.seed, row)
-	return b.paced(lineSize + int(l.len))
+	return b.paced(lineSize + 2*int(l.len))
 }
 
-// vectorTo writes the vectors of the rows that are kept.
-func (b *builder) vectorTo(out io.Writer) func(uint32, Source, uint32, bool) error {
-	return func(row uint32, src Source, slot uint32, _ bool) error {
-		if b.void(row) {
-			return nil
-		}
-		info, err := src.Row(slot)
-		if err != nil || info.Vector == NoVector {
-			return err
-		}
-		return src.vector(slot, func(padded []float32, _ float32) error {
-			bytes := vec.Bytes(padded)
-			if _, err := out.Write(bytes); err != nil {
-				return err
-			}
-			return b.paced(len(bytes))
-		})
+// vector writes the vector of a row. Its codes are made anew: they are its own, whatever file it came from.
+func (b *builder) vector(row uint32, padded []float32, invNorm float32) error {
+	v := uint32(len(b.blocks) / blockSize)
+	m := block{slot: row, invNorm: invNorm}
+	m.scale, m.residual = vec.Quantize(padded[:b.sum.dim], b.code)
+	floats, codes := vec.Bytes(padded), vec.Int8Bytes(b.code)
+	m.crc = codec.Checksum(codec.At(b.seed, placeVector+int64(v)), floats)
+	m.codesCRC = codec.Checksum(codec.At(b.seed, placeCodes+int64(v)), codes)
+	b.blocks = appendBlock(b.blocks, m, b.seed, v)
+	if err := errors.Join(b.vectors.put(floats), b.codes.put(codes)); err != nil {
+		return err
 	}
-}
-
-// bodyTo writes the bodies of the rows that are kept.
-func (b *builder) bodyTo(out io.Writer) func(uint32, Source, uint32, bool) error {
-	return func(row uint32, src Source, slot uint32, _ bool) error {
-		if b.void(row) {
-			return nil
-		}
-		return src.Read(slot, func(body []byte) error {
-			if _, err := out.Write(body); err != nil {
-				return err
-			}
-			return b.paced(len(body))
-		})
-	}
-}
-
-// void tells what was decided of a row when its line was made: what Drop says may change meanwhile.
-func (b *builder) void(row uint32) bool {
-	return b.lines[int(row)*lineSize+lineFlagsOff]&flagVoid != 0
+	return b.paced(2*len(floats) + len(codes))
 }

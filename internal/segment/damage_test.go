@@ -18,16 +18,19 @@ type unit struct {
 	from, to int
 	row      int  // the row it belongs to; -1 for the whole file
 	body     bool // Read of the row needs it
-	vector   bool // Vector of the row, and its group, need it
+	vector   bool // Vector of the row, and its place in its group, need it
+	codes    bool // its place among the codes needs it
 	line     bool // everything of the row needs it
 	unused   bool
+	mended   bool // a copy makes up for it
+	nth      int  // the number of the row's vector
 }
 
 // parts lists every byte of a file of samples with vectors of dim floats, by docs/format/segment.md.
 func parts(dim int, samples []sample) []unit {
 	units := []unit{
-		{name: "header", from: 0, to: 64, row: -1},
-		{name: "summary", from: 64, to: 128, row: -1},
+		{name: "header", from: 0, to: 64, row: -1, mended: true},
+		{name: "summary", from: 64, to: 128, row: -1, mended: true},
 	}
 	at := 128
 	add := func(u unit, size int) {
@@ -45,18 +48,23 @@ func parts(dim int, samples []sample) []unit {
 			owners = append(owners, i)
 		}
 	}
-	for _, i := range owners {
-		add(unit{name: "block", row: i, vector: true}, 16)
+	for n, i := range owners {
+		add(unit{name: "block", row: i, vector: true, codes: true, nth: n}, 32)
 	}
 	add(unit{name: "padding", row: -1, unused: true}, (4096-at%4096)%4096)
-	for _, i := range owners {
-		add(unit{name: "vector", row: i, vector: true}, stride)
+	for n, i := range owners {
+		add(unit{name: "codes", row: i, codes: true, nth: n}, (dim+63)/64*64)
+	}
+	for n, i := range owners {
+		add(unit{name: "vector", row: i, vector: true, nth: n}, stride)
 	}
 	for i, s := range samples {
 		if !s.void {
 			add(unit{name: "body", row: i, body: true}, len(s.body))
 		}
 	}
+	add(unit{name: "copy of the header", row: -1, mended: true}, 64)
+	add(unit{name: "copy of the summary", row: -1, mended: true}, 64)
 	return units
 }
 
@@ -113,22 +121,40 @@ func compare(w *segment.Sealed, u unit, samples []sample) error {
 			return err
 		}
 	}
-	if w.Groups() > 0 {
-		_, err := w.Group(0)
-		if err := judge("Group(0)", u.vector, err, true); err != nil {
-			return err
-		}
+	var scratch []byte
+	group, err := w.Group(0, &scratch)
+	if err := judge("Group(0)", u.vector, err, bad(u.vector, u.nth) == group.Bad); err != nil {
+		return err
+	}
+	codes, err := w.Codes(0, &scratch)
+	if err := judge("Codes(0)", u.codes, err, bad(u.codes, u.nth) == codes.Bad); err != nil {
+		return err
+	}
+	if len(group.Slots) != 2 || len(codes.Slots) != 2 || group.Bad != bad(u.vector, u.nth) || codes.Bad != bad(u.codes, u.nth) {
+		return fmt.Errorf("groups of %d and %d vectors, of which %b and %b are bad", len(group.Slots), len(codes.Slots),
+			group.Bad, codes.Bad)
 	}
 	problems := 0
-	w.Verify(func(error) { problems++ })
-	if (problems > 0) == u.unused {
+	if _, err := w.Verify(nil, func(error) { problems++ }); err != nil {
+		return fmt.Errorf("Verify = %w", err)
+	}
+	if (problems > 0) == u.unused || problems > 1 {
 		return fmt.Errorf("Verify finds %d problems", problems)
 	}
 	return nil
 }
 
+// bad is the mask in which only vector n is bad, if it is.
+func bad(is bool, n int) uint64 {
+	if !is {
+		return 0
+	}
+	return 1 << n
+}
+
 // TestEveryFlippedBit flips every bit of a file: every read gives the right bytes or says what is damaged where, and
-// only what the bit belongs to is refused. The padding before the vectors is the only part that may change unseen.
+// only what the bit belongs to is refused: of header and summary nothing, as there are two. The padding before the codes
+// is the only part that may change unseen.
 func TestEveryFlippedBit(t *testing.T) {
 	const dim = 9
 	samples := samplesOf(dim)
@@ -168,14 +194,11 @@ func TestEveryFlippedBit(t *testing.T) {
 
 func openAndCompare(f segment.File, size int64, u unit, samples []sample) error {
 	w, err := segment.Open(f, size)
-	if u.row < 0 && !u.unused {
-		if err == nil {
-			return errors.Join(errors.New("Open does not refuse it"), w.Close())
-		}
-		return refused(f.Path(), u, err)
-	}
 	if err != nil {
 		return fmt.Errorf("Open refuses it: %w", err)
+	}
+	if front := u.mended && u.from < 128; front != (len(w.Mended()) == 1) {
+		return errors.Join(fmt.Errorf("Open tells of %v", w.Mended()), w.Close())
 	}
 	return errors.Join(compare(w, u, samples), w.Close())
 }
@@ -216,7 +239,7 @@ func TestSwappedParts(t *testing.T) {
 	samples := []sample{
 		{body: "one", vector: vectorOf(dim, 1)}, {body: "two", vector: vectorOf(dim, 2)}, {body: "six"},
 	}
-	for _, name := range []string{"line", "block", "vector", "body"} {
+	for _, name := range []string{"line", "block", "codes", "vector", "body"} {
 		fsys := newFS(t)
 		f, size := sealed(t, fsys, samples)
 		b, err := fsys.Bytes(f.Path())
@@ -242,17 +265,20 @@ func TestSwappedParts(t *testing.T) {
 				t.Errorf("%ss swapped: Read(%d) = %v, want damage %v", name, slot, err, want)
 			}
 			_, err = w.Vector(slot)
-			if want := name != "body"; errors.Is(err, codec.ErrCorrupt) != want {
+			if want := name != "body" && name != "codes"; errors.Is(err, codec.ErrCorrupt) != want {
 				t.Errorf("%ss swapped: Vector(%d) = %v, want damage %v", name, slot, err, want)
 			}
 		}
 		if err := w.Read(2, func([]byte) error { return nil }); err != nil {
 			t.Errorf("%ss swapped: Read(2) = %v", name, err)
 		}
+		codes, err := w.Codes(0, new([]byte))
+		if want := bad(name == "codes" || name == "block", 0) * 3; codes.Bad != want || errors.Is(err, codec.ErrCorrupt) != (want > 0) {
+			t.Errorf("%ss swapped: Codes = %b bad, %v, want %b", name, codes.Bad, err, want)
+		}
 		problems := 0
-		w.Verify(func(error) { problems++ })
-		if problems == 0 {
-			t.Errorf("%ss swapped: Verify finds nothing", name)
+		if _, err := w.Verify(nil, func(error) { problems++ }); err != nil || problems == 0 {
+			t.Errorf("%ss swapped: Verify finds %d problems, %v", name, problems, err)
 		}
 	}
 }
@@ -287,7 +313,7 @@ func TestOtherFilesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	var format *codec.FormatError
-	if _, err := segment.Open(f, size); !errors.As(err, &format) || format.Path != f.Path() || format.Found != 2 {
+	if _, err := segment.Open(f, size); !errors.As(err, &format) || format.Path != f.Path() || format.Found != segment.FormatVersion+1 {
 		t.Errorf("Open of a newer version = %v, want a *codec.FormatError with path and version", err)
 	}
 	// What the file system refuses is no damage.

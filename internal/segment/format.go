@@ -6,20 +6,24 @@ import (
 	"math"
 
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/vec"
 )
 
-// Kind is the segment file's kind in its header; FormatVersion the newest version this program reads and writes.
+// Kind is the segment file's kind in its header; FormatVersion the newest version this program reads, and the one it
+// writes. Version 1 has neither codes nor a second copy of header and summary, and is warm.
 const (
 	Kind          = "SG"
-	FormatVersion = 1
+	FormatVersion = 2
 )
 
 const (
 	lineSize     = 64
-	vecMetaSize  = 16
+	blockSize    = 32 // of a vector
+	blockSize1   = 16 // in version 1
 	summaryOff   = codec.HeaderSize
 	summarySize  = 64
 	linesOff     = summaryOff + summarySize
+	footerSize   = codec.HeaderSize + summarySize
 	vectorsAlign = 4096
 
 	// MaxRows bounds the rows of one segment; a file that claims more is refused before anything is allocated.
@@ -35,32 +39,65 @@ const (
 const (
 	placeSummary = int64(1) << 40
 	placeLine    = int64(2) << 40
-	placeVecMeta = int64(3) << 40
+	placeBlock   = int64(3) << 40
 	placeVector  = int64(4) << 40
 	placeBody    = int64(5) << 40
+	placeCodes   = int64(6) << 40
 )
 
-// summary is the fixed part behind the header: where everything is.
+// Tier is where a sealed segment's bytes are, as its summary says.
+type Tier uint32
+
+// The tiers of sealed segments.
+const (
+	Warm Tier = 1 // mapped; bodies as they are
+)
+
+// String gives the tier's name.
+func (t Tier) String() string {
+	if t == Warm {
+		return "warm"
+	}
+	return fmt.Sprintf("tier %d", uint32(t))
+}
+
+// summary is the fixed part behind the header: how much of everything there is, and where.
 type summary struct {
+	version            uint32
 	rows, vectors, dim uint32
 	base               uint32 // the space's row that slot 0 is
-	vecMetaOff         uint64
-	vectorsOff         uint64
-	bodiesOff          uint64
-	sizeBytes          uint64
+	tier               Tier
+	bodyBytes          uint64
+	// From here on by layout.
+	blocksOff  uint64
+	codesOff   uint64
+	vectorsOff uint64
+	bodiesOff  uint64
+	bodiesEnd  uint64
+	sizeBytes  uint64
 }
 
 // layout computes the places of a file with these counts.
-func layout(rows, vectors uint32, dim int, bodyBytes uint64) summary {
-	s := summary{rows: rows, vectors: vectors, dim: uint32(dim)}
-	s.vecMetaOff = linesOff + uint64(rows)*lineSize
-	end := s.vecMetaOff + uint64(vectors)*vecMetaSize
-	if vectors > 0 {
-		end = (end + vectorsAlign - 1) &^ (vectorsAlign - 1)
+func (s summary) layout() summary {
+	align := func(off uint64) uint64 {
+		if s.vectors == 0 {
+			return off
+		}
+		return (off + vectorsAlign - 1) &^ (vectorsAlign - 1)
 	}
-	s.vectorsOff = end
-	s.bodiesOff = s.vectorsOff + uint64(vectors)*uint64(stride(dim))
-	s.sizeBytes = s.bodiesOff + bodyBytes
+	vectors := uint64(s.vectors)
+	s.blocksOff = linesOff + uint64(s.rows)*lineSize
+	footer := uint64(footerSize)
+	if s.version == 1 {
+		s.codesOff = align(s.blocksOff + vectors*blockSize1)
+		s.vectorsOff, footer = s.codesOff, 0
+	} else {
+		s.codesOff = align(s.blocksOff + vectors*blockSize)
+		s.vectorsOff = s.codesOff + vectors*uint64(vec.CodeLen(int(s.dim)))
+	}
+	s.bodiesOff = s.vectorsOff + vectors*uint64(stride(int(s.dim)))
+	s.bodiesEnd = s.bodiesOff + s.bodyBytes
+	s.sizeBytes = s.bodiesEnd + footer
 	return s
 }
 
@@ -69,36 +106,51 @@ func (s summary) append(b []byte, seed uint32) []byte {
 	for _, v := range []uint32{s.rows, s.vectors, s.dim, s.base} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	for _, v := range []uint64{s.vecMetaOff, s.vectorsOff, s.bodiesOff, s.sizeBytes} {
+	for _, v := range []uint64{s.codesOff, s.vectorsOff, s.bodiesOff, s.sizeBytes} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	b = binary.LittleEndian.AppendUint32(b, uint32(s.tier))
 	b = append(b, make([]byte, summarySize-4-(len(b)-start))...)
 	return binary.LittleEndian.AppendUint32(b, codec.Checksum(codec.At(seed, placeSummary), b[start:]))
 }
 
 // readSummary checks the summary against its checksum, the limits and the file's size.
-func readSummary(b []byte, seed uint32, fileSize int64) (summary, error) {
+func readSummary(b []byte, version, seed uint32, fileSize int64) (summary, error) {
 	want := binary.LittleEndian.Uint32(b[summarySize-4:])
 	if got := codec.Checksum(codec.At(seed, placeSummary), b[:summarySize-4]); got != want {
 		return summary{}, fmt.Errorf("summary checksum is %08x, file says %08x", got, want)
 	}
 	u32 := binary.LittleEndian.Uint32
 	u64 := binary.LittleEndian.Uint64
-	s := summary{
-		rows: u32(b), vectors: u32(b[4:]), dim: u32(b[8:]), base: u32(b[12:]),
-		vecMetaOff: u64(b[16:]), vectorsOff: u64(b[24:]), bodiesOff: u64(b[32:]), sizeBytes: u64(b[40:]),
+	said := summary{
+		version: version, rows: u32(b), vectors: u32(b[4:]), dim: u32(b[8:]), base: u32(b[12:]), tier: Tier(u32(b[52:])),
+		vectorsOff: u64(b[24:]), bodiesOff: u64(b[32:]), sizeBytes: u64(b[40:]),
 	}
-	if s.rows > MaxRows || s.vectors > s.rows || s.dim > MaxDim || s.sizeBytes < s.bodiesOff ||
-		(s.vectors == 0) != (s.dim == 0) {
-		return summary{}, fmt.Errorf("summary of %d rows, %d vectors, dimension %d is impossible", s.rows, s.vectors, s.dim)
+	if version == 1 {
+		said.tier, said.blocksOff = Warm, u64(b[16:])
+	} else {
+		said.codesOff = u64(b[16:])
 	}
-	expected := layout(s.rows, s.vectors, int(s.dim), s.sizeBytes-s.bodiesOff)
-	expected.base = s.base
-	if s != expected {
-		return summary{}, fmt.Errorf("summary %+v contradicts itself", s)
+	if said.rows > MaxRows || said.vectors > said.rows || said.dim > MaxDim || (said.vectors == 0) != (said.dim == 0) {
+		return summary{}, fmt.Errorf("summary of %d rows, %d vectors, dimension %d is impossible",
+			said.rows, said.vectors, said.dim)
 	}
-	if s.sizeBytes != uint64(fileSize) {
-		return summary{}, fmt.Errorf("file has %d bytes, its summary says %d", fileSize, s.sizeBytes)
+	if said.tier != Warm {
+		return summary{}, fmt.Errorf("summary of %v is impossible", said.tier)
+	}
+	if said.sizeBytes != uint64(fileSize) {
+		return summary{}, fmt.Errorf("file has %d bytes, its summary says %d", fileSize, said.sizeBytes)
+	}
+	empty := said.layout() // without bodies
+	if said.sizeBytes < empty.sizeBytes {
+		return summary{}, fmt.Errorf("file has %d bytes, what its summary tells of takes %d", fileSize, empty.sizeBytes)
+	}
+	said.bodyBytes = said.sizeBytes - empty.sizeBytes
+	s := said.layout()
+	if s.vectorsOff != said.vectorsOff || s.bodiesOff != said.bodiesOff ||
+		version == 1 && s.blocksOff != said.blocksOff || version > 1 && s.codesOff != said.codesOff {
+		return summary{}, fmt.Errorf("summary %+v contradicts itself: want %+v", said, s)
 	}
 	return s, nil
 }
@@ -139,7 +191,7 @@ func readLine(b []byte, seed, slot uint32, s summary) (line, error) {
 	l.IDHash = binary.LittleEndian.Uint64(b[8:])
 	l.Index, l.Vector = u32(b[32:]), u32(b[36:])
 	l.Void = u32(b[40:])&flagVoid != 0
-	if bodies := s.sizeBytes - s.bodiesOff; l.off > bodies || uint64(l.len) > bodies-l.off {
+	if l.off > s.bodyBytes || uint64(l.len) > s.bodyBytes-l.off {
 		return line{}, fmt.Errorf("line of row %d: body at %d+%d is outside the file", slot, l.off, l.len)
 	}
 	if l.Vector != NoVector && l.Vector >= s.vectors {
@@ -148,33 +200,56 @@ func readLine(b []byte, seed, slot uint32, s summary) (line, error) {
 	return l, nil
 }
 
-// vecMeta is the fixed block of one vector.
-type vecMeta struct {
-	slot    uint32
-	crc     uint32 // of the vector's stride bytes
-	invNorm float32
+// block is what is kept of one vector beside it.
+type block struct {
+	slot     uint32
+	crc      uint32 // of the vector's stride bytes
+	invNorm  float32
+	scale    float32 // from here on not in version 1
+	residual float32
+	codesCRC uint32
 }
 
-func appendVecMeta(b []byte, m vecMeta, seed, vector uint32) []byte {
+func appendBlock(b []byte, m block, seed, vector uint32) []byte {
 	start := len(b)
 	b = binary.LittleEndian.AppendUint32(b, m.slot)
 	b = binary.LittleEndian.AppendUint32(b, m.crc)
 	b = binary.LittleEndian.AppendUint32(b, math.Float32bits(m.invNorm))
-	return binary.LittleEndian.AppendUint32(b, codec.Checksum(codec.At(seed, placeVecMeta+int64(vector)), b[start:]))
+	b = binary.LittleEndian.AppendUint32(b, math.Float32bits(m.scale))
+	b = binary.LittleEndian.AppendUint32(b, math.Float32bits(m.residual))
+	b = binary.LittleEndian.AppendUint32(b, m.codesCRC)
+	b = binary.LittleEndian.AppendUint32(b, 0)
+	return binary.LittleEndian.AppendUint32(b, codec.Checksum(codec.At(seed, placeBlock+int64(vector)), b[start:]))
 }
 
-func readVecMeta(b []byte, seed, vector, rows uint32) (vecMeta, error) {
-	want := binary.LittleEndian.Uint32(b[12:])
-	if got := codec.Checksum(codec.At(seed, placeVecMeta+int64(vector)), b[:12]); got != want {
-		return vecMeta{}, fmt.Errorf("block of vector %d: checksum is %08x, file says %08x", vector, got, want)
+// blockBytes is the size of a vector's block.
+func (s summary) blockBytes() uint64 {
+	if s.version == 1 {
+		return blockSize1
 	}
-	m := vecMeta{
-		slot:    binary.LittleEndian.Uint32(b),
-		crc:     binary.LittleEndian.Uint32(b[4:]),
-		invNorm: math.Float32frombits(binary.LittleEndian.Uint32(b[8:])),
+	return blockSize
+}
+
+// readBlock reads a block, of either version: b has its length.
+func readBlock(b []byte, seed, vector, rows uint32) (block, error) {
+	end := len(b) - 4
+	want := binary.LittleEndian.Uint32(b[end:])
+	if got := codec.Checksum(codec.At(seed, placeBlock+int64(vector)), b[:end]); got != want {
+		return block{}, fmt.Errorf("block of vector %d: checksum is %08x, file says %08x", vector, got, want)
 	}
-	if m.slot >= rows {
-		return vecMeta{}, fmt.Errorf("block of vector %d: row %d of %d", vector, m.slot, rows)
+	u32 := func(off int) uint32 { return binary.LittleEndian.Uint32(b[off:]) }
+	m := block{slot: u32(0), crc: u32(4), invNorm: math.Float32frombits(u32(8))}
+	if len(b) == blockSize {
+		m.scale, m.residual, m.codesCRC = math.Float32frombits(u32(12)), math.Float32frombits(u32(16)), u32(20)
+	}
+	inRange := func(x float32) bool { return x > 0 && !math.IsInf(float64(x), 0) }
+	switch {
+	case m.slot >= rows:
+		return block{}, fmt.Errorf("block of vector %d: row %d of %d", vector, m.slot, rows)
+	case !inRange(m.invNorm):
+		return block{}, fmt.Errorf("block of vector %d: inverse norm %v", vector, m.invNorm)
+	case len(b) == blockSize && (!inRange(m.scale) || !(m.residual >= 0) || math.IsInf(float64(m.residual), 0)):
+		return block{}, fmt.Errorf("block of vector %d: scale %v, residual %v", vector, m.scale, m.residual)
 	}
 	return m, nil
 }

@@ -120,7 +120,9 @@ func check(t *testing.T, w *segment.Sealed, samples []sample) {
 			t.Errorf("Vector(%d) = %v, %v, want %v", i, v, err, s.vector)
 		}
 	}
-	w.Verify(func(err error) { t.Errorf("Verify reports %v", err) })
+	if _, err := w.Verify(nil, func(err error) { t.Errorf("Verify reports %v", err) }); err != nil {
+		t.Errorf("Verify = %v", err)
+	}
 }
 
 func sameVector(a, b []float32) bool {
@@ -175,7 +177,7 @@ func TestFormatByHand(t *testing.T) {
 	if string(b[:8]) != "ENGRAMSG" || [16]byte(b[16:32]) != storeID {
 		t.Errorf("header = %q", b[:64])
 	}
-	equal("version", u32(8), 1)
+	equal("version", u32(8), 2)
 	equal("header length", u32(12), 64)
 	equal("file number", u64(32), 5)
 	zero("header", 40, 60)
@@ -183,14 +185,17 @@ func TestFormatByHand(t *testing.T) {
 	// Summary: of void rows neither vectors nor bodies are there.
 	const rows, vectors, stride = 6, 2, 64
 	meta := 128 + 64*rows
-	bodies := 4096 + stride*vectors
+	floats := 4096 + 64*vectors
+	bodies := floats + stride*vectors
 	for what, want := range map[int]int{64: rows, 68: vectors, 72: dim, 76: 0} {
 		equal(fmt.Sprintf("summary at %d", what-64), u32(what), want)
 	}
-	for what, want := range map[int]int{80: meta, 88: 4096, 96: bodies, 104: len(b)} {
+	for what, want := range map[int]int{80: 4096, 88: floats, 96: bodies, 104: len(b)} {
 		equal(fmt.Sprintf("summary at %d", what-64), u64(what), want)
 	}
-	zero("summary", 112, 124)
+	zero("summary", 112, 116)
+	equal("tier", u32(116), 1)
+	zero("summary", 120, 124)
 	equal("summary checksum", u32(124), int(sum(1, 0, b[64:124])))
 	// Lines and bodies.
 	bodyOff, vector := 0, 0
@@ -223,17 +228,27 @@ func TestFormatByHand(t *testing.T) {
 			continue
 		}
 		equal("vector", u32(at+36), vector)
-		block, data := meta+16*vector, b[4096+stride*vector:][:stride]
+		block, data, codes := meta+32*vector, b[floats+stride*vector:][:stride], b[4096+64*vector:][:64]
 		equal("block row", u32(block), i)
 		equal("vector checksum", u32(block+4), int(sum(4, uint64(vector), data)))
-		equal("block checksum", u32(block+12), int(sum(3, uint64(vector), b[block:block+12])))
-		norm := 0.0
+		equal("codes checksum", u32(block+20), int(sum(6, uint64(vector), codes)))
+		zero("block", block+24, block+28)
+		equal("block checksum", u32(block+28), int(sum(3, uint64(vector), b[block:block+28])))
+		scale := math.Float32frombits(binary.LittleEndian.Uint32(b[block+12:]))
+		norm, rest := 0.0, 0.0
 		for d := range dim {
 			x := math.Float32frombits(binary.LittleEndian.Uint32(data[4*d:]))
 			if x != s.vector[d] {
 				t.Errorf("vector of row %d: element %d is %v, want %v", i, d, x, s.vector[d])
 			}
 			norm += float64(x) * float64(x)
+			d := float64(x) - float64(scale)*float64(int8(codes[d]))
+			rest += d * d
+		}
+		zero("codes", 4096+64*vector+dim, 4096+64*vector+64)
+		residual := float64(math.Float32frombits(binary.LittleEndian.Uint32(b[block+16:])))
+		if least := math.Sqrt(rest / norm); residual < least || residual > least*1.001+1e-9 || residual > .01 {
+			t.Errorf("residual of vector %d = %v, want %v", vector, residual, least)
 		}
 		got := float64(math.Float32frombits(binary.LittleEndian.Uint32(b[block+8:])))
 		if math.Abs(got*math.Sqrt(norm)-1) > 1e-6 {
@@ -241,8 +256,11 @@ func TestFormatByHand(t *testing.T) {
 		}
 		vector++
 	}
-	zero("padding", meta+16*vectors, 4096)
-	equal("size", bodies+bodyOff, len(b))
+	zero("padding", meta+32*vectors, 4096)
+	equal("size", bodies+bodyOff+128, len(b))
+	if !bytes.Equal(b[len(b)-128:], b[:128]) {
+		t.Error("the copies of header and summary differ from them")
+	}
 	check(t, opened(t, f, size), samples)
 }
 
@@ -271,11 +289,11 @@ func TestManyVectorsInGroups(t *testing.T) {
 	hot := fill(0, samples)
 	for _, source := range []interface {
 		Groups() int
-		Group(g int) (segment.Group, error)
+		Group(g int, scratch *[]byte) (segment.Group, error)
 	}{w, hot} {
 		n := 0
 		for g := range source.Groups() {
-			group, err := source.Group(g)
+			group, err := source.Group(g, new([]byte))
 			if err != nil {
 				t.Fatalf("Group(%d) = %v", g, err)
 			}
@@ -301,7 +319,7 @@ func TestRowsWithoutVectorsCostNoVectorSpace(t *testing.T) {
 		}
 		f := segment.File{FS: newFS(t), Dir: dir, Store: storeID, Number: 5}
 		size, err := segment.Seal(f, h)
-		if want := int64(128 + 2*64 + 3); err != nil || size != want {
+		if want := int64(128 + 2*64 + 3 + 128); err != nil || size != want {
 			t.Errorf("Seal with dimension %d = %d bytes, %v, want %d", dim, size, err, want)
 		}
 		w := opened(t, f, size)
@@ -315,8 +333,8 @@ func TestRowsWithoutVectorsCostNoVectorSpace(t *testing.T) {
 func TestEmptySegment(t *testing.T) {
 	fsys := newFS(t)
 	f, size := sealed(t, fsys, nil)
-	if size != 128 {
-		t.Errorf("size = %d, want 128", size)
+	if size != 256 {
+		t.Errorf("size = %d, want 256", size)
 	}
 	w := opened(t, f, size)
 	check(t, w, nil)

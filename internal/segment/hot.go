@@ -33,7 +33,14 @@ type vectorPage struct {
 	slots   [GroupSize]uint32
 	invNorm [GroupSize]float32
 	floats  []float32
+	// What the codes are is told at vec.Quantize.
+	codes    []int8
+	scale    [GroupSize]float32
+	residual [GroupSize]float32
 }
+
+// sizeBytes is the memory of a page's vectors and codes.
+func (p *vectorPage) sizeBytes() int64 { return int64(len(p.floats)*4 + len(p.codes)) }
 
 // NewHot returns an empty segment for vectors of dim floats; dim 0 leaves it to the first vector.
 func NewHot(dim int) *Hot {
@@ -74,7 +81,7 @@ func (h *Hot) Void(first uint32) {
 	// Every vector there is belongs to a void row, and may be of another dimension than the next one.
 	if pages := h.pages.Swap(nil); pages != nil {
 		for _, page := range *pages {
-			h.sizeBytes.Add(-int64(len(page.floats) * 4))
+			h.sizeBytes.Add(-page.sizeBytes())
 		}
 	}
 	h.vectors, h.dimFrom = 0, NoVector
@@ -93,15 +100,18 @@ func (h *Hot) addVector(slot uint32, vector []float32) {
 	}
 	at := int(h.vectors % GroupSize)
 	if int(h.vectors/GroupSize) == len(pages) {
-		pages = append(pages, &vectorPage{floats: vec.Alloc(GroupSize * floats)})
+		page := &vectorPage{floats: vec.Alloc(GroupSize * floats), codes: vec.AllocCodes(GroupSize * vec.CodeLen(dim))}
+		pages = append(pages, page)
 		h.pages.Store(&pages)
-		h.sizeBytes.Add(int64(GroupSize * floats * 4))
+		h.sizeBytes.Add(page.sizeBytes())
 	}
 	isolate.Point("segment/vector")
 	page := pages[h.vectors/GroupSize]
 	copy(page.floats[at*floats:], vector)
 	page.slots[at] = slot
 	page.invNorm[at] = 1 / vec.Norm(vector)
+	n := vec.CodeLen(dim)
+	page.scale[at], page.residual[at] = vec.Quantize(vector, page.codes[at*n:(at+1)*n])
 	h.vectors++
 	page.n.Store(uint32(at + 1))
 }
@@ -158,9 +168,14 @@ func (h *Hot) vector(slot uint32, fn func(padded []float32, invNorm float32) err
 	if v == NoVector {
 		return nil
 	}
+	return h.Exact(v, fn)
+}
+
+// Exact calls fn with a vector, counted through the groups, its padding, and the inverse of its norm.
+func (h *Hot) Exact(vector uint32, fn func(padded []float32, invNorm float32) error) error {
 	floats := stride(h.Dim()) / 4
-	page := (*h.pages.Load())[v/GroupSize]
-	at := int(v % GroupSize)
+	page := (*h.pages.Load())[vector/GroupSize]
+	at := int(vector % GroupSize)
 	return fn(page.floats[at*floats:(at+1)*floats:(at+1)*floats], page.invNorm[at])
 }
 
@@ -172,11 +187,28 @@ func (h *Hot) Groups() int {
 	return 0
 }
 
-// Group lends group g.
-func (h *Hot) Group(g int) (Group, error) {
+// Slots tells which rows the vectors of group g belong to: of those that there are now.
+func (h *Hot) Slots(g int) []uint32 {
+	page := (*h.pages.Load())[g]
+	n := page.n.Load()
+	return page.slots[:n:n]
+}
+
+// Group lends the vectors of group g, those that there are now. It needs no scratch and does not fail.
+func (h *Hot) Group(g int, _ *[]byte) (Group, error) {
 	page := (*h.pages.Load())[g]
 	n := page.n.Load()
 	return Group{
 		Slots: page.slots[:n:n], Floats: page.floats, Stride: stride(h.Dim()) / 4, InvNorm: page.invNorm[:n:n],
+	}, nil
+}
+
+// Codes lends the codes of group g, as Group its vectors.
+func (h *Hot) Codes(g int, _ *[]byte) (Codes, error) {
+	page := (*h.pages.Load())[g]
+	n := page.n.Load()
+	return Codes{
+		Slots: page.slots[:n:n], Codes: page.codes, Scale: page.scale[:n:n], Residual: page.residual[:n:n],
+		InvNorm: page.invNorm[:n:n],
 	}, nil
 }

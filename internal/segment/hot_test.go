@@ -28,7 +28,7 @@ func TestReadersBesideTheWriter(t *testing.T) {
 					readHot(t, h, slot, bodyOf(int(slot)))
 				}
 				for g := range h.Groups() {
-					group, err := h.Group(g)
+					group, err := h.Group(g, nil)
 					if err != nil {
 						t.Errorf("Group(%d) = %v", g, err)
 					}

@@ -5,15 +5,19 @@
 // without a vector costs no vector space.
 //
 // There are two forms with the same reading methods. [Hot] is in memory and grows; its rows are also in the log.
-// [Sealed] is a sealed file, mapped read-only. [Seal] turns the first into the second; [Build] makes one of several, and
+// [Sealed] is a file that is never written again. [Seal] turns the first into the second; [Build] makes one of several, and
 // leaves out what is to be forgotten. Rows keep their places: one that is left out becomes void, and costs its line.
+//
+// Beside every vector there are codes of it, see vec.Quantize: scans go through these, and look at few of the vectors.
 //
 // # Invariants
 //
 //   - Bytes once added never change and never move.
 //   - Every read of a Sealed verifies, by checksum, the row's line and what it returns; the checksums are seeded by
-//     store, file and slot, so that a block in the wrong place fails like a damaged one.
+//     store, file and slot, so that a block in the wrong place fails like a damaged one. What is lent for scanning is
+//     verified if that is longer ago than a second. One damaged vector is one vector less.
 //   - A file is complete before its name exists: written aside, synced, renamed, directory synced.
+//   - Whatever goes through a whole segment reads its file, not the mapping: others have the processor meanwhile.
 //
 // # Concurrency
 //
@@ -40,18 +44,32 @@ type Identity struct {
 	Index uint32
 }
 
-// NoVector is the vector slot of a row that has none.
-const NoVector = ^uint32(0)
+// NoVector is the vector slot of a row that has none; NoRow the slot of a vector whose row cannot be told.
+const (
+	NoVector = ^uint32(0)
+	NoRow    = ^uint32(0)
+)
 
-// GroupSize is the number of vectors that are lent and verified together.
+// GroupSize is the number of vectors that are lent and looked after together.
 const GroupSize = 64
 
 // Group is a run of vectors of a segment, for scanning. Nobody may write to it.
 type Group struct {
-	Slots   []uint32  // the row of each vector, as a slot of the segment
+	Slots   []uint32  // the row of each vector, as a slot of the segment; NoRow only if it is Bad
 	Floats  []float32 // len(Slots) rows of Stride floats each; the first Dim of each are the vector
 	Stride  int
 	InvNorm []float32 // 1 / Euclidean norm of each vector
+	Bad     uint64    // bit i: vector i is damaged, and must not be looked at
+}
+
+// Codes is a run of vectors of a segment by their codes, see vec.Quantize. Nobody may write to it.
+type Codes struct {
+	Slots    []uint32 // as in Group
+	Codes    []int8   // len(Slots) rows of vec.CodeLen(Dim) codes each
+	Scale    []float32
+	Residual []float32
+	InvNorm  []float32
+	Bad      uint64 // as in Group
 }
 
 // Row is what is known of a row besides its body.

@@ -36,9 +36,12 @@ func TestShrunkFileIsDamage(t *testing.T) {
 	damaged("Read", w.Read(1, func([]byte) error { return nil }))
 	_, err = w.Vector(1)
 	damaged("Vector", err)
-	_, err = w.Group(0)
+	_, err = w.Group(0, nil)
 	damaged("Group", err)
-	w.Verify(func(err error) { damaged("Verify", err) })
+	problems := 0
+	if _, err := w.Verify(nil, func(err error) { problems++; damaged("Verify", err) }); err != nil || problems == 0 {
+		t.Errorf("Verify = %d problems, %v", problems, err)
+	}
 	if row, err := w.Row(1); err != nil || row.IDHash != hash(1) {
 		t.Errorf("Row(1), whose line is still there, = %+v, %v", row, err)
 	}

@@ -72,8 +72,8 @@ func (s *Space) checkSegments(ctx context.Context) (writtenAt int64, err error) 
 		if p.lost != nil {
 			return 0, p.lost
 		}
-		p.sealed.Verify(func(damage error) { err = errors.Join(err, damage) })
-		if err != nil {
+		_, stopped := p.sealed.Verify(func(int) error { return ctx.Err() }, func(damage error) { err = errors.Join(err, damage) })
+		if err = errors.Join(err, stopped); err != nil {
 			return 0, fmt.Errorf("back up space %s: %w", s.name, err)
 		}
 		newest, err := newestIn(ctx, p.sealed)
@@ -86,7 +86,12 @@ func (s *Space) checkSegments(ctx context.Context) (writtenAt int64, err error) 
 }
 
 // newestIn tells when the newest version in a segment was written; 0 if there is none.
-func newestIn(ctx context.Context, w *segment.Sealed) (newest int64, err error) {
+func newestIn(ctx context.Context, of *segment.Sealed) (newest int64, err error) {
+	w, end, err := of.InOrder(nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, end()) }()
 	for slot := range w.Rows() {
 		if err := ctx.Err(); err != nil {
 			return 0, err

@@ -117,7 +117,7 @@ type group struct {
 	parts []part
 	rows  uint32
 	bytes int64
-	dead  bool // one of them holds a row that is to go
+	dead  bool // one of them holds a row that is to go, or was mended by a copy
 }
 
 // nextGroup finds the first group from row base on that is worth rewriting, and the row behind it; nil if there is none.
@@ -144,7 +144,7 @@ func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Se
 		g.parts = append(g.parts, p)
 		g.rows += p.sealed.Rows()
 		g.bytes += p.sealed.SizeBytes()
-		g.dead = g.dead || s.deadIn(p, position).Rows > 0
+		g.dead = g.dead || s.deadIn(p, position).Rows > 0 || len(p.sealed.Mended()) > 0
 	}
 	return nil, 0 // the hot segment is the last part, and ends every group
 }

@@ -27,7 +27,7 @@ type sealedRow struct {
 	gone    bool // no memory has it among its versions
 	void    bool
 	vector  bool
-	places  map[string]int64 // an offset in each part: line, body, vector, block
+	places  map[string]int64 // an offset in each part: line, body, vector, block, codes
 }
 
 // scarred is a space with two segments and a log behind them, in which everything has happened to some memory.
@@ -95,7 +95,8 @@ func sealedRows(t *testing.T, fsys *vfs.Mem, v *store.View) (rows []sealedRow) {
 				r.places["body"] = u64(96) + u64(line+16) + 3
 				if n := u32(line + 36); n != 0xffffffff {
 					r.vector = true
-					r.places["block"], r.places["vector"] = u64(80)+16*n+8, u64(88)+64*n+4
+					r.places["block"], r.places["codes"] = 128+64*u32(64)+32*n+8, u64(80)+64*n+4
+					r.places["vector"] = u64(88) + 64*n + 4
 				}
 				rec, err := v.Record(r.row)
 				if err != nil {
@@ -241,7 +242,7 @@ func (w wounded) memory(t *testing.T, when string, v *store.View, f store.Found,
 	}
 	wanted := m.Versions[len(m.Versions)-len(versions):]
 	for i, row := range versions {
-		hit := id == w.r.id && row == w.r.row
+		hit := id == w.r.id && row == w.r.row && w.part != "codes"
 		r, err := v.Record(row)
 		if hit && w.part == "body" {
 			if !errors.Is(err, codec.ErrCorrupt) {
@@ -270,7 +271,7 @@ func (w wounded) memory(t *testing.T, when string, v *store.View, f store.Found,
 func (w wounded) links(t *testing.T, when string, v *store.View, f store.Found, id string) {
 	t.Helper()
 	lost := w.r.id
-	if !w.r.current && w.part != "line" || w.part == "vector" || w.part == "block" {
+	if !w.r.current && w.part != "line" || w.part == "vector" || w.part == "block" || w.part == "codes" {
 		lost = ""
 	}
 	// The state file names memories by rows: what it says of one whose row cannot be told is kept, but not shown.
@@ -340,8 +341,8 @@ func TestDamagedSegmentFile(t *testing.T) {
 	paths := []string{rows[0].path, rows[len(rows)-1].path}
 	for _, path := range paths {
 		for what, change := range map[string]func(fs *vfs.Mem) error{
-			"header":  func(fs *vfs.Mem) error { return fs.Corrupt(path, 20, 1) },
-			"summary": func(fs *vfs.Mem) error { return fs.Corrupt(path, 70, 1) },
+			"header":  func(fs *vfs.Mem) error { return corruptTwice(fs, path, 20) },
+			"summary": func(fs *vfs.Mem) error { return corruptTwice(fs, path, 70) },
 			"missing": func(fs *vfs.Mem) error { return errors.Join(fs.Remove(path), fs.SyncDir(spaceDir)) },
 			"shorter": func(fs *vfs.Mem) error {
 				whole, err := fs.Bytes(path)
@@ -366,6 +367,52 @@ func TestDamagedSegmentFile(t *testing.T) {
 				mustClose(t, s)
 			})
 		}
+	}
+}
+
+// corruptTwice damages a place in header or summary and in their copy.
+func corruptTwice(fs *vfs.Mem, path string, off int64) error {
+	whole, err := fs.Bytes(path)
+	return errors.Join(err, fs.Corrupt(path, off, 1), fs.Corrupt(path, int64(len(whole))-128+off, 1))
+}
+
+// TestMendedSegmentFile damages header or summary, of which there is a copy: everything is there, the damage is told, and
+// a compaction writes the file anew.
+func TestMendedSegmentFile(t *testing.T) {
+	fsys, b, _ := scarred(t)
+	s := mustOpen(t, fsys)
+	mustCompact(t, s)
+	if report := mustCompact(t, s); report.Sources != 0 {
+		t.Fatalf("Compact again = %+v, want nothing to do", report)
+	}
+	mustClose(t, s)
+	path := fsys.Files()[slices.IndexFunc(fsys.Files(), func(name string) bool { return strings.HasSuffix(name, ".seg") })]
+	for _, off := range []int64{20, 70} {
+		clone := fsys.CrashClone(0, vfs.KeepAll)
+		if err := clone.Corrupt(path, off, 1); err != nil {
+			t.Fatal(err)
+		}
+		s := mustOpen(t, clone)
+		b.holds(t, "mended", s)
+		if err := s.Health(); !errors.Is(err, codec.ErrCorrupt) || errors.Is(err, store.ErrReadOnly) {
+			t.Errorf("Health = %v, want the damage, and no more", err)
+		}
+		report, err := s.Verify(context.Background())
+		if err != nil || len(report.Problems) != 1 || report.Problems[0].File != path {
+			t.Errorf("Verify = %+v, %v, want the damage of %s", report.Problems, err, path)
+		}
+		if report := mustCompact(t, s); report.Sources != 1 {
+			t.Errorf("Compact = %+v, want the file written anew", report)
+		}
+		b.holds(t, "compacted", s)
+		mustClose(t, s)
+		s = mustOpen(t, clone)
+		b.holds(t, "reopened", s)
+		verified(t, s)
+		if err := s.Health(); err != nil {
+			t.Errorf("Health = %v", err)
+		}
+		mustClose(t, s)
 	}
 }
 

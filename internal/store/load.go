@@ -86,7 +86,9 @@ func (s *Space) loadParts(st *state) error {
 	s.view.Store(&view)
 	for _, p := range parts {
 		if p.sealed != nil {
-			s.loadRows(p, st)
+			if err := s.loadRows(p, st); err != nil {
+				return err
+			}
 		}
 	}
 	s.placeLost(st)
@@ -100,6 +102,7 @@ func (s *Space) openSegments() (parts []part, next uint32, err error) {
 		w, err := s.openSegment(ref)
 		switch {
 		case err == nil:
+			s.noteDamage(errors.Join(w.Mended()...))
 			parts = append(parts, part{base: ref.base, sealed: w})
 		case errors.Is(err, codec.ErrCorrupt):
 			s.refuseWrites(err)
@@ -124,10 +127,14 @@ func (s *Space) openSegment(ref segmentRef) (*segment.Sealed, error) {
 }
 
 // loadRows stages the rows of one sealed segment as they were at the manifest's position.
-func (s *Space) loadRows(p part, st *state) {
-	for slot := range p.sealed.Rows() {
+func (s *Space) loadRows(p part, st *state) error {
+	in, end, err := p.sealed.InOrder(nil)
+	if err != nil {
+		return err
+	}
+	for slot := range in.Rows() {
 		row := p.base + slot
-		info, err := p.sealed.Row(slot)
+		info, err := in.Row(slot)
 		end, ended := st.ends[row]
 		if err != nil {
 			s.noteDamage(err)
@@ -142,7 +149,7 @@ func (s *Space) loadRows(p part, st *state) {
 			continue
 		}
 		var r *Record
-		err = p.sealed.Read(slot, func(body []byte) (err error) {
+		err = in.Read(slot, func(body []byte) (err error) {
 			r, err = readRecord(body)
 			return err
 		})
@@ -153,6 +160,7 @@ func (s *Space) loadRows(p part, st *state) {
 		}
 		s.loadRow(row, info, r, st)
 	}
+	return end()
 }
 
 // loadRow stages one row of a sealed segment: a new memory, or the next version of one.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/wal"
@@ -50,8 +52,8 @@ func (s *Space) Verify(ctx context.Context) (*Report, error) {
 	return s.VerifyStepwise(ctx, func(*Report) error { return nil })
 }
 
-// VerifyStepwise is Verify that calls step after every file, and every thousand records of the log, with what was found
-// so far: to tell of it, to wait, or to end by an error, which is returned as it is.
+// VerifyStepwise is Verify that calls step after every piece of a segment, of 256 KiB at most, and every thousand records
+// of the log, with what was found so far: to tell of it, to wait, or to end by an error, which is returned as it is.
 func (s *Space) VerifyStepwise(ctx context.Context, step func(*Report) error) (*Report, error) {
 	r := &Report{}
 	if err := s.verifyFiles(r); err != nil {
@@ -61,20 +63,7 @@ func (s *Space) VerifyStepwise(ctx context.Context, step func(*Report) error) (*
 		if p.hot != nil {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
-			return r, err
-		}
-		r.Files++
-		if p.lost != nil {
-			r.add(p.lost)
-			continue
-		}
-		r.Bytes += p.sealed.SizeBytes()
-		r.Records += p.sealed.Verify(func(err error) {
-			s.noteDamage(err)
-			r.add(err)
-		})
-		if err := step(r); err != nil {
+		if err := s.verifyPart(ctx, p, r, step); err != nil {
 			return r, err
 		}
 	}
@@ -82,6 +71,38 @@ func (s *Space) VerifyStepwise(ctx context.Context, step func(*Report) error) (*
 		return r, err
 	}
 	return r, s.verifyMemory(ctx, r)
+}
+
+// verifyPart reads a sealed segment from its file.
+func (s *Space) verifyPart(ctx context.Context, p part, r *Report, step func(*Report) error) error {
+	r.Files++
+	if p.lost != nil {
+		r.add(p.lost)
+		return nil
+	}
+	pace := func(n int) error {
+		r.Bytes += int64(n)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		return step(r)
+	}
+	rows, err := p.sealed.Verify(pace, func(err error) {
+		s.noteDamage(err)
+		r.add(err)
+	})
+	r.Records += rows
+	if errors.Is(err, fs.ErrNotExist) {
+		now := *s.parts.Load()
+		if !slices.ContainsFunc(now, func(q part) bool { return q.sealed == p.sealed }) {
+			return nil // another has taken its place meanwhile
+		}
+		err = &codec.CorruptError{Op: "verify segment", Path: p.sealed.Path(), Offset: -1, Err: err}
+		s.noteDamage(err)
+		r.add(err)
+		return nil
+	}
+	return err
 }
 
 // verifyFiles reads manifest and state file as an opening would.

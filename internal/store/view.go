@@ -349,6 +349,12 @@ func (t Time) Go() time.Time {
 
 // noteDamage remembers what was found damaged, for Stats and Health; at most 100 different ones.
 func (s *Space) noteDamage(err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each of them is noted
+		for _, one := range joined.Unwrap() {
+			s.noteDamage(one)
+		}
+		return
+	}
 	var corrupt *codec.CorruptError
 	if err == nil || !asCorrupt(err, &corrupt) {
 		return
@@ -435,10 +441,22 @@ type sealedVectors struct {
 	s *Space
 }
 
-func (v sealedVectors) Group(g int) (segment.Group, error) {
-	group, err := v.Sealed.Group(g)
+func (v sealedVectors) Group(g int, scratch *[]byte) (segment.Group, error) {
+	group, err := v.Sealed.Group(g, scratch)
 	v.s.noteDamage(err)
 	return group, err
+}
+
+func (v sealedVectors) Codes(g int, scratch *[]byte) (segment.Codes, error) {
+	codes, err := v.Sealed.Codes(g, scratch)
+	v.s.noteDamage(err)
+	return codes, err
+}
+
+func (v sealedVectors) Exact(vector uint32, fn func([]float32, float32) error) error {
+	err := v.Sealed.Exact(vector, fn)
+	v.s.noteDamage(err)
+	return err
 }
 
 // source answers what recall asks for few rows only.

@@ -26,3 +26,18 @@ func Encode(v []float32) []byte {
 	encode(b, v)
 	return b
 }
+
+// CodesImpl is one implementation of DotCodeRows, for tests and benchmarks that run all of them.
+type CodesImpl struct {
+	Name string
+	Rows func(query []int16, rows []int8, out []int32)
+}
+
+// CodesImpls returns every implementation this processor can run; the last one is plain Go.
+func CodesImpls() []CodesImpl {
+	var list []CodesImpl
+	for _, k := range supportedCodes() {
+		list = append(list, CodesImpl{k.String(), k.scan})
+	}
+	return list
+}

@@ -3,6 +3,7 @@ package vec_test
 import (
 	"syscall"
 	"testing"
+	"unsafe"
 
 	"github.com/orchard9/engram-go/internal/vec"
 )
@@ -64,6 +65,37 @@ func TestNothingOutsideTheSlicesIsTouched(t *testing.T) {
 				}
 				if got := impl.StreamSum(b); got != float32(rows*n) {
 					t.Fatalf("%s: StreamSum of %d ones = %v", impl.Name, rows*n, got)
+				}
+			}
+		}
+	}
+}
+
+func TestNothingOutsideTheCodesIsTouched(t *testing.T) {
+	const rows = 5
+	queries, codes, outs := guarded(t, 2), guarded(t, rows), guarded(t, 1)
+	for _, n := range codeLengths()[1:] {
+		for count := 1; count <= rows; count++ {
+			for _, end := range []bool{false, true} {
+				part := func(b []byte, n int) []byte {
+					if end {
+						return b[len(b)-n:]
+					}
+					return b[:n]
+				}
+				query := unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(part(queries, 2*n)))), n)
+				out := unsafe.Slice((*int32)(unsafe.Pointer(unsafe.SliceData(part(outs, 4*count)))), count)
+				row := vec.Int8s(part(codes, n*count))
+				for i := range query {
+					query[i] = 1
+				}
+				for i := range row {
+					row[i] = 1
+				}
+				for _, impl := range vec.CodesImpls() {
+					if impl.Rows(query, row, out); out[0] != int32(n) || out[count-1] != int32(n) {
+						t.Fatalf("%s: %d ones = %v", impl.Name, n, out)
+					}
 				}
 			}
 		}

@@ -99,3 +99,28 @@ func decode(b []byte) []float32 {
 	}
 	return v
 }
+
+// AllocCodes is Alloc for codes.
+func AllocCodes(n int) []int8 {
+	if n == 0 {
+		return nil
+	}
+	floats := Alloc((n + floatBytes - 1) / floatBytes)
+	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(floats))), n)
+}
+
+// Int8s returns the codes whose encoding is b, an int8 a byte. It is a view without a copy, as Floats is.
+func Int8s(b []byte) []int8 {
+	if len(b) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(b))), len(b))
+}
+
+// Int8Bytes is the inverse of Int8s.
+func Int8Bytes(codes []int8) []byte {
+	if len(codes) == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(codes))), len(codes))
+}

@@ -1,0 +1,177 @@
+package segment
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/vec"
+)
+
+// Verify reads the whole segment again, from the file and not through a mapping, and checks every checksum, every
+// reference between its parts, and that codes and norms are those of the vectors. Every damage goes to report, which
+// gets *codec.CorruptErrors. pace, if not nil, is told of every piece that was read; its error ends the work and is
+// returned, as is that of a file that cannot be opened. rows are those read, void ones not counted.
+func (w *Sealed) Verify(pace func(bytes int) error, report func(error)) (rows int, err error) {
+	in, end, err := w.InOrder(pace)
+	if err != nil {
+		return 0, err
+	}
+	v := verifier{Sealed: in, of: w, report: report}
+	err = v.all()
+	return v.rows, errors.Join(err, end())
+}
+
+// verifier goes through a segment in order.
+type verifier struct {
+	*Sealed
+	of     *Sealed // what others read
+	report func(error)
+	rows   int
+	owner  []uint32        // the row that claims each vector
+	lost   map[uint32]bool // rows whose line is damaged: what they claim cannot be told
+}
+
+// told reports damage, and returns any other error.
+func (v *verifier) told(err error) error {
+	if errors.Is(err, codec.ErrCorrupt) {
+		v.report(err)
+		return nil
+	}
+	return err
+}
+
+func (v *verifier) all() error {
+	v.owner, v.lost = make([]uint32, v.sum.vectors), map[uint32]bool{}
+	for i := range v.owner {
+		v.owner[i] = NoRow
+	}
+	if err := v.told(v.head()); err != nil {
+		return err
+	}
+	for slot := range v.sum.rows {
+		if err := v.told(v.row(slot)); err != nil {
+			return err
+		}
+	}
+	for vector := range v.sum.vectors {
+		err := v.told(v.vector(vector))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// head reads header and summary, and their copies.
+func (v *verifier) head() error {
+	places := []uint64{0}
+	if v.sum.version > 1 {
+		places = append(places, v.sum.sizeBytes-footerSize)
+	}
+	var damage error
+	for _, off := range places {
+		err := v.guarded(func() error { return v.headAt(off) })
+		if err != nil && !errors.Is(err, codec.ErrCorrupt) {
+			return err
+		}
+		damage = errors.Join(damage, err)
+	}
+	return damage
+}
+
+func (v *verifier) headAt(off uint64) error {
+	b, err := v.in.at(off, linesOff, nil)
+	if err != nil {
+		return err
+	}
+	if _, err := v.readHead(b[:codec.HeaderSize]); err != nil {
+		var corrupt *codec.CorruptError
+		if errors.As(err, &corrupt) {
+			corrupt.Offset = int64(off)
+		}
+		return err
+	}
+	s, err := readSummary(b[summaryOff:], v.sum.version, v.seed, v.SizeBytes())
+	if err == nil && s != v.sum {
+		err = fmt.Errorf("summary %+v is not that of the segment", s)
+	}
+	if err != nil {
+		return v.corrupt("verify segment", int64(off)+summaryOff, err)
+	}
+	return nil
+}
+
+func (v *verifier) row(slot uint32) error {
+	row, err := v.Row(slot)
+	if err != nil {
+		v.lost[slot] = true
+		return err
+	}
+	if row.Void {
+		return nil
+	}
+	v.rows++
+	if row.Vector != NoVector {
+		if first := v.owner[row.Vector]; first != NoRow {
+			err = v.corrupt("verify segment", linesOff+int64(slot)*lineSize,
+				fmt.Errorf("row %d claims vector %d, which row %d has", slot, row.Vector, first))
+			v.report(err)
+		}
+		v.owner[row.Vector] = slot
+	}
+	return v.Read(slot, func([]byte) error { return nil })
+}
+
+// vector checks the block, the codes and the floats of a vector.
+func (v *verifier) vector(vector uint32) error {
+	err := v.guarded(func() error { return v.vectorParts(vector) })
+	if err != nil {
+		v.of.doubt(vector)
+	}
+	return err
+}
+
+func (v *verifier) vectorParts(vector uint32) error {
+	size := v.sum.blockBytes()
+	off := v.sum.blocksOff + uint64(vector)*size
+	b, err := v.in.at(off, int(size), nil)
+	if err != nil {
+		return err
+	}
+	m, err := readBlock(b, v.seed, vector, v.sum.rows)
+	if err != nil {
+		return v.corrupt("read vector", int64(off), err)
+	}
+	if m.slot != v.owner[vector] && !v.lost[m.slot] {
+		return v.corrupt("verify segment", int64(off),
+			fmt.Errorf("vector %d is said to be of row %d, which does not claim it", vector, m.slot))
+	}
+	padded, err := v.verified(vector, &noWorkspace)
+	if err != nil {
+		return err
+	}
+	if norm := 1 / vec.Norm(padded[:v.Dim()]); math.Float32bits(norm) != math.Float32bits(m.invNorm) {
+		err = fmt.Errorf("inverse norm of vector %d is %v, want %v", vector, m.invNorm, norm)
+		return v.corrupt("verify segment", int64(off), err)
+	}
+	if v.sum.version == 1 {
+		return nil
+	}
+	codes := make([]int8, vec.CodeLen(v.Dim()))
+	scale, residual := vec.Quantize(padded[:v.Dim()], codes)
+	off = v.sum.codesOff + uint64(vector)*uint64(len(codes))
+	if b, err = v.in.at(off, len(codes), nil); err != nil {
+		return err
+	}
+	if err := v.checkCodes(vector, b); err != nil {
+		return err
+	}
+	if !bytes.Equal(b, vec.Int8Bytes(codes)) || scale != m.scale || residual != m.residual {
+		return v.corrupt("verify segment", int64(off),
+			fmt.Errorf("the codes of vector %d are not those of its floats", vector))
+	}
+	return nil
+}
