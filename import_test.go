@@ -96,3 +96,89 @@ func TestManyBadLines(t *testing.T) {
 	want(t, "created again", again.Created, 0)
 	want(t, "bad again", badLines(again), bad)
 }
+
+// TestImportTakesNothingInSilence: a line is taken as it was written, or is bad. It is held to the same rules as a request.
+func TestImportTakesNothingInSilence(t *testing.T) {
+	for name, line := range map[string]string{
+		"bytes that are not UTF-8":    "{\"content\":\"a\xff\"}",
+		"half of a surrogate pair":    `{"content":"a\ud800"}`,
+		"a name in another case":      `{"CONTENT":"a"}`,
+		"a name twice":                `{"content":"a","content":"b"}`,
+		"null":                        `{"content":"a","tags":null}`,
+		"null in a list":              `{"content":"a","tags":[null]}`,
+		"a name that is not known":    `{"content":"a","colour":"red"}`,
+		"and not in a link":           `{"content":"a","links":[{"to":"b","colour":"red"}]}`,
+		"a time that stands for none": `{"content":"a","occurred_at":"0001-01-01T00:00:00Z"}`,
+		"a vector in two forms":       `{"content":"a","embedding":[1,2,3,4,5,6,7,8],"embedding_b64":"AAAA"}`,
+		"a vector in no form":         `{"content":"a","embedding_b64":"?"}`,
+		"a list":                      `["a"]`,
+		"something behind it":         `{"content":"a"}{}`,
+	} {
+		w := newWorld(t, engram.Options{})
+		report, err := importLines(t, w.def(), engram.ImportOptions{}, `{"content":"first"}`, line)
+		if err != nil {
+			t.Fatalf("%s: Import = %v", name, err)
+		}
+		want(t, name+": bad", badLines(report), []int{2})
+		want(t, name+": created", report.Created, 1)
+	}
+}
+
+func TestImportOfPackedVectors(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	report, err := importLines(t, w.def(), engram.ImportOptions{},
+		`{"id":"a","content":"x","embedding_b64":"AACAPwAAAEAAAEBAAACAQAAAoEAAAMBAAADgQAAAAEE="}`)
+	if err != nil || report.BadCount > 0 {
+		t.Fatalf("Import = %+v, %v", report, err)
+	}
+	m, err := w.def().Get(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "embedding", m.Embedding, []float32{1, 2, 3, 4, 5, 6, 7, 8})
+}
+
+// TestImportTwice: a second import of the same lines changes nothing, but that drafts without an id are met again.
+func TestImportTwice(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	lines := []string{
+		`{"id":"a","content":"The office is in Porto.","source":"mail","links":[{"to":"c","weight":0.5}]}`,
+		`{"id":"b","content":"The office is in Braga.","supersedes":["a"]}`,
+		`{"content":"The lease is signed.","supersedes":["b"],"idempotency_key":"k"}`,
+		`{"id":"c","content":"Rent is due.","contradicts":["d"]}`,
+		`{"id":"d","content":"Rent is paid.","idempotency_key":"l"}`,
+		`{"id":"e","content":"Keys are lost.","tags":["x"],"metadata":{"a":"b"},"embedding":[1,2,3,4,5,6,7,8]}`,
+	}
+	report, err := importLines(t, s, engram.ImportOptions{Strict: true}, lines...)
+	if err != nil {
+		t.Fatalf("Import = %v", err)
+	}
+	want(t, "created", report.Created, 6)
+	before := exported(t, s)
+	w.clock.set(day(2))
+	report, err = importLines(t, s, engram.ImportOptions{Strict: true}, lines...)
+	if err != nil {
+		t.Fatalf("Import again = %v", err)
+	}
+	want(t, "created, unchanged, reinforced again", []int{report.Created, report.Unchanged, report.Reinforced}, []int{0, 6, 0})
+	want(t, "export", exported(t, s), before)
+
+	unnamed := []string{`{"content":"Tea at four."}`, `{"content":"Cake at five.","supersedes":["e"]}`}
+	for round, counts := range [][]int{{2, 0}, {0, 2}} {
+		report, err = importLines(t, s, engram.ImportOptions{Strict: true}, unnamed...)
+		if err != nil {
+			t.Fatalf("Import of drafts without ids = %v", err)
+		}
+		want(t, fmt.Sprint("created, reinforced, round ", round), []int{report.Created, report.Reinforced}, counts)
+	}
+	// Another source is news.
+	other := `{"id":"c","content":"Rent is due.","source":"Bo"}`
+	for round, counts := range [][]int{{1, 0}, {0, 1}} {
+		report, err = importLines(t, s, engram.ImportOptions{Strict: true}, other)
+		if err != nil {
+			t.Fatalf("Import of what another source says = %v", err)
+		}
+		want(t, fmt.Sprint("reinforced, unchanged, round ", round), []int{report.Reinforced, report.Unchanged}, counts)
+	}
+}

@@ -2,7 +2,6 @@ package engram
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/orchard9/engram-go/internal/store"
+	"github.com/orchard9/engram-go/internal/strictjson"
 )
 
 // The lines of Export and Import.
@@ -92,6 +92,8 @@ func writeLine(out io.Writer, line any) error {
 // importLine is a line of an import: a draft, or, if it has a version, one version of a memory as Export wrote it.
 type importLine struct {
 	Draft
+	// EmbeddingB64 is the embedding as base64 of little-endian float32, which is smaller and quicker to read.
+	EmbeddingB64 *string   `json:"embedding_b64,omitempty"`
 	CreatedAt    time.Time `json:"created_at,omitzero"`
 	UpdatedAt    time.Time `json:"updated_at,omitzero"`
 	Version      int       `json:"version,omitempty"`
@@ -119,15 +121,18 @@ type exportLine struct {
 }
 
 // decode reads and checks a line.
-func (n *numbered) decode(raw []byte, l Limits) error {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&n.importLine); err != nil {
-		return fmt.Errorf("not a memory in JSON: %w", err)
+func (im *importer) decode(n *numbered, raw []byte) (err error) {
+	if n.importLine, err = im.decoder.Decode(raw); err != nil {
+		return err
 	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the memory: put one JSON object on each line")
+	if n.Embedding, err = strictjson.Vector("", n.Embedding, n.EmbeddingB64); err != nil {
+		return err
 	}
+	return n.validate(im.space.db.o.Limits)
+}
+
+// validate checks a line.
+func (n *numbered) validate(l Limits) error {
 	c := &checks{}
 	if n.Space != nil {
 		alone := importLine{Space: n.Space}

@@ -28,7 +28,7 @@ type ImportReport struct {
 	Merged     int   `json:"merged"`     // lines of a version that was known, which told more of it
 	Others     int   `json:"others"`     // lines that told something new of the space: sources, judgements, keys and the like
 	Unchanged  int   `json:"unchanged"`  // lines that said what is stored already
-	Reinforced int   `json:"reinforced"` // lines without an id whose content was known
+	Reinforced int   `json:"reinforced"` // lines that met what is known: without an id, or from another source
 	Links      int   `json:"links"`
 	// Bad are the refused lines, the first 100 of them; BadCount counts all.
 	Bad      []BadLine `json:"bad,omitempty"`

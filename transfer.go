@@ -11,8 +11,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
+	"github.com/orchard9/engram-go/internal/strictjson"
 )
 
 const (
@@ -25,11 +27,14 @@ const (
 )
 
 // Import reads JSON lines: drafts as Remember takes them, or the versions that Export wrote. It stores what is new and
-// leaves alone what is there already, so that a second import of the same lines changes nothing. Links may point to
-// memories that come later in the input. A bad line is reported with its number and stops nothing, or, with
-// ImportOptions.Strict, everything behind it. The error is for what stopped the import.
+// leaves alone what is there already, so that a second import of the same lines changes nothing, but that drafts without
+// an id are met again. Links may point to memories that come later in the input.
+//
+// A bad line is reported with its number and stops nothing, or, with ImportOptions.Strict, everything behind it. Bad, too,
+// is one that would not be taken as it was written: with an unknown or doubled name, null, or text that is not UTF-8. The
+// error is for what stopped the import.
 func (s *Space) Import(ctx context.Context, r io.Reader, o ImportOptions) (ImportReport, error) {
-	im := &importer{space: s, o: o, now: s.db.o.Clock()}
+	im := &importer{space: s, o: o, now: s.db.o.Clock(), decoder: strictjson.NewDecoder[importLine]()}
 	err := s.with(ctx, "import", true, func(sp *store.Space) error {
 		im.sp = sp
 		err := im.lines(ctx, r)
@@ -49,6 +54,7 @@ type importer struct {
 	sp       *store.Space
 	o        ImportOptions
 	now      time.Time
+	decoder  *strictjson.Decoder[importLine]
 	report   ImportReport
 	batch    []numbered
 	size     int
@@ -131,7 +137,7 @@ func (im *importer) line(number int, raw []byte, tooLong bool) error {
 		return im.bad(number, fmt.Errorf("longer than %d bytes: %w", maxLineBytes, ErrTooLarge))
 	}
 	n := numbered{line: number}
-	if err := n.decode(raw, im.space.db.o.Limits); err != nil {
+	if err := im.decode(&n, raw); err != nil {
 		return im.bad(number, err)
 	}
 	if n.Space != nil {
@@ -388,7 +394,11 @@ func (im *importer) storeDraft(tx *store.Tx, n *numbered) error {
 	if p.draft.IdempotencyKey != "" {
 		p.fingerprint = fingerprint(p.draft)
 	}
-	if err := errors.Join(im.dimension(tx, n), supersedable(tx, p.draft.Supersedes)); err != nil {
+	same, err := im.settled(tx, &p)
+	if err == nil {
+		err = errors.Join(im.dimension(tx, n), supersedable(tx, p.draft.Supersedes, p.outcome.ID))
+	}
+	if err != nil {
 		return im.bad(n.line, err)
 	}
 	// A draft's links may lead to later lines; they are stored apart.
@@ -397,39 +407,65 @@ func (im *importer) storeDraft(tx *store.Tx, n *numbered) error {
 		links = append(links, Link{To: id, Type: Contradicts, Weight: new(1.0)})
 	}
 	p.draft.Links, p.draft.Contradicts = nil, nil
-	if err := im.space.rememberOne(tx, &p, im.now); err != nil {
-		if errors.Is(err, ErrConflict) || errors.Is(err, ErrCorrupt) {
-			return im.bad(n.line, err)
+	if !same {
+		if err := im.space.rememberOne(tx, &p, im.now); err != nil {
+			if errors.Is(err, ErrConflict) || errors.Is(err, ErrCorrupt) {
+				return im.bad(n.line, err)
+			}
+			return err
 		}
-		return err
+	}
+	switch {
+	case same || p.known:
+		im.report.Unchanged++
+	case p.outcome.Result == Reinforced:
+		im.report.Reinforced++
+	default:
+		im.report.Created++
 	}
 	if p.known {
-		im.report.Unchanged++
 		return nil
 	}
 	if err := p.refer(tx, im.now); err != nil {
 		return err
 	}
-	switch {
-	case p.outcome.Result != Reinforced:
-		im.report.Created++
-	case n.ID != "":
-		im.report.Unchanged++
-	default:
-		im.report.Reinforced++
-	}
 	n.Draft.Links = links
 	return im.storeLinks(tx, n, p.outcome.ID)
 }
 
-// supersedable checks what supersede would refuse, before anything is staged.
-func supersedable(tx *store.Tx, ids []string) error {
+// settled reports whether a draft says nothing of a memory but what is stored: its id and content are known, and so is
+// that its source says so. The outcome names the memory that holds the draft's content, if one does.
+func (im *importer) settled(tx *store.Tx, p *pending) (bool, error) {
+	if p.draft.ID == "" && len(p.draft.Supersedes) == 0 {
+		return false, nil // it is looked up when it is stored
+	}
+	f, known, _, err := p.findKnown(tx, im.now)
+	if err != nil || !known {
+		return false, err
+	}
+	r, err := tx.Record(f.Row)
+	if err != nil {
+		return false, err
+	}
+	p.outcome = Outcome{ID: r.ID, Result: Reinforced, Version: int(r.Version)}
+	if p.draft.ID == "" || p.draft.IdempotencyKey != "" {
+		return false, nil
+	}
+	heard := slices.ContainsFunc(standing(tx.View(), f, r, im.space.model()).Evidence, func(e dynamics.Evidence) bool {
+		return e.Source == p.draft.Source && e.Supports
+	})
+	return heard || p.draft.Source == "", nil
+}
+
+// supersedable checks what supersede would refuse, before anything is staged. own is the memory that supersedes, if it
+// is known already.
+func supersedable(tx *store.Tx, ids []string, own string) error {
 	for _, id := range ids {
 		f, ok, err := tx.Lookup(id)
 		if err != nil || !ok {
 			return orNotFound(err, id)
 		}
-		if by := f.SupersededBy(); by != "" {
+		if by := f.SupersededBy(); by != "" && by != own {
 			return fmt.Errorf("memory %q was replaced by %q already: %w", id, by, ErrConflict)
 		}
 	}

@@ -33,6 +33,7 @@ func TestUsageErrors(t *testing.T) {
 		{"import"},
 		{"help", "nothing"},
 		{"remember", "--occurred-at", "yesterday", "x"},
+		{"remember", "--occurred-at", "0001-01-01T00:00:00Z", "x"},
 		{"remember", "--confidence", "much", "x"},
 		{"remember", "--embedding", "[1,", "x"},
 		{"remember", "--embedding", "@" + filepath.Join(c.dir, "nowhere"), "x"},

@@ -46,6 +46,9 @@ func (f *timeFlag) Set(text string) error {
 	}
 	for _, layout := range timeLayouts {
 		if t, err := time.ParseInLocation(layout, text, f.zone); err == nil {
+			if t.IsZero() {
+				return fmt.Errorf("the first instant of the year 1 stands for none: want a time from the years 1678 to 2261")
+			}
 			f.time = t
 			return nil
 		}

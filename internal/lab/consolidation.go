@@ -164,11 +164,12 @@ func (s *subject) uncited() (*subject, error) {
 		if err := d.Decode(&fields); err != nil {
 			return nil, err
 		}
-		links, _ := fields["links"].([]any)
-		fields["links"] = slices.DeleteFunc(links, func(l any) bool {
-			one, ok := l.(map[string]any)
-			return ok && one["type"] == engram.LinkConsolidates
-		})
+		if links, ok := fields["links"].([]any); ok {
+			fields["links"] = slices.DeleteFunc(links, func(l any) bool {
+				one, ok := l.(map[string]any)
+				return ok && one["type"] == engram.LinkConsolidates
+			})
+		}
 		text, err := json.Marshal(fields)
 		if err != nil {
 			return nil, err

@@ -21,6 +21,7 @@ const allowed = `
 internal/isolate:
 internal/codec:
 internal/leak:
+internal/strictjson:
 internal/vfs:
 internal/vec:
 internal/wal:        internal/codec internal/vfs internal/isolate
@@ -37,12 +38,12 @@ internal/dynamics/fit:         internal/dynamics
 internal/lab/actr:
 internal/lab/sac:
 internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/backup internal/lexical internal/graph internal/ann internal/dynamics internal/recall
-.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics internal/dynamics/complete internal/dynamics/consolidate internal/dynamics/fit internal/store
+.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics internal/dynamics/complete internal/dynamics/consolidate internal/dynamics/fit internal/store internal/strictjson
 internal/eval:       .
 internal/lab:        . internal/dynamics internal/dynamics/complete internal/lab/sac internal/recall
 query:               .
 server/problem:      .
-server/wire:         . query server/problem
+server/wire:         . internal/strictjson query server/problem
 server/httpapi:      . query internal/isolate server/problem server/wire
 server/mcpapi:       . internal/isolate server/problem server/wire
 server:              . server/httpapi server/mcpapi server/problem server/wire

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/orchard9/engram-go"
 )
@@ -47,12 +46,9 @@ func (a *API) restoreBackup(w http.ResponseWriter, q *call) error {
 		}
 		o.Position = n
 	}
-	if v, given := q.query["time"]; given {
-		t, err := time.Parse(time.RFC3339Nano, v)
-		if err != nil {
-			return refuse("time", strconv.Quote(v), "must be a time such as 2025-06-14T06:40:00Z")
-		}
-		o.Time = t
+	var err error
+	if o.Time, err = q.time("time"); err != nil {
+		return err
 	}
 	report, err := a.db.Restore(q.r.Context(), q.stream, o)
 	if err != nil {

@@ -102,7 +102,7 @@ func (q *call) time(name string) (t time.Time, err error) {
 	if !given {
 		return t, nil
 	}
-	if t, err = time.Parse(time.RFC3339Nano, v); err != nil {
+	if t, err = time.Parse(time.RFC3339Nano, v); err != nil || t.IsZero() { // the zero time would be as if not given
 		return t, refuse(name, strconv.Quote(v), `must be a time as in RFC 3339, such as "2026-01-31T09:30:00Z"`)
 	}
 	return t, nil

@@ -50,6 +50,7 @@ func TestTime(t *testing.T) {
 	d.want(404, "GET", memories+"/b?as_of="+then, "", nil)
 	d.want(400, "GET", memories+"/a?include=links&as_of="+then, "", nil)
 	d.want(400, "GET", memories+"/a?as_of=yesterday", "", nil)
+	d.want(400, "GET", memories+"/a?as_of=0001-01-01T00:00:00Z", "", nil)
 	unescaped, err := url.QueryUnescape(then)
 	if err != nil {
 		t.Fatal(err)

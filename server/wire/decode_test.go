@@ -17,7 +17,7 @@ func TestDecodeRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name, body, code, field, text string
 	}{
-		{"empty", "", "malformed_json", "", "the body is empty"},
+		{"empty", "", "malformed_json", "", "there is nothing"},
 		{"cut off", `{"content":"a"`, "malformed_json", "", "byte 14"},
 		{"trailing data", `{"content":"a"} {}`, "malformed_json", "", "nothing after it"},
 		{"trailing comma", `{"content":"a",}`, "malformed_json", "", "malformed"},
@@ -40,6 +40,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"text for flag", `{"pin":"true"}`, "invalid_argument", "pin", "true or false"},
 		{"number in map", `{"metadata":{"a":1}}`, "invalid_argument", "metadata.a", "a string"},
 		{"time without zone", `{"occurred_at":"2026-01-31T09:30:00"}`, "invalid_argument", "occurred_at", "RFC 3339"},
+		{"a time that stands for none", `{"occurred_at":"0001-01-01T00:00:00Z"}`, "invalid_argument", "occurred_at", "left out"},
+		{"the same in a zone", `{"expires_at":"0001-01-01T01:00:00+01:00"}`, "invalid_argument", "expires_at", "left out"},
 		{"a day", `{"occurred_at":"2026-01-31"}`, "invalid_argument", "occurred_at", "2026-01-31"},
 		{"vector of text", `{"embedding":[1,"2"]}`, "invalid_argument", "embedding[1]", "a number"},
 		{"beyond float32", `{"embedding":[1e39]}`, "invalid_argument", "embedding", "float32"},
@@ -64,6 +66,14 @@ func TestDecodeRefusesFractionsOfIntegers(t *testing.T) {
 		if _, err := wire.NewDecoder[wire.Cue]().Decode([]byte(body)); !errors.Is(err, engram.ErrInvalid) {
 			t.Errorf("Decode(%s) = %v, want invalid", body, err)
 		}
+	}
+}
+
+// TestDecodeTakesTheTimeThatClears: where a field that is left out stays as it is, the zero time says something.
+func TestDecodeTakesTheTimeThatClears(t *testing.T) {
+	got, err := wire.NewDecoder[wire.Change]().Decode([]byte(`{"valid_until":"0001-01-01T00:00:00Z"}`))
+	if err != nil || got.ValidUntil == nil || !got.ValidUntil.IsZero() {
+		t.Errorf("Decode() = %+v, %v, want the zero time", got.Change, err)
 	}
 }
 

@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/strictjson"
 )
-
-// vectorForms is what the wire accepts as a vector.
-const vectorForms = "must be given once: as embedding (numbers) or as embedding_b64 (base64 of little-endian float32)"
 
 // Draft is the body of a memory to be remembered.
 type Draft struct {
@@ -233,24 +231,8 @@ func (a Answer) Engine() engram.Answer {
 
 // vector returns the vector that was given in one of two forms, nil if in none. prefix leads to the field in errors.
 func vector(prefix string, numbers []float32, b64 *string) ([]float32, error) {
-	if b64 == nil {
-		return numbers, nil
-	}
-	if numbers != nil {
-		return nil, invalid(prefix+"embedding_b64", "given beside embedding", vectorForms)
-	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(*b64)
-	if err != nil {
-		return nil, invalid(prefix+"embedding_b64", "not base64 ("+err.Error()+")", vectorForms)
-	}
-	if len(raw)%4 != 0 {
-		return nil, invalid(prefix+"embedding_b64", fmt.Sprintf("%d bytes long", len(raw)), "must have 4 bytes a number")
-	}
-	v := make([]float32, len(raw)/4)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-	}
-	return v, nil
+	v, err := strictjson.Vector(prefix, numbers, b64)
+	return v, asProblem(err)
 }
 
 // EncodeVector returns v in the form of embedding_b64.

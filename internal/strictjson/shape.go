@@ -1,4 +1,4 @@
-package wire
+package strictjson
 
 import (
 	"reflect"
@@ -27,6 +27,7 @@ type shape struct {
 	fields map[string]*shape // of sortObject
 	names  string            // of sortObject: the fields' names, for error texts
 	elem   *shape            // of sortMap and sortList
+	none   bool              // of sortTime: Go's zero time is taken, which stands for none
 }
 
 // shapeOf derives the shape of t: a struct of strings, numbers, booleans, times, and slices, maps, pointers and structs
@@ -37,7 +38,9 @@ func shapeOf(t reflect.Type) *shape {
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return shapeOf(t.Elem())
+		s := shapeOf(t.Elem())
+		s.none = true // what is left out is nil, so that the zero value says something
+		return s
 	case reflect.Struct:
 		return structShape(t)
 	case reflect.Map:
@@ -53,7 +56,7 @@ func shapeOf(t reflect.Type) *shape {
 	case reflect.Float32, reflect.Float64:
 		return &shape{sort: sortNumber}
 	default:
-		panic("wire: no shape for " + t.String())
+		panic("strictjson: no shape for " + t.String())
 	}
 }
 

@@ -1,4 +1,4 @@
-package wire
+package strictjson
 
 import (
 	"bytes"
@@ -9,8 +9,6 @@ import (
 	"time"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"github.com/orchard9/engram-go/server/problem"
 )
 
 // maxShown is how many bytes of a refused value an error shows.
@@ -119,6 +117,9 @@ func (w *walker) text(s *shape) error {
 	if t.UnmarshalJSON(w.data[start:w.pos]) != nil {
 		return w.refuse(strconv.Quote(shorten(v)), s.wants())
 	}
+	if t.IsZero() && !s.none {
+		return w.refuse(strconv.Quote(shorten(v)), "must be a later time: this one stands for none, for which it is left out")
+	}
 	return nil
 }
 
@@ -155,7 +156,7 @@ func (w *walker) str() (string, error) {
 	}
 	var v string
 	if err := json.Unmarshal(token, &v); err != nil { // The whole was valid: cannot happen.
-		return "", problem.New(problem.CodeMalformed, err.Error())
+		return "", malformed(err.Error())
 	}
 	return v, nil
 }
@@ -263,7 +264,7 @@ func (w *walker) refuse(value, allowed string) error { return invalid(w.where(),
 // unknown is the error for a name that s does not have.
 func (w *walker) unknown(s *shape) error {
 	field := w.where()
-	p := problem.New(problem.CodeUnknownField, fmt.Sprintf("unknown field %q: allowed are %s", field, s.names))
-	p.Field, p.Allowed = field, s.names
-	return p
+	return &Error{
+		Kind: Unknown, Field: field, Allowed: s.names, Text: fmt.Sprintf("unknown field %q: allowed are %s", field, s.names),
+	}
 }
