@@ -87,6 +87,9 @@ func (c *consolidator) candidate(v *store.View, f store.Found) (one candidate, o
 	if k, parted := v.Key(apartKey(r.ID)); parted && k.Version == r.Version && !c.o.Undone {
 		return one, false, nil
 	}
+	if ok, err := c.wanted(v, f, r); err != nil || !ok {
+		return one, false, err
+	}
 	vector, err := v.Vector(f.Row)
 	if err != nil {
 		return one, false, err
@@ -95,6 +98,18 @@ func (c *consolidator) candidate(v *store.View, f store.Found) (one candidate, o
 		ID: r.ID, Scope: scopeOf(r, kind), Text: r.Content, Vector: vector, Concept: one.cites > 0,
 	}
 	return one, true, nil
+}
+
+// wanted asks the caller's condition.
+func (c *consolidator) wanted(v *store.View, f store.Found, r *store.Record) (bool, error) {
+	if c.o.Where == nil {
+		return true, nil
+	}
+	m := withFate(v, f, r, c.s.lens(c.start))
+	if err := m.setForWhere(v, f, true); err != nil {
+		return false, err
+	}
+	return c.o.Where(&m), nil
 }
 
 // kindOf is a record's kind, of a concept that of its members.

@@ -23,7 +23,8 @@ const conceptKind = "consolidates.kind"
 // Limits of a pass.
 const (
 	defaultConsidered = 20_000
-	maxConsidered     = 200_000
+	// MaxConsidered is the largest ConsolidateOptions.MaxMemories.
+	MaxConsidered = 200_000
 )
 
 // ConsolidateOptions say what a pass of [Space.Consolidate] looks at. The zero value gives the defaults.
@@ -36,6 +37,9 @@ type ConsolidateOptions struct {
 	MaxTime time.Duration `json:"-"`
 	// Kinds are the kinds to look at. Empty: all but "event" and "task", of which two with the same words are two.
 	Kinds []string `json:"kinds,omitempty"`
+	// Where, if not nil, keeps the memories for which it returns true. It is given each with its links and without
+	// Embedding, and may not keep it. A concept that it leaves out is joined by nothing.
+	Where func(*Memory) bool `json:"-"`
 	// Undone takes in the memories that UndoConsolidation parted; without it they stay apart until they change.
 	Undone bool `json:"undone,omitempty"`
 	// Summarize writes the text of a new concept from its members, which are ordered by id; nil takes the medoid's
@@ -110,9 +114,9 @@ func (s *Space) Consolidate(ctx context.Context, o ConsolidateOptions) (Consolid
 
 func (o *ConsolidateOptions) check() error {
 	c := &checks{}
-	if o.MaxMemories < 0 || o.MaxMemories > maxConsidered {
+	if o.MaxMemories < 0 || o.MaxMemories > MaxConsidered {
 		c.fail("max_memories", fmt.Sprint(o.MaxMemories),
-			fmt.Sprintf("use 1 to %d, or 0 for %d", maxConsidered, defaultConsidered))
+			fmt.Sprintf("use 1 to %d, or 0 for %d", MaxConsidered, defaultConsidered))
 	}
 	if o.MaxTime < 0 {
 		c.fail("max_seconds", o.MaxTime.String(), "use a duration above 0, or 0 for no limit")

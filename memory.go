@@ -333,6 +333,9 @@ type Cue struct {
 	// and is given each memory that passed the others, without Embedding and Links, as it is or was at AsOf: every one
 	// of these is read, some microseconds each. It must give the same answer for the same memory, and may not keep it.
 	Where func(*Memory) bool `json:"-"`
+	// WhereLinks gives Where the memories' Links as well, which costs some microseconds more each. With AsOf there are none:
+	// associations have no dates.
+	WhereLinks bool `json:"-"`
 	// Explain adds the detail of each term to the hits: which words, which neighbours.
 	Explain bool `json:"explain,omitempty"`
 	// MaxTokens, 64 to 1,000,000, ends the hits before their contents need more tokens; 0 sets no bound. Tokens are

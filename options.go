@@ -83,6 +83,9 @@ type Limits struct {
 	IDs        int // ids in one request; 1,000
 }
 
+// DefaultLimits are the limits of a database that was given none.
+func DefaultLimits() Limits { return Limits{}.withDefaults() }
+
 // Fixed limits, in bytes of UTF-8.
 const (
 	maxIDBytes     = 128

@@ -21,6 +21,11 @@ type Precedent struct {
 	Steps int `json:"steps,omitempty"`
 	// Limit is the number of successors wanted: 1 to Limits.Hits; 0 means 10.
 	Limit int `json:"limit,omitempty"`
+	// AsOf counts in what the space knew then: memories stored by then, as they were. Zero: now.
+	AsOf time.Time `json:"as_of,omitzero"`
+	// Where, if not nil, says which memories may come next; others are passed over, as if they were not in the session. It
+	// is given each with its links (but with AsOf) and without Embedding, and may not keep it.
+	Where func(*Memory) bool `json:"-"`
 }
 
 // Prediction is what usually came next.
@@ -46,9 +51,10 @@ type Successor struct {
 	AtLeast float64 `json:"at_least"`
 }
 
-// maxSteps bounds Precedent.Steps; maxAlike is how many memories with the same words are looked at for each id.
 const (
-	maxSteps = 16
+	// MaxSteps is the largest Precedent.Steps.
+	MaxSteps = 16
+	// maxAlike is how many memories with the same words are looked at for each id.
 	maxAlike = 200
 )
 
@@ -84,8 +90,9 @@ func (l Limits) precedent(p *Precedent) error {
 		c.fail("ids", "empty", "give at least one memory after which something is to come")
 	}
 	c.ids("ids", p.IDs, l.IDs)
-	if p.Steps < 0 || p.Steps > maxSteps {
-		c.fail("steps", fmt.Sprint(p.Steps), fmt.Sprintf("use 1 to %d", maxSteps))
+	c.time("as_of", p.AsOf)
+	if p.Steps < 0 || p.Steps > MaxSteps {
+		c.fail("steps", fmt.Sprint(p.Steps), fmt.Sprintf("use 1 to %d", MaxSteps))
 	}
 	if p.Limit < 0 || p.Limit > l.Hits {
 		c.fail("limit", fmt.Sprint(p.Limit), fmt.Sprintf("use 1 to %d", l.Hits))
@@ -104,6 +111,7 @@ type predictor struct {
 	seen     map[string]bool // occurrences, by id
 	followed int
 	after    map[string]*following // what came next, by id
+	err      error                 // of reading what may come next
 }
 
 // following is a memory that came after occurrences.
@@ -118,6 +126,9 @@ func (x *predictor) occurrences(id string) error {
 	if err != nil || !ok {
 		return orNotFound(err, id)
 	}
+	if f, ok = x.known(f); !ok {
+		return unknownAt(id, x.p.AsOf)
+	}
 	same, err := x.alike(f)
 	if err != nil {
 		return err
@@ -130,6 +141,14 @@ func (x *predictor) occurrences(id string) error {
 	return nil
 }
 
+// known is a memory as it was known at the time that is asked for; false if it was not.
+func (x *predictor) known(f store.Found) (store.Found, bool) {
+	if x.p.AsOf.IsZero() {
+		return f, true
+	}
+	return x.v.AsOf(f, x.p.AsOf.UnixNano())
+}
+
 // occurrence notes what came after one memory. Where a concept has taken the place of its latest member, the member is
 // what counts.
 func (x *predictor) occurrence(f store.Found) error {
@@ -140,7 +159,14 @@ func (x *predictor) occurrence(f store.Found) error {
 	}
 	number := len(x.seen)
 	x.seen[id] = true
-	next := x.v.Following(f, x.p.Steps, x.said)
+	asOf := store.NoTime
+	if !x.p.AsOf.IsZero() {
+		asOf = x.p.AsOf.UnixNano()
+	}
+	next := x.v.Following(f, x.p.Steps, asOf, x.successive)
+	if x.err != nil {
+		return x.err
+	}
 	for _, next := range next {
 		r, err := x.v.Record(next.Row)
 		if err != nil {
@@ -164,6 +190,26 @@ func (x *predictor) said(f store.Found) bool {
 	return !expired(x.v.ExpiresAt(f.Row), x.now) && x.v.CountLinks(f, LinkConsolidates, true) == 0
 }
 
+// successive reports whether a memory may come next.
+func (x *predictor) successive(f store.Found) bool {
+	if x.err != nil || !x.said(f) {
+		return false
+	}
+	if x.p.Where == nil {
+		return true
+	}
+	r, err := x.v.Record(f.Row)
+	if err != nil {
+		x.err = err
+		return false
+	}
+	m := withFate(x.v, f, r, x.s.lens(x.now))
+	if x.err = m.setForWhere(x.v, f, x.p.AsOf.IsZero()); x.err != nil {
+		return false
+	}
+	return x.p.Where(&m)
+}
+
 // alike lists the memories that say what f says: f, the members of its concept, and its restatements.
 func (x *predictor) alike(f store.Found) ([]store.Found, error) {
 	r, err := x.v.Record(f.Row)
@@ -171,7 +217,7 @@ func (x *predictor) alike(f store.Found) ([]store.Found, error) {
 		return nil, err
 	}
 	out := []store.Found{f}
-	found, err := x.s.db.recall.Recall(x.ctx, x.v.Corpus(), recall.Query{
+	found, err := x.s.db.recall.Recall(x.ctx, corpusOf(x.v, &Cue{AsOf: x.p.AsOf}, x.now), recall.Query{
 		Text: r.Content, Now: x.now.UnixNano(), Limit: maxAlike, Filters: recall.NoFilters(),
 	})
 	if err != nil {
@@ -190,7 +236,8 @@ func (x *predictor) alike(f store.Found) ([]store.Found, error) {
 	}
 	for i, same := range consolidate.Restates(items, sameStep()) {
 		if same && i > 0 {
-			out = append(out, x.v.Fate(rows[i]))
+			f, _ := x.known(x.v.Fate(rows[i]))
+			out = append(out, f)
 		}
 	}
 	return x.withMembers(out)
@@ -205,8 +252,11 @@ func (x *predictor) withMembers(found []store.Found) ([]store.Found, error) {
 			return nil, err
 		}
 		for _, l := range links {
-			if l.Type == LinkConsolidates && l.Outgoing {
-				out = append(out, x.v.Fate(l.Other))
+			if l.Type != LinkConsolidates || !l.Outgoing {
+				continue
+			}
+			if f, ok := x.known(x.v.Fate(l.Other)); ok {
+				out = append(out, f)
 			}
 		}
 	}

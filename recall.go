@@ -184,7 +184,12 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 	damage = new([]error)
 	if cue.Where != nil {
 		q.Filters.Keep = keep(v, damage, func(row uint32, r *store.Record) bool {
-			m := withFate(v, fateOf(v, cue, row), r, look)
+			f := fateOf(v, cue, row)
+			m := withFate(v, f, r, look)
+			if err := m.setForWhere(v, f, cue.WhereLinks && cue.AsOf.IsZero()); err != nil {
+				note(damage, err)
+				return false
+			}
 			return cue.Where(&m)
 		})
 	}
@@ -196,13 +201,33 @@ func keep(v *store.View, damage *[]error, ok func(row uint32, r *store.Record) b
 	return func(row uint32) bool {
 		r, err := v.Record(row)
 		if err != nil {
-			if len(*damage) < maxDamage {
-				*damage = append(*damage, err)
-			}
+			note(damage, err)
 			return false
 		}
 		return ok(row, r)
 	}
+}
+
+// note adds to the damage that an answer lists.
+func note(damage *[]error, err error) {
+	if len(*damage) < maxDamage {
+		*damage = append(*damage, err)
+	}
+}
+
+// setForWhere adds what a caller's condition may ask for besides: what made the vector, and the links.
+func (m *Memory) setForWhere(v *store.View, f store.Found, links bool) error {
+	vector, err := v.Vector(f.Row)
+	if err != nil {
+		return err
+	}
+	if vector != nil {
+		m.EmbeddingModel = v.Model
+	}
+	if links {
+		m.Links, err = associations(v, f)
+	}
+	return err
 }
 
 func symbols(v *store.View, names []string) []uint32 {

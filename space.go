@@ -22,6 +22,9 @@ type Space struct {
 // Name is the space's name.
 func (s *Space) Name() string { return s.name }
 
+// Limits are those of the database that the space is in.
+func (s *Space) Limits() Limits { return s.db.o.Limits }
+
 // with runs fn on the open space, inside the boundary that turns a panic into this call's error.
 func (s *Space) with(ctx context.Context, op string, create bool, fn func(*store.Space) error) error {
 	if err := ctx.Err(); err != nil {

@@ -16,8 +16,8 @@ import (
 // SessionType is what SpreadRequest.Types calls the neighbourhood of memories in a session.
 const SessionType = "session"
 
-// maxSeeds is the number of memories that one spreading may start from: chosen.
-const maxSeeds = 100
+// MaxSeeds is the number of memories that one spreading may start from: chosen.
+const MaxSeeds = 100
 
 // SpreadRequest asks what some memories bring to mind. The fields from Kinds on filter what is given, as in a [Cue];
 // activation goes over all memories that are current, or were valid at ValidAt.
@@ -39,8 +39,12 @@ type SpreadRequest struct {
 	To            time.Time `json:"to,omitzero"`
 	ValidAt       time.Time `json:"valid_at,omitzero"`
 	MinConfidence float64   `json:"min_confidence,omitempty"`
-	// Where, if not nil, keeps the memories for which it returns true; see [Cue].
-	Where func(*Memory) bool `json:"-"`
+	// AsOf spreads over what the space knew then, along sessions alone: associations have no dates. Types other than
+	// [SessionType] are refused. Zero: now.
+	AsOf time.Time `json:"as_of,omitzero"`
+	// Where, if not nil, keeps the memories for which it returns true, and WhereLinks gives it their links; see [Cue].
+	Where      func(*Memory) bool `json:"-"`
+	WhereLinks bool               `json:"-"`
 }
 
 // Spreading is what memories bring to mind.
@@ -95,7 +99,8 @@ func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) 
 		if err != nil {
 			return err
 		}
-		found, err := s.db.recall.Spread(ctx, v.Corpus(), ask)
+		cue := r.cue()
+		found, err := s.db.recall.Spread(ctx, corpusOf(v, &cue, now), ask)
 		if err := errors.Join(append(*damage, err)...); err != nil {
 			return err
 		}
@@ -108,7 +113,7 @@ func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) 
 		}
 		out.Residual, out.Associations, out.Truncated = found.Residual, found.Associations, found.Truncated
 		for _, hit := range found.Hits {
-			a, err := activated(v, hit, s.lens(now))
+			a, err := activated(v, &cue, hit, s.lens(now))
 			if err != nil {
 				return err
 			}
@@ -126,8 +131,8 @@ func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) 
 func (r *SpreadRequest) cue() Cue {
 	return Cue{
 		Limit: r.Limit, Kinds: r.Kinds, Tags: r.Tags, TagsAny: r.TagsAny, TagsNone: r.TagsNone, Speaker: r.Speaker,
-		Session: r.Session, From: r.From, To: r.To, ValidAt: r.ValidAt, MinConfidence: r.MinConfidence,
-		Where: r.Where,
+		Session: r.Session, From: r.From, To: r.To, ValidAt: r.ValidAt, AsOf: r.AsOf, MinConfidence: r.MinConfidence,
+		Where: r.Where, WhereLinks: r.WhereLinks,
 	}
 }
 
@@ -139,9 +144,9 @@ func (l Limits) spread(r *SpreadRequest) error {
 	}
 	c := &checks{}
 	if len(r.IDs) == 0 {
-		c.fail("ids", "empty", "give the memories to start from, 1 to "+strconv.Itoa(maxSeeds))
+		c.fail("ids", "empty", "give the memories to start from, 1 to "+strconv.Itoa(MaxSeeds))
 	}
-	c.ids("ids", r.IDs, maxSeeds)
+	c.ids("ids", r.IDs, MaxSeeds)
 	c.distinct("ids", r.IDs)
 	if len(r.Types) > l.IDs {
 		c.tooLarge("types", len(r.Types), l.IDs, "types")
@@ -151,6 +156,12 @@ func (l Limits) spread(r *SpreadRequest) error {
 		c.name(fmt.Sprintf("types[%d]", i), kind, maxNameBytes)
 	}
 	c.distinct("types", r.Types)
+	for i, kind := range r.Types {
+		if !r.AsOf.IsZero() && kind != SessionType {
+			c.fail(fmt.Sprintf("types[%d]", i), quote(kind),
+				"associations have no dates: with as_of leave types out, or go over "+quote(SessionType))
+		}
+	}
 	return c.err
 }
 
@@ -175,7 +186,7 @@ func (s *Space) spreading(v *store.View, r *SpreadRequest, now time.Time) (out r
 		return out, nil, err
 	}
 	out = recall.Spreading{
-		Session: true, Filters: q.Filters, Now: now.UnixNano(), Limit: cmp.Or(r.Limit, DefaultLimit),
+		Session: true, Filters: q.Filters, Now: q.Now, Limit: cmp.Or(r.Limit, DefaultLimit),
 		Without: s.db.o.switchedOff(nil),
 	}
 	if len(r.Types) > 0 {
@@ -187,18 +198,23 @@ func (s *Space) spreading(v *store.View, r *SpreadRequest, now time.Time) (out r
 		if err != nil || !ok {
 			return out, nil, orNotFound(err, id)
 		}
+		if !r.AsOf.IsZero() {
+			if found, ok = v.AsOf(found, r.AsOf.UnixNano()); !ok {
+				return out, nil, unknownAt(id, r.AsOf)
+			}
+		}
 		out.From = append(out.From, found.Row)
 	}
 	return out, damage, nil
 }
 
 // activated reads a memory from its tier, and the ids of its path.
-func activated(v *store.View, hit recall.Activated, at lens) (Activated, error) {
+func activated(v *store.View, cue *Cue, hit recall.Activated, at lens) (Activated, error) {
 	r, err := v.Record(hit.Row)
 	if err != nil {
 		return Activated{}, fmt.Errorf("read activated memory: %w", err)
 	}
-	out := Activated{Memory: withFate(v, v.Fate(hit.Row), r, at), Pi: hit.Pi, Path: make([]PathStep, 0, len(hit.Path))}
+	out := Activated{Memory: withFate(v, fateOf(v, cue, hit.Row), r, at), Pi: hit.Pi, Path: make([]PathStep, 0, len(hit.Path))}
 	for _, s := range hit.Path {
 		id, err := v.ID(s.Row)
 		if err != nil {

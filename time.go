@@ -63,7 +63,7 @@ func (s *Space) memoryAt(v *store.View, f store.Found, id string, asOf time.Time
 	if !asOf.IsZero() {
 		past, ok := v.AsOf(f, asOf.UnixNano())
 		if !ok {
-			return Memory{}, fmt.Errorf("memory %s was not known at %s: %w", quote(id), asOf.Format(time.RFC3339Nano), ErrNotFound)
+			return Memory{}, unknownAt(id, asOf)
 		}
 		f = past
 	}
@@ -72,6 +72,10 @@ func (s *Space) memoryAt(v *store.View, f store.Found, id string, asOf time.Time
 		return Memory{}, err
 	}
 	return withFate(v, f, r, lens{s.model(), s.db.o.Clock}), nil
+}
+
+func unknownAt(id string, asOf time.Time) error {
+	return fmt.Errorf("memory %s was not known at %s: %w", quote(id), asOf.Format(time.RFC3339Nano), ErrNotFound)
 }
 
 // Contradicts is the type of association between memories of which at most one can be true. It has no direction.

@@ -16,6 +16,8 @@ type Cond interface {
 	String() string
 	// match makes the function that decides.
 	match() func(*engram.Memory) bool
+	// linked reports whether it asks for the memory's links.
+	linked() bool
 }
 
 // And holds if all of its two or more conditions do; none of them is an And.
@@ -129,6 +131,15 @@ func (c Not) match() func(*engram.Memory) bool {
 	return func(m *engram.Memory) bool { return !inner(m) }
 }
 
+func (c And) linked() bool { return slices.ContainsFunc(c, Cond.linked) }
+func (c Or) linked() bool  { return slices.ContainsFunc(c, Cond.linked) }
+func (c Not) linked() bool { return c.Cond.linked() }
+
+func (c Test) linked() bool {
+	f, _ := find(c.Field)
+	return f.links
+}
+
 func matches(all []Cond) []func(*engram.Memory) bool {
 	out := make([]func(*engram.Memory) bool, len(all))
 	for i, c := range all {
@@ -150,9 +161,12 @@ func (c Test) match() func(*engram.Memory) bool {
 	case Time:
 		return c.matchTime(f)
 	case Flag:
-		return func(m *engram.Memory) bool { return m.Pin == c.Values[0].Flag }
+		return func(m *engram.Memory) bool {
+			flag, has := f.flag(m)
+			return has && (c.Op == Exists || flag == c.Values[0].Flag)
+		}
 	default:
-		return c.matchSet()
+		return c.matchSet(f)
 	}
 }
 
@@ -171,7 +185,11 @@ func (c Test) matchText(f field) func(*engram.Memory) bool {
 
 func (c Test) matchNumber(f field) func(*engram.Memory) bool {
 	return func(m *engram.Memory) bool {
-		return slices.ContainsFunc(c.Values, func(v Value) bool { return c.Op.holds(cmp.Compare(f.number(m), v.Number)) })
+		got, has := f.number(m)
+		if !has || c.Op == Exists {
+			return has
+		}
+		return slices.ContainsFunc(c.Values, func(v Value) bool { return c.Op.holds(cmp.Compare(got, v.Number)) })
 	}
 }
 
@@ -197,14 +215,15 @@ func (o Op) holds(order int) bool {
 	return order == 0 // Equal, In
 }
 
-func (c Test) matchSet() func(*engram.Memory) bool {
+func (c Test) matchSet(f field) func(*engram.Memory) bool {
 	if c.Op == Exists {
-		return func(m *engram.Memory) bool { return len(m.Tags) > 0 }
+		return func(m *engram.Memory) bool { return len(f.set(m)) > 0 }
 	}
 	return func(m *engram.Memory) bool {
 		count := 0
+		got := f.set(m)
 		for _, v := range c.Values {
-			if slices.Contains(m.Tags, v.Text) {
+			if slices.Contains(got, v.Text) {
 				count++
 			}
 		}

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+
+	engram "github.com/orchard9/engram-go"
 )
 
 // Bounds of a query: chosen, far above what a person writes.
@@ -15,8 +18,18 @@ const (
 	maxList   = 1000 // values of a list
 )
 
-// Parse understands the whole text or none of it; the error is an [*Error].
-func Parse(text string) (Query, error) {
+// The bounds of names, in bytes: those of the engine.
+const (
+	maxID   = 128
+	maxType = 64
+)
+
+// Parse understands the whole text or none of it, by the default limits; the error is an [*Error].
+func Parse(text string) (Query, error) { return ParseWithin(text, engram.DefaultLimits()) }
+
+// ParseWithin is Parse by the limits of a database, such as those of [engram.Space.Limits]: a number above them is wrong
+// where it stands.
+func ParseWithin(text string, limits engram.Limits) (Query, error) {
 	if len(text) > maxBytes {
 		return Query{}, &Error{
 			Query:   strings.ToValidUTF8(text[:maxBytes], ""),
@@ -27,7 +40,7 @@ func Parse(text string) (Query, error) {
 	if err != nil {
 		return Query{}, err
 	}
-	p := &parser{text: text, tokens: tokens}
+	p := &parser{text: text, tokens: tokens, limits: limits}
 	p.query()
 	if p.err != nil {
 		return Query{}, p.err
@@ -41,8 +54,17 @@ type parser struct {
 	tokens []token
 	at     int
 	nested int
+	limits engram.Limits
 	q      Query
 	err    error
+	// undated are the places that ask for what has no dates, which ASOF cannot tell.
+	undated []undated
+}
+
+// undated is a place, and what it asks for.
+type undated struct {
+	token token
+	what  string
 }
 
 func (p *parser) peek() token { return p.tokens[p.at] }
@@ -120,15 +142,31 @@ func (p *parser) query() {
 	}
 	switch {
 	case v.from:
-		p.q.IDs = p.texts("an id in quotes")
+		p.q.IDs = p.names("an id in quotes", maxID, v.ids(p.limits))
 	case v.text && p.peek().kind == tokenText:
-		if t := p.take(); t.text == "" {
-			p.fail(t, "the text is empty: leave it out", "")
-		} else {
-			p.q.Text = t.text
-		}
+		p.q.Text = p.question()
 	}
 	p.clauses(v)
+	if !p.q.AsOf.IsZero() {
+		for _, u := range p.undated {
+			p.fail(u.token, u.what+" has no dates: it cannot be asked for with ASOF", "")
+		}
+	}
+	if p.q.Verb == Complete && p.q.Text == "" && p.q.Where == nil {
+		p.expected(p.peek(), "a text in quotes or WHERE, to say what to complete from")
+	}
+}
+
+// question reads a text that is asked.
+func (p *parser) question() string {
+	t := p.take()
+	switch {
+	case t.text == "":
+		p.fail(t, "the text is empty: leave it out", "")
+	case len(t.text) > p.limits.Query:
+		p.fail(t, fmt.Sprintf("the text has %d bytes: at most %d are allowed", len(t.text), p.limits.Query), "")
+	}
+	return t.text
 }
 
 // verb says what a verb takes.
@@ -143,23 +181,39 @@ type verb struct {
 func verbs() []verb {
 	return []verb{
 		{name: Recall, text: true, explains: true, clauses: []string{"WHERE", "ASOF", "VALID", "DISTINCT", "LIMIT", "WITHIN"}},
-		{name: Spread, from: true, clauses: []string{"OVER", "WHERE", "VALID", "LIMIT", "WITHIN"}},
+		{name: Spread, from: true, clauses: []string{"OVER", "WHERE", "ASOF", "VALID", "LIMIT", "WITHIN"}},
 		{name: Complete, text: true, clauses: []string{"FIELDS", "WHERE", "ASOF", "VALID", "LIMIT", "WITHIN"}},
-		{name: Predict, from: true, clauses: []string{"STEPS", "LIMIT", "WITHIN"}},
+		{name: Predict, from: true, clauses: []string{"STEPS", "WHERE", "ASOF", "LIMIT", "WITHIN"}},
 		{name: Consolidate, explains: true, clauses: []string{"WHERE", "LIMIT", "WITHIN"}},
 	}
+}
+
+// ids is how many ids the verb takes.
+func (v verb) ids(limits engram.Limits) int {
+	if v.name == Spread {
+		return engram.MaxSeeds
+	}
+	return limits.IDs
+}
+
+// most is the largest LIMIT.
+func (v verb) most(limits engram.Limits) int {
+	if v.name == Consolidate {
+		return engram.MaxConsidered
+	}
+	return limits.Hits
 }
 
 // clauses reads clauses in any order, each at most once, to the end.
 func (p *parser) clauses(v verb) {
 	readers := map[string]func(){
-		"OVER":     func() { p.q.Types = p.texts("a type of association in quotes") },
+		"OVER":     p.over,
 		"FIELDS":   p.fields,
-		"STEPS":    func() { p.q.Steps = p.count() },
-		"WHERE":    func() { p.where(v) },
+		"STEPS":    func() { p.q.Steps = p.count(engram.MaxSteps) },
+		"WHERE":    func() { p.q.Where = p.or() },
 		"ASOF":     func() { p.q.AsOf = p.moment() },
 		"VALID":    func() { p.q.Valid = p.moment() },
-		"LIMIT":    func() { p.q.Limit = p.count() },
+		"LIMIT":    func() { p.q.Limit = p.count(v.most(p.limits)) },
 		"WITHIN":   p.within,
 		"DISTINCT": func() { p.q.Distinct = true },
 	}
@@ -172,7 +226,7 @@ func (p *parser) clauses(v verb) {
 		case t.kind != tokenWord || !known:
 			p.expected(t, "one of "+strings.Join(v.clauses, ", ")+", or the end", v.clauses...)
 		case !slices.Contains(v.clauses, name):
-			p.fail(t, fmt.Sprintf("%s has no %s: it takes %s", v.name, name, strings.Join(v.clauses, ", ")), "")
+			p.fail(t, v.refusal(name), "")
 		case seen[name]:
 			p.fail(t, name+" stands there twice: put all in one", "")
 		default:
@@ -182,8 +236,31 @@ func (p *parser) clauses(v verb) {
 	}
 }
 
-// texts reads one or more texts in quotes, separated by commas, each once.
-func (p *parser) texts(what string) (all []string) {
+// refusal says why a verb has not a clause that others have.
+func (v verb) refusal(clause string) string {
+	text := fmt.Sprintf("%s has no %s: it takes %s", v.name, clause, strings.Join(v.clauses, ", "))
+	switch {
+	case v.name == Consolidate && (clause == "ASOF" || clause == "VALID"):
+		text += " (it writes, and the past cannot be written)"
+	case v.name == Predict && clause == "VALID":
+		text += " (it counts what was said after what, whether or not it is true)"
+	}
+	return text
+}
+
+// over reads the types of associations of OVER.
+func (p *parser) over() {
+	begin := p.at
+	p.q.Types = p.names("a type of association in quotes", maxType, p.limits.IDs)
+	for _, t := range p.tokens[begin:p.at] {
+		if t.kind == tokenText && t.text != engram.SessionType {
+			p.undated = append(p.undated, undated{t, "an association"})
+		}
+	}
+}
+
+// names reads one or more names in quotes of so many bytes at most, separated by commas, each once.
+func (p *parser) names(what string, size, most int) (all []string) {
 	for p.err == nil {
 		t := p.take()
 		switch {
@@ -191,10 +268,14 @@ func (p *parser) texts(what string) (all []string) {
 			p.expected(t, what)
 		case t.text == "":
 			p.fail(t, "it is empty: expected "+what, "")
+		case len(t.text) > size:
+			p.fail(t, fmt.Sprintf("it has %d bytes: at most %d are allowed", len(t.text), size), "")
+		case strings.ContainsFunc(t.text, unicode.IsControl):
+			p.fail(t, "it has a control character: no name has one", "")
 		case slices.Contains(all, t.text):
 			p.fail(t, t.raw+" stands there twice: give each once", "")
-		case len(all) == maxList:
-			p.fail(t, fmt.Sprintf("the list is too long: at most %d are allowed", maxList), "")
+		case len(all) == most:
+			p.fail(t, fmt.Sprintf("the list is too long: at most %d are allowed", most), "")
 		}
 		all = append(all, t.text)
 		if !p.symbol(",") {
@@ -247,12 +328,12 @@ func (p *parser) fieldName() string {
 	return t.raw
 }
 
-// count reads a whole number from 1 on.
-func (p *parser) count() int {
+// count reads a whole number from 1 to most.
+func (p *parser) count(most int) int {
 	t := p.take()
 	n, err := strconv.ParseUint(t.raw, 10, 31)
-	if t.kind != tokenWord || err != nil || n == 0 || t.raw[0] == '+' {
-		p.expected(t, "a whole number from 1 on")
+	if t.kind != tokenWord || err != nil || n == 0 || t.raw[0] == '+' || n > uint64(most) {
+		p.expected(t, fmt.Sprintf("a whole number from 1 to %d", most))
 	}
 	return int(n)
 }

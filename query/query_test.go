@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,10 +90,31 @@ func TestErrors(t *testing.T) {
 		{`RECALL "x" OVER "t"`, "OVER", "RECALL has no OVER", ""},
 		{`SPREAD`, "", "an id in quotes", ""},
 		{`SPREAD "a", "a"`, `"a"`, "twice", ""},
-		{`SPREAD "a" ASOF 2024-03-01`, "ASOF", "SPREAD has no ASOF", ""},
+		{`SPREAD "a" STEPS 2`, "STEPS", "SPREAD has no STEPS", ""},
+		{`SPREAD "a" OVER "session", "causes" ASOF 2024-03-01`, `"causes"`, "no dates", ""},
+		{`SPREAD "a" ASOF 2024-03-01 OVER "causes"`, `"causes"`, "no dates", ""},
+		{`RECALL "x" WHERE pin = true OR links ANY ("a") ASOF 2024-03-01`, "links", "no dates", ""},
+		{`RECALL "x" ASOF 2024-03-01 WHERE NOT contradicts EXISTS`, "contradicts", "no dates", ""},
+		{`RECALL "x" LIMIT 1001`, "1001", "from 1 to 1000", ""},
+		{`SPREAD "a" LIMIT 99999`, "99999", "from 1 to 1000", ""},
+		{`CONSOLIDATE LIMIT 200001`, "200001", "from 1 to 200000", ""},
+		{`PREDICT "a" STEPS 17`, "17", "from 1 to 16", ""},
+		{`PREDICT "a" VALID 2024-03-01`, "VALID", "whether or not it is true", ""},
+		{`CONSOLIDATE WHERE pin = true ASOF 2024-03-01`, "ASOF", "the past cannot be written", ""},
+		{`CONSOLIDATE DISTINCT`, "DISTINCT", "CONSOLIDATE has no DISTINCT", ""},
+		{`COMPLETE`, "", "a text in quotes or WHERE", ""},
+		{`COMPLETE FIELDS speaker`, "", "a text in quotes or WHERE", ""},
+		{"SPREAD \"a\", \"" + strings.Repeat("b", 129) + `"`, `"bb`, "at most 128", ""},
+		{`SPREAD "a\u0001"`, `"a`, "control character", ""},
+		{`SPREAD "a" OVER "` + strings.Repeat("t", 65) + `"`, `"tt`, "at most 64", ""},
+		{"RECALL \"" + strings.Repeat("x", 8193) + `"`, `"xx`, "at most 8192", ""},
+		{"SPREAD " + many(101), `"100"`, "at most 100", ""},
+		{"PREDICT " + many(1001), `"1000"`, "at most 1000", ""},
+		{`RECALL WHERE use.stabilty > 3`, "use.stabilty", "no field", "use.stability"},
+		{`RECALL WHERE belief.disputed > 3`, ">", "belief.disputed is a flag", ""},
+		{`RECALL WHERE links = "a"`, "=", "links is a set", ""},
 		{`EXPLAIN SPREAD "a"`, "EXPLAIN", "no meaning for SPREAD", ""},
 		{`COMPLETE "a" FIELDS speker`, "speker", "cannot be completed", "speaker"},
-		{`CONSOLIDATE WHERE pin = true`, "pin", "kinds only", ""},
 		{"RECALL \"x\"\nWHERE é = 1", "é", "line 2, column 7: there is no field", ""},
 		{`RECALL "x" ; LIMIT 5`, ";", "begins nothing", ""},
 	} {
@@ -121,6 +143,29 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// many are so many ids.
+func many(n int) string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%q", fmt.Sprint(i))
+	}
+	return strings.Join(ids, ",")
+}
+
+// TestParseWithin: numbers are judged by the limits given.
+func TestParseWithin(t *testing.T) {
+	limits := engram.DefaultLimits()
+	limits.Hits, limits.Query, limits.IDs = 5, 3, 2
+	for text, ok := range map[string]bool{
+		`RECALL "abc" LIMIT 5`: true, `RECALL "abc" LIMIT 6`: false, `RECALL "abcd"`: false, `PREDICT "a","b"`: true,
+		`PREDICT "a","b","c"`: false, `SPREAD "a","b","c"`: true, `COMPLETE "a" LIMIT 6`: false, `CONSOLIDATE LIMIT 6`: true,
+	} {
+		if _, err := query.ParseWithin(text, limits); (err == nil) != ok {
+			t.Errorf("ParseWithin(%s) = %v", text, err)
+		}
+	}
+}
+
 func TestCaret(t *testing.T) {
 	for text, want := range map[string]string{
 		`RECALL "x" WHERE speeker = "Ada"`: "RECALL \"x\" WHERE speeker = \"Ada\"\n                 ^^^^^^^",
@@ -135,8 +180,11 @@ func TestCaret(t *testing.T) {
 	}
 }
 
-// maker makes random queries.
-type maker struct{ rng *rand.Rand }
+// maker makes random queries. sets are fields that it uses besides those that go with everything.
+type maker struct {
+	rng  *rand.Rand
+	sets []string
+}
 
 func pick[T any](m maker, all ...T) T { return all[m.rng.IntN(len(all))] }
 
@@ -169,22 +217,28 @@ func (m maker) test() query.Cond {
 	compare := []query.Op{query.Equal, query.Unequal, query.Less, query.AtMost, query.More, query.AtLeast}
 	switch m.rng.IntN(5) {
 	case 0:
-		op := pick(m, append(compare, query.In)...)
+		op := pick(m, append(compare, query.In, query.Exists)...)
 		number := func() query.Value { return query.Value{Number: pick(m, 0, 1, .5, .25, 1e9, -3)} }
-		return query.Test{Field: pick(m, "confidence", "version", "reinforced"), Op: op, Values: m.values(op, number)}
+		field := pick(m, "confidence", "version", "reinforced", "archived_spans", "use.stability", "use.difficulty",
+			"use.retrievability", "belief.probability", "belief.low", "belief.high", "belief.for", "belief.against")
+		return query.Test{Field: field, Op: op, Values: m.values(op, number)}
 	case 1:
 		op := pick(m, append(compare, query.Exists)...)
 		at := func() query.Value { return query.Value{Time: m.time()} }
-		field := pick(m, "occurred_at", "valid_from", "valid_until", "expires_at", "created_at", "updated_at", "superseded_at")
+		field := pick(m, "occurred_at", "valid_from", "valid_until", "expires_at", "created_at", "updated_at", "superseded_at",
+			"archived_at", "use.last_used", "use.labile_until")
 		return query.Test{Field: field, Op: op, Values: m.values(op, at)}
 	case 2:
 		op := pick(m, query.All, query.Any, query.None, query.Exists)
-		return query.Test{Field: "tags", Op: op, Values: m.values(op, text)}
+		return query.Test{Field: pick(m, append(m.sets, "tags", "belief.sources")...), Op: op, Values: m.values(op, text)}
 	case 3:
-		return query.Test{Field: "pin", Op: pick(m, query.Equal, query.Unequal), Values: []query.Value{{Flag: m.rng.IntN(2) == 0}}}
+		op := pick(m, query.Equal, query.Unequal, query.Exists)
+		flag := func() query.Value { return query.Value{Flag: m.rng.IntN(2) == 0} }
+		return query.Test{Field: pick(m, "pin", "belief.disputed"), Op: op, Values: m.values(op, flag)}
 	}
 	op := pick(m, query.Equal, query.Unequal, query.In, query.Contains, query.Exists)
-	field := pick(m, "id", "content", "kind", "speaker", "session", "source", "reason", "superseded_by", "metadata.key",
+	field := pick(m, "id", "content", "kind", "speaker", "session", "source", "reason", "superseded_by", "embedding_model",
+		"tier", "metadata.key",
 		"metadata.a b", "metadata.x.", "metadata.ä-1", `metadata."`)
 	return query.Test{Field: field, Op: op, Values: m.values(op, text)}
 }
@@ -219,31 +273,92 @@ func (m maker) cond(depth int) query.Cond {
 	return m.test()
 }
 
-// TestStringParsesBack makes random queries and writes and reads them.
+// some makes up to n different ones of what one makes, at least one.
+func some(m maker, n int, one func() string) (all []string) {
+	for range 1 + m.rng.IntN(n) {
+		if s := one(); !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func (m maker) name() string {
+	return pick(m, "a", "019-ferry", `q"u'o\te`, "ünï", "AND", "session", " ")
+}
+
+func (m maker) chance() bool { return m.rng.IntN(2) == 0 }
+
+// query makes a query of any verb, with any of the clauses that it has, of the form that Parse gives.
+func (m maker) query() (q query.Query) {
+	q.Verb = pick(m, query.Recall, query.Spread, query.Complete, query.Predict, query.Consolidate)
+	dated := m.chance() && q.Verb != query.Consolidate
+	if dated {
+		q.AsOf = m.time()
+	} else {
+		m.sets = []string{"links", "contradicts"}
+	}
+	if m.chance() {
+		q.Where = m.cond(m.rng.IntN(4))
+	}
+	if m.chance() {
+		q.Limit, q.Within = 1+m.rng.IntN(1000), time.Duration(1+m.rng.IntN(5000))*pick(m, 1, time.Microsecond, time.Second, time.Hour)
+	}
+	valid := m.chance()
+	switch q.Verb {
+	case query.Recall:
+		q.Explain, q.Distinct = m.chance(), m.chance()
+		if m.chance() {
+			q.Text = m.text()
+		}
+	case query.Spread:
+		q.IDs = some(m, 4, m.name)
+		switch {
+		case m.chance():
+		case dated:
+			q.Types = []string{engram.SessionType}
+		default:
+			q.Types = some(m, 3, m.name)
+		}
+	case query.Complete:
+		if q.Where == nil || m.chance() {
+			q.Text = m.text()
+		}
+		if m.chance() {
+			q.Fields = some(m, 3, func() string { return pick(m, "content", "speaker", "metadata.a b", "metadata.ü", "occurred_at") })
+		}
+	case query.Predict:
+		q.IDs, q.Steps, valid = some(m, 4, m.name), m.rng.IntN(17), false
+	case query.Consolidate:
+		q.Explain, valid = m.chance(), false
+	}
+	if valid {
+		q.Valid = m.time()
+	}
+	return q
+}
+
+// TestStringParsesBack makes random queries of every verb and writes and reads them.
 func TestStringParsesBack(t *testing.T) {
-	for seed := range uint64(2000) {
-		m := maker{rand.New(rand.NewPCG(seed, 3))}
-		q := query.Query{Verb: query.Recall, Limit: m.rng.IntN(3), Where: m.cond(m.rng.IntN(4))}
-		if m.rng.IntN(2) == 0 {
-			q.Text, q.Explain, q.AsOf = m.text(), m.rng.IntN(2) == 0, m.time()
-			q.Distinct = m.rng.IntN(2) == 0
-		}
-		if m.rng.IntN(2) == 0 {
-			q.Valid, q.Within = m.time(), time.Duration(1+m.rng.IntN(5000))*pick(m, 1, time.Microsecond, time.Second, time.Hour)
-		}
+	verbs := map[query.Verb]int{}
+	for seed := range uint64(5000) {
+		q := maker{rng: rand.New(rand.NewPCG(seed, 3))}.query()
+		verbs[q.Verb]++
 		text := q.String()
 		again, err := query.Parse(text)
 		if err != nil || !reflect.DeepEqual(again, q) || again.String() != text {
 			t.Fatalf("seed %d: Parse(%s) = %+v, %v, want %+v", seed, text, again, err, q)
 		}
 	}
+	if len(verbs) != 5 {
+		t.Errorf("verbs are %v", verbs)
+	}
 }
 
 // FuzzParse checks that nothing panics, that errors have a place, and that what is understood is written and read back.
 func FuzzParse(f *testing.F) {
 	for seed := range uint64(20) {
-		m := maker{rand.New(rand.NewPCG(seed, 4))}
-		f.Add(query.Query{Verb: query.Recall, Text: m.text(), Where: m.cond(3), AsOf: m.time()}.String())
+		f.Add(maker{rng: rand.New(rand.NewPCG(seed, 4))}.query().String())
 	}
 	f.Add(`SPREAD "a", 'b''c' OVER "session" WITHIN 5ms`)
 	f.Add(`COMPLETE "x" FIELDS metadata."a b", speaker`)

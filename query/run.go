@@ -33,8 +33,14 @@ type Result struct {
 // Run understands a query and answers it from m. Errors are an [*Error], those of the call that the verb stands for, and
 // the context's: also context.DeadlineExceeded, if the time of WITHIN was up. m must honour the Where of what it is
 // given.
+//
+// Limits are those that m tells by a method Limits, as *engram.Space has, else the default ones.
 func Run(ctx context.Context, m Memories, text string) (Result, error) {
-	q, err := Parse(text)
+	limits := engram.DefaultLimits()
+	if l, ok := m.(interface{ Limits() engram.Limits }); ok {
+		limits = l.Limits()
+	}
+	q, err := ParseWithin(text, limits)
 	if err != nil {
 		return Result{}, err
 	}
@@ -56,12 +62,11 @@ func (q Query) Run(ctx context.Context, m Memories) (Result, error) {
 	case Complete:
 		out.Completion, err = answer(ctx, m.Complete, q.partial())
 	case Predict:
-		out.Prediction, err = answer(ctx, m.Predict, engram.Precedent{IDs: q.IDs, Steps: q.Steps, Limit: q.Limit})
-	case Consolidate:
-		kinds, _ := kindsOf(q.Where)
-		out.Consolidation, err = answer(ctx, m.Consolidate, engram.ConsolidateOptions{
-			DryRun: q.Explain, MaxMemories: q.Limit, MaxTime: q.Within, Kinds: kinds,
+		out.Prediction, err = answer(ctx, m.Predict, engram.Precedent{
+			IDs: q.IDs, Steps: q.Steps, Limit: q.Limit, AsOf: q.AsOf, Where: where(conditions(q.Where)),
 		})
+	case Consolidate:
+		out.Consolidation, err = answer(ctx, m.Consolidate, q.consolidation())
 	default:
 		out.Answer, err = answer(ctx, m.Recall, q.cue())
 	}
@@ -84,8 +89,27 @@ func (q Query) cue() engram.Cue {
 	cue := engram.Cue{
 		Text: q.Text, AsOf: q.AsOf, ValidAt: q.Valid, Limit: q.Limit, Explain: q.Explain, Distinct: q.Distinct,
 	}
-	cue.Where = where(give(&cue, q.Where))
+	rest := give(&cue, q.Where)
+	cue.Where, cue.WhereLinks = where(rest), needsLinks(rest)
 	return cue
+}
+
+// needsLinks reports whether a condition asks for links.
+func needsLinks(rest []Cond) bool { return slices.ContainsFunc(rest, Cond.linked) }
+
+// consolidation is a CONSOLIDATE as the engine takes it: kinds that are asked for outright are the kinds looked at.
+func (q Query) consolidation() engram.ConsolidateOptions {
+	o := engram.ConsolidateOptions{DryRun: q.Explain, MaxMemories: q.Limit, MaxTime: q.Within}
+	rest := slices.DeleteFunc(conditions(q.Where), func(c Cond) bool {
+		t, ok := c.(Test)
+		if !ok || t.Field != "kind" || t.Op != Equal && t.Op != In || !plainAll(t) || o.Kinds != nil {
+			return false
+		}
+		o.Kinds = texts(t)
+		return true
+	})
+	o.Where = where(rest)
+	return o
 }
 
 // partial is a COMPLETE as the engine takes it. Metadata that must have a value is known, and so not asked for.
@@ -104,7 +128,10 @@ func (q Query) partial() engram.Partial {
 		p.Metadata[key] = t.Values[0].Text
 		return true
 	})
-	cue.Where = where(rest)
+	cue.Where, cue.WhereLinks = where(rest), needsLinks(rest)
+	if cue.Where == nil && len(cue.TagsNone) > 0 {
+		cue.Where = func(*engram.Memory) bool { return true } // to the engine, tags that are not there are nothing to go by
+	}
 	p.Cue = cue
 	return p
 }
@@ -117,9 +144,9 @@ func (q Query) spreading() engram.SpreadRequest {
 		rest, cue = conditions(q.Where), engram.Cue{}
 	}
 	return engram.SpreadRequest{
-		IDs: q.IDs, Types: q.Types, Limit: q.Limit, ValidAt: q.Valid, Kinds: cue.Kinds, Tags: cue.Tags,
+		IDs: q.IDs, Types: q.Types, Limit: q.Limit, AsOf: q.AsOf, ValidAt: q.Valid, Kinds: cue.Kinds, Tags: cue.Tags,
 		TagsAny: cue.TagsAny, TagsNone: cue.TagsNone, Speaker: cue.Speaker, Session: cue.Session, From: cue.From, To: cue.To,
-		Where: where(rest),
+		Where: where(rest), WhereLinks: needsLinks(rest),
 	}
 }
 

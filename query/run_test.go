@@ -143,7 +143,7 @@ func TestConditions(t *testing.T) {
 func TestFiltersOfTheEngineChangeNothing(t *testing.T) {
 	now := date("2024-01-10")
 	s := open(t, &now)
-	m := maker{rand.New(rand.NewPCG(1, 5))}
+	m := maker{rng: rand.New(rand.NewPCG(1, 5))}
 	for range 60 {
 		d := engram.Draft{
 			Content: "x " + m.text(), Kind: pick(m, "", "a", "b"), Speaker: pick(m, "", "a", "Ada"), Session: pick(m, "", "a"),
@@ -164,7 +164,7 @@ func TestFiltersOfTheEngineChangeNothing(t *testing.T) {
 	}
 	some := 0
 	for seed := range uint64(300) {
-		m := maker{rand.New(rand.NewPCG(seed, 6))}
+		m := maker{rng: rand.New(rand.NewPCG(seed, 6)), sets: []string{"links", "contradicts"}}
 		q := query.Query{Verb: query.Recall, Limit: 1000, Where: m.cond(m.rng.IntN(3))}
 		plain := q
 		plain.Where = query.Or{q.Where, query.Test{Field: "id", Op: query.Equal, Values: []query.Value{{Text: "nobody"}}}}
@@ -222,6 +222,9 @@ func TestOtherVerbs(t *testing.T) {
 	if next := run(t, s, `PREDICT "a"`).Prediction; len(next.Successors) != 1 || next.Successors[0].IDs[0] != "b" {
 		t.Errorf("PREDICT = %+v", next)
 	}
+	if next := run(t, s, `PREDICT "a" WHERE speaker = "Ada"`).Prediction; len(next.Successors) != 0 {
+		t.Errorf("PREDICT of what Ada said next = %+v", next)
+	}
 	remember(t, s,
 		engram.Draft{ID: "d", Content: "the old mill turns slowly"}, engram.Draft{ID: "e", Content: "slowly turns the old mill"},
 		engram.Draft{ID: "f", Content: "turns the old mill slowly"})
@@ -231,6 +234,9 @@ func TestOtherVerbs(t *testing.T) {
 	}
 	if got := run(t, s, `CONSOLIDATE WHERE kind = "decision"`).Consolidation; got.Considered != 0 {
 		t.Errorf("CONSOLIDATE of another kind = %+v", got)
+	}
+	if got := run(t, s, `CONSOLIDATE WHERE kind = "note" AND content CONTAINS "mill" AND NOT id = "d"`).Consolidation; got.Considered != 2 {
+		t.Errorf("CONSOLIDATE WHERE = %+v, want the two that are left", got)
 	}
 	if got := run(t, s, `CONSOLIDATE LIMIT 2`).Consolidation; got.Considered != 2 {
 		t.Errorf("CONSOLIDATE LIMIT 2 = %+v", got)
@@ -274,6 +280,113 @@ func TestDocumentation(t *testing.T) {
 	for name := range strings.SplitSeq(names, ", ") {
 		if !strings.Contains(page, "`"+name+"`") {
 			t.Errorf("docs/query.md says nothing of the field %s", name)
+		}
+	}
+}
+
+// TestFieldsOfUseAndBelief asks by what uses and sources made of memories, by what they are associated with, and by where
+// they are.
+func TestFieldsOfUseAndBelief(t *testing.T) {
+	now := date("2024-01-10")
+	s := open(t, &now)
+	remember(t, s,
+		engram.Draft{ID: "plain", Content: "a train", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}, EmbeddingModel: "m1"},
+		engram.Draft{ID: "used", Content: "the ferry leaves at seven", Source: "Ada", Links: []engram.Link{{To: "plain"}}},
+		engram.Draft{ID: "doubted", Content: "the mast is red", Source: "Bo", Contradicts: []string{"used"}},
+		engram.Draft{ID: "back", Content: "a bus"},
+	)
+	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"back"}}); err != nil {
+		t.Fatal(err)
+	}
+	now = date("2024-01-12")
+	if _, err := s.Restore(t.Context(), "back"); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []engram.Feedback{
+		{Useful: []string{"used"}}, {Wrong: []string{"doubted"}, Source: "Ines"}, {Wrong: []string{"doubted"}, Source: "Wen"},
+	} {
+		if _, err := s.Feedback(t.Context(), f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = date("2024-01-13")
+	for where, want := range map[string]string{
+		`use.stability > 3`: "used", `use.last_used >= 2024-01-12`: "used", `use.labile_until EXISTS`: "used",
+		`use.difficulty EXISTS AND use.retrievability < 1 AND use.last_used > 2024-01-11`: "used",
+		`belief.probability < 0.5`: "doubted", `belief.disputed = true`: "doubted", `belief.against >= 2`: "doubted",
+		`belief.sources ANY ("Ines")`: "doubted", `belief.low < 0.3 AND belief.high < 0.9 AND belief.for = 1`: "doubted",
+		`links ANY ("plain")`: "used", `links EXISTS`: "doubted plain used", `links NONE ("used")`: "back used",
+		`contradicts EXISTS`: "doubted used", `contradicts ALL ("used")`: "doubted", `NOT links EXISTS`: "back",
+		`embedding_model = "m1"`: "plain", `embedding_model EXISTS`: "plain", `tier = "hot"`: "back doubted plain used",
+		`archived_at EXISTS`: "", `archived_spans = 1`: "back", `NOT archived_spans >= 1`: "doubted plain used",
+		`use.stability > 3 OR links ANY ("used")`: "doubted plain used",
+	} {
+		if got := strings.Join(ids(run(t, s, "RECALL WHERE "+where)), " "); got != want {
+			t.Errorf("WHERE %s keeps %s, want %s", where, got, want)
+		}
+	}
+	spread := run(t, s, `SPREAD "plain" WHERE contradicts ANY ("doubted")`).Spreading.Memories
+	if len(spread) != 1 || spread[0].ID != "used" {
+		t.Errorf("SPREAD WHERE contradicts = %+v", spread)
+	}
+}
+
+// TestPast asks SPREAD and PREDICT of what was known.
+func TestPast(t *testing.T) {
+	now := date("2024-01-01")
+	s := open(t, &now)
+	remember(t, s,
+		engram.Draft{ID: "a", Content: "the harbour wakes", Session: "s", OccurredAt: date("2024-01-01")},
+		engram.Draft{ID: "b", Content: "boats go out", Session: "s", OccurredAt: date("2024-01-02"), Links: []engram.Link{{To: "a"}}},
+	)
+	now = date("2024-02-01")
+	remember(t, s,
+		engram.Draft{ID: "between", Content: "gulls follow", Session: "s", OccurredAt: date("2024-01-01").Add(time.Hour)},
+		engram.Draft{ID: "late", Content: "nets are mended", Links: []engram.Link{{To: "a"}}},
+	)
+	text := "boats come home"
+	if _, err := s.Update(t.Context(), "b", engram.Change{Content: &text}); err != nil {
+		t.Fatal(err)
+	}
+	then := run(t, s, `SPREAD "a" ASOF 2024-01-15`).Spreading.Memories
+	if len(then) != 1 || then[0].Content != "boats go out" || then[0].Path[1].Type != "next" {
+		t.Errorf("SPREAD ASOF = %+v", then)
+	}
+	if today := run(t, s, `SPREAD "a"`).Spreading.Memories; len(today) != 3 {
+		t.Errorf("SPREAD = %+v", today)
+	}
+	next := run(t, s, `PREDICT "a" ASOF 2024-01-15`).Prediction
+	if len(next.Successors) != 1 || next.Successors[0].Content != "boats go out" {
+		t.Errorf("PREDICT ASOF = %+v", next)
+	}
+	if next := run(t, s, `PREDICT "a"`).Prediction; len(next.Successors) != 1 || next.Successors[0].IDs[0] != "between" {
+		t.Errorf("PREDICT = %+v", next)
+	}
+	if next := run(t, s, `PREDICT "a" WHERE NOT id = "between"`).Prediction; next.Successors[0].Content != text {
+		t.Errorf("PREDICT WHERE = %+v", next)
+	}
+	for _, q := range []string{`SPREAD "late" ASOF 2024-01-15`, `PREDICT "late" ASOF 2024-01-15`} {
+		if _, err := query.Run(t.Context(), s, q); !errors.Is(err, engram.ErrNotFound) {
+			t.Errorf("%s = %v, want not found", q, err)
+		}
+	}
+}
+
+// TestNothingWaitsForTheCall runs random queries: what Parse accepts the engine does not refuse.
+func TestNothingWaitsForTheCall(t *testing.T) {
+	now := date("2024-01-10")
+	s := open(t, &now)
+	for _, id := range []string{"a", "019-ferry", `q"u'o\te`, "ünï", "AND", "session", " "} {
+		remember(t, s, engram.Draft{ID: id, Content: "x " + id, Session: "s"})
+	}
+	for seed := range uint64(2000) {
+		m := maker{rng: rand.New(rand.NewPCG(seed, 7))}
+		q := m.query()
+		if q.Within = 0; !q.AsOf.IsZero() {
+			q.AsOf = date("2030-01-01")
+		}
+		if _, err := query.Run(t.Context(), s, q.String()); err != nil && !errors.Is(err, engram.ErrConflict) {
+			t.Fatalf("seed %d: %s = %v", seed, q, err)
 		}
 	}
 }

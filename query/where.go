@@ -8,18 +8,6 @@ import (
 	"strings"
 )
 
-// where reads the condition of WHERE.
-func (p *parser) where(v verb) {
-	begin := p.peek()
-	p.q.Where = p.or()
-	if p.err != nil || v.name != Consolidate {
-		return
-	}
-	if _, ok := kindsOf(p.q.Where); !ok {
-		p.fail(begin, `CONSOLIDATE takes kinds only, as in WHERE kind = "note" or WHERE kind IN ("note", "fact")`, "")
-	}
-}
-
 // or reads conditions joined by OR, which binds less than AND.
 func (p *parser) or() Cond {
 	all := Or{}
@@ -103,6 +91,9 @@ func (p *parser) test() Cond {
 			p.err.(*Error).Problem += ": there are " + strings.Join(names, ", ")
 		}
 		return nil
+	}
+	if f.links {
+		p.undated = append(p.undated, undated{t, "what a memory is associated with"})
 	}
 	c := Test{Field: name, Op: p.op(f)}
 	switch one, list := c.Op.values(); {
@@ -196,16 +187,4 @@ func number(t token) (float64, bool) {
 		x = 0 // not -0, which is written otherwise and is the same
 	}
 	return x, err == nil && !math.IsInf(x, 0)
-}
-
-// kindsOf gives the kinds of a condition that asks for nothing else.
-func kindsOf(c Cond) (kinds []string, ok bool) {
-	t, ok := c.(Test)
-	if !ok || t.Field != "kind" || t.Op != Equal && t.Op != In {
-		return nil, false
-	}
-	for _, v := range t.Values {
-		kinds = append(kinds, v.Text)
-	}
-	return kinds, true
 }

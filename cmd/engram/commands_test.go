@@ -643,6 +643,9 @@ func TestSpread(t *testing.T) {
 		if len(got.Memories) != 1 || got.Memories[0].ID != "a" {
 			t.Errorf("spread = %+v", got)
 		}
+		wantIn(t, "spread as of a time before", c.fails(3, "spread", "a", "--as-of", "2001-01-01"), "was not known")
+		wantIn(t, "associations have no dates", c.fails(2, "spread", "a", "--as-of", "2101-01-01", "--type", "follows"), "no dates")
+		wantIn(t, "predict as of a time before", c.fails(3, "predict", "a", "--as-of", "2001-01-01"), "was not known")
 		c.fails(3, "spread", "nobody")
 		c.fails(2, "spread")
 		c.fails(2, "spread", "a", "a")

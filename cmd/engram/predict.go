@@ -11,6 +11,7 @@ import (
 
 func (a *app) predictCommand() *cobra.Command {
 	var p engram.Precedent
+	asOf := timeFlag{zone: a.zone}
 	cmd := &cobra.Command{
 		Use:   "predict ID...",
 		Short: "Tell what usually came next after memories",
@@ -21,8 +22,9 @@ func (a *app) predictCommand() *cobra.Command {
 	set := cmd.Flags()
 	set.IntVar(&p.Steps, "steps", 0, "how `many` memories ahead to look in a session (the engine's default: 1)")
 	set.IntVar(&p.Limit, "limit", 0, "how many `successors` at most (the engine's default: 10)")
+	set.Var(&asOf, "as-of", "count in what was known then")
 	cmd.RunE = a.command(func(ctx context.Context, ids []string) error {
-		p.IDs = ids
+		p.IDs, p.AsOf = ids, asOf.time
 		return a.withBackend(ctx, reading, func(b backend) error {
 			prediction, err := b.Predict(ctx, p)
 			if err != nil {

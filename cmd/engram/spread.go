@@ -10,8 +10,8 @@ import (
 
 func (a *app) spreadCommand() *cobra.Command {
 	var r engram.SpreadRequest
-	var from, to, validAt timeFlag
-	for _, t := range []*timeFlag{&from, &to, &validAt} {
+	var from, to, validAt, asOf timeFlag
+	for _, t := range []*timeFlag{&from, &to, &validAt, &asOf} {
 		t.zone = a.zone
 	}
 	cmd := &cobra.Command{
@@ -35,9 +35,10 @@ func (a *app) spreadCommand() *cobra.Command {
 	set.Var(&from, "from", "only what happened at this time or later")
 	set.Var(&to, "to", "only what happened before this time")
 	set.Var(&validAt, "valid-at", "only what was true then, replaced memories included")
+	set.Var(&asOf, "as-of", "along sessions as they were known then; associations have no dates, and take no part")
 	set.Float64Var(&r.MinConfidence, "min-confidence", 0, "only what is at least this sure, a `number` from 0 to 1")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
-		r.IDs, r.From, r.To, r.ValidAt = args, from.time, to.time, validAt.time
+		r.IDs, r.From, r.To, r.ValidAt, r.AsOf = args, from.time, to.time, validAt.time, asOf.time
 		return a.withBackend(ctx, reading, func(b backend) error {
 			found, err := b.Spread(ctx, r)
 			if err != nil {

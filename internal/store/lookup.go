@@ -54,15 +54,22 @@ func (v *View) CountLinks(f Found, linkType string, outgoing bool) int {
 }
 
 // Following lists up to n memories that come after f in its session and that keep accepts, nearest first, archived and
-// superseded ones included.
-func (v *View) Following(f Found, n int, keep func(Found) bool) []Found {
+// superseded ones included. With asOf they and f are what was known then; NoTime is now.
+func (v *View) Following(f Found, n int, asOf int64, keep func(Found) bool) []Found {
 	t := v.s.t
+	at := func(row uint32) (Found, bool) {
+		f := v.Fate(row)
+		if asOf == NoTime || f.state.erased {
+			return f, !f.state.erased
+		}
+		return v.AsOf(f, asOf)
+	}
 	stands := func(row uint32) bool {
 		if row >= v.Rows || t.ends.End(row) == 0 {
 			return false
 		}
-		st := t.state(t.facts.At(row).Entry, v.Position)
-		return !st.erased && st.row == row
+		f, ok := at(row)
+		return ok && f.Row == row
 	}
 	var out []Found
 	for row := f.Row; len(out) < n; {
@@ -70,7 +77,7 @@ func (v *View) Following(f Found, n int, keep func(Found) bool) []Found {
 		if !ok {
 			break
 		}
-		if found := v.Fate(next); keep(found) {
+		if found, _ := at(next); keep(found) {
 			out = append(out, found)
 		}
 		row = next
