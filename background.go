@@ -45,40 +45,25 @@ const (
 	mostFailed = 64
 )
 
-// consolidateRounds runs passes until Close.
-func (db *DB) consolidateRounds() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	db.janitor.Go(func() {
-		<-db.stop
-		cancel()
-	})
-	tick := time.NewTicker(db.o.Consolidation.Every)
-	defer tick.Stop()
-	known := map[string]*rounds{}
-	for {
-		select {
-		case <-db.stop:
+// consolidateRound runs a pass of every open space that is due one.
+func (db *DB) consolidateRound(ctx context.Context, known map[string]*rounds) {
+	positions := db.positions()
+	for name := range known {
+		if _, open := positions[name]; !open {
+			delete(known, name)
+			db.troubles.note("consolidate space "+name, nil)
+		}
+	}
+	for _, name := range sortedKeys(positions) {
+		if ctx.Err() != nil {
 			return
-		case <-tick.C:
 		}
-		positions := db.positions()
-		for name := range known {
-			if _, open := positions[name]; !open {
-				delete(known, name)
-			}
+		r := known[name]
+		if r == nil {
+			r = &rounds{}
+			known[name] = r
 		}
-		for _, name := range sortedKeys(positions) {
-			if ctx.Err() != nil {
-				return
-			}
-			r := known[name]
-			if r == nil {
-				r = &rounds{}
-				known[name] = r
-			}
-			r.pass(ctx, db, name, positions[name])
-		}
+		r.pass(ctx, db, name, positions[name])
 	}
 }
 
@@ -109,6 +94,9 @@ func (r *rounds) pass(ctx context.Context, db *DB, name string, position uint64)
 		report, err = s.Consolidate(ctx, db.o.Consolidation.ConsolidateOptions)
 		return err
 	})
+	if ctx.Err() == nil {
+		db.troubles.note("consolidate space "+name, err)
+	}
 	r.position = position
 	switch {
 	case err != nil:

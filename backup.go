@@ -343,7 +343,7 @@ func (db *DB) vacant(name string) error {
 	if !db.exists(name) {
 		return nil
 	}
-	h, err := db.acquire(name, false)
+	h, err := db.acquire(context.Background(), name, false)
 	if err != nil {
 		return err
 	}
@@ -362,7 +362,7 @@ func (db *DB) adopt(built, name string) error {
 			return err
 		}
 	}
-	h, own := db.reserve(name) // whoever opens it meanwhile waits
+	h, own := db.reserve(name, nil) // whoever opens it meanwhile waits
 	switch {
 	case h == nil:
 		return ErrClosed

@@ -159,15 +159,9 @@ func (db *DB) startCompactor() {
 	if c.policy.ErasedShare < 0 {
 		return
 	}
-	ctx, stop := context.WithCancel(context.Background())
-	db.janitor.Go(func() {
-		<-db.stop
-		stop()
-	})
-	db.janitor.Go(func() {
-		for sleep(ctx, c.policy.Every) == nil {
-			c.round(ctx)
-		}
+	db.every(c.policy.Every, "compact", func(ctx context.Context) error {
+		c.round(ctx)
+		return nil
 	})
 }
 
@@ -177,8 +171,10 @@ func (c *compactor) round(ctx context.Context) {
 		if ctx.Err() != nil || !c.due(h.name) || !h.acquireOpen() {
 			continue
 		}
-		c.space(ctx, h)
-		h.refs.Add(-1)
+		func() {
+			defer h.refs.Add(-1)
+			c.space(ctx, h)
+		}()
 	}
 }
 

@@ -1,7 +1,6 @@
 package engram
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,12 +46,14 @@ type DB struct {
 	scrubber  *scrubber  // nil if it is off
 	compactor *compactor
 
-	handles handles
+	handles  handles
+	troubles troubles
 
 	mu      sync.Mutex // held for moments, never for I/O; guards the field below and changes of handles
 	closed  bool
 	stop    chan struct{}
 	janitor sync.WaitGroup
+	openers sync.WaitGroup // goroutines that open spaces; added to under mu while not closed
 }
 
 // Open opens the directory dir with default options, making it if it does not exist. See [Options.Open].
@@ -60,7 +61,8 @@ func Open(dir string) (*DB, error) { return Options{}.Open(dir) }
 
 // Open opens the directory dir, making it if it does not exist, and locks it against other processes: a directory in
 // use is a *LockedError that names the holder. The default space exists afterwards; all others are opened on first
-// use. Close releases everything.
+// use. A default space that is damaged, or of a newer format, does not keep the others from being used: Ready tells of it,
+// and every call on it gives the error. Close releases everything.
 func (o Options) Open(dir string) (_ *DB, err error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -105,16 +107,22 @@ func (o Options) start(dir string, lock io.Closer) (*DB, error) {
 		o: o, dir: dir, lock: lock, stop: make(chan struct{}),
 		ids: newIDSource(o.Clock, o.Rand), feed: newFeed(o.Clock), models: newModels(o.modelWithout()),
 	}
-	h, err := db.acquire(DefaultSpace, true)
-	if err != nil {
+	h, err := db.acquire(context.Background(), DefaultSpace, true)
+	switch {
+	case err == nil:
+		h.release()
+	case !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrFormatVersion):
 		return nil, err
 	}
-	h.release()
-	db.janitor.Go(db.closeIdle)
+	db.every(max(o.IdleTimeout/4, time.Millisecond), "close idle spaces", db.closeIdle)
 	db.startScrubber()
 	db.startCompactor()
 	if o.Consolidation.Every > 0 {
-		db.janitor.Go(db.consolidateRounds)
+		known := map[string]*rounds{}
+		db.every(o.Consolidation.Every, "consolidate", func(ctx context.Context) error {
+			db.consolidateRound(ctx, known)
+			return nil
+		})
 	}
 	return db, nil
 }
@@ -164,6 +172,7 @@ func (db *DB) Close() error {
 	db.mu.Unlock()
 	close(db.stop)
 	db.janitor.Wait()
+	db.openers.Wait()
 	db.feed.close()
 	var errs []error
 	for h := range db.handles.all() {
@@ -201,8 +210,8 @@ func (db *DB) Spaces(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Ready is nil if every open space takes writes and serves all it holds, else it says which does not and why. It waits for
-// no call in progress.
+// Ready is nil if every open space takes writes and serves all it holds, no space failed to open, and what runs in the
+// background works; else it says what does not and why. It waits for no call in progress.
 func (db *DB) Ready() error {
 	if db.isClosed() {
 		return ErrClosed
@@ -213,6 +222,7 @@ func (db *DB) Ready() error {
 		errs = append(errs, fmt.Errorf("the scrubber found %d problems, such as in space %s: %s at %d: %s: %w",
 			len(scrubbed.Problems), p.Space, p.File, p.Offset, p.What, ErrCorrupt))
 	}
+	errs = append(errs, db.troubles.all()...)
 	open := slices.SortedFunc(db.handles.all(), func(a, b *handle) int { return strings.Compare(a.name, b.name) })
 	for _, h := range open {
 		if !h.acquireOpen() {
@@ -244,107 +254,4 @@ func (db *DB) spaceDir(name string) string {
 func (db *DB) exists(name string) bool {
 	names, err := db.o.fs.ReadDir(db.spaceDir(name))
 	return err == nil && len(names) > 0
-}
-
-// openHandle opens the space of a handle that was reserved for it.
-func (db *DB) openHandle(h *handle) error {
-	for _, v := range db.victims() {
-		// An error of closing is in the space's own log and shows when it is opened again.
-		_ = db.closeHandle(v, false)
-	}
-	h.space, h.err = db.openSpace(h.name)
-	if h.err != nil {
-		db.mu.Lock()
-		db.handles.remove(h)
-		db.mu.Unlock()
-		close(h.gone)
-	}
-	close(h.ready)
-	return h.err
-}
-
-// openSpace opens a space, with the weights that were fitted to it.
-func (db *DB) openSpace(name string) (*store.Space, error) {
-	sp, err := store.Open(db.storeOptions(name))
-	if err != nil {
-		return nil, err
-	}
-	if err := db.loadModel(name); err != nil {
-		return nil, errors.Join(err, sp.Close())
-	}
-	return sp, nil
-}
-
-func (db *DB) storeOptions(name string) store.Options {
-	return store.Options{
-		FS: db.o.fs, Dir: db.spaceDir(name), Name: name, NewStore: db.ids.storeID, Settings: db.o.settings(),
-		Lexical: db.o.lexical(), HotBytes: db.o.HotBytes, HotLimit: db.o.HotBytes * 8, LogKeepBytes: db.o.LogKeepBytes,
-		OnEvent: func(e store.Event) { db.feed.tell(name, e) }, WantEvents: db.feed.wanted,
-	}
-}
-
-// victims picks unused spaces beyond the number to be kept open, least recently used first.
-func (db *DB) victims() []*handle {
-	db.mu.Lock()
-	excess := db.handles.count - db.o.MaxOpenSpaces
-	db.mu.Unlock()
-	if excess <= 0 {
-		return nil
-	}
-	var idle []*handle
-	for h := range db.handles.all() {
-		if h.refs.Load() == 0 {
-			idle = append(idle, h)
-		}
-	}
-	slices.SortFunc(idle, func(a, b *handle) int { return cmp.Compare(a.lastUse.Load(), b.lastUse.Load()) })
-	return idle[:min(excess, len(idle))]
-}
-
-// closeHandle closes a space if nobody uses it; with wait it waits until nobody does.
-func (db *DB) closeHandle(h *handle, wait bool) error {
-	<-h.ready
-	for !h.refs.CompareAndSwap(0, handleClosing) {
-		if !wait || h.refs.Load() < 0 {
-			if h.refs.Load() < 0 {
-				<-h.gone
-			}
-			return nil
-		}
-		time.Sleep(100 * time.Microsecond)
-	}
-	var err error
-	if h.space != nil {
-		err = h.space.Close()
-	}
-	db.mu.Lock()
-	db.handles.remove(h)
-	db.mu.Unlock()
-	close(h.gone)
-	return err
-}
-
-// closeIdle closes spaces that nobody used for a while, until Close.
-func (db *DB) closeIdle() {
-	tick := time.NewTicker(max(db.o.IdleTimeout/4, time.Millisecond))
-	defer tick.Stop()
-	for {
-		select {
-		case <-db.stop:
-			return
-		case <-tick.C:
-		}
-		now := db.o.Clock()
-		var idle []*handle
-		for h := range db.handles.all() {
-			if h.used.Swap(false) || h.idleFrom.IsZero() {
-				h.idleFrom = now
-			} else if h.refs.Load() == 0 && now.Sub(h.idleFrom) >= db.o.IdleTimeout {
-				idle = append(idle, h)
-			}
-		}
-		for _, h := range idle {
-			_ = db.closeHandle(h, false) // as in openHandle
-		}
-	}
 }

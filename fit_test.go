@@ -235,10 +235,15 @@ func TestFittedWeightsAreRefusedIfDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 		db, err := w.o.On(disk).Open("/data")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := db.Space(engram.DefaultSpace)
 		if err == nil {
-			err = db.Close()
-			t.Errorf("opened with %.60q: %v", text, err)
-			return
+			_, err = s.Stats(t.Context())
+		}
+		if closeErr := db.Close(); closeErr != nil {
+			t.Fatal(closeErr)
 		}
 		if !errors.Is(err, want) || !strings.Contains(err.Error(), "model.json") {
 			t.Errorf("%.60q = %v, want %v", text, err, want)

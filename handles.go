@@ -1,6 +1,7 @@
 package engram
 
 import (
+	"context"
 	"fmt"
 	"iter"
 	"sync"
@@ -18,6 +19,9 @@ type handle struct {
 	err   error
 	// refs counts the calls that use the space; closing makes it negative for good.
 	refs atomic.Int64
+	// left is set by the first of two: the opening that is done, and the call that began it and will not wait for it any
+	// more. The second gives back the reference that the call was to have.
+	left atomic.Bool
 	// lastUse says when it was last acquired through the registry, in the registry's count.
 	lastUse atomic.Uint64
 	// used is set by every release; the janitor takes it back and notes the time, so that a call reads no clock for it.
@@ -104,8 +108,8 @@ func (hs *handles) all() iter.Seq[*handle] {
 }
 
 // acquire gives an open space, opening it if need be. With create false a space that does not exist is ErrNotFound.
-// The caller releases it.
-func (db *DB) acquire(name string, create bool) (*handle, error) {
+// The caller releases it. Where ctx ends first the opening goes on without it.
+func (db *DB) acquire(ctx context.Context, name string, create bool) (*handle, error) {
 	for {
 		h := db.handles.get(name)
 		if h == nil {
@@ -113,26 +117,48 @@ func (db *DB) acquire(name string, create bool) (*handle, error) {
 				return nil, fmt.Errorf("space %q: %w: a space comes to exist with its first remember", name, ErrNotFound)
 			}
 			var own bool
-			if h, own = db.reserve(name); h == nil {
+			if h, own = db.reserve(name, db.openHandle); h == nil {
 				return nil, ErrClosed
 			} else if own {
-				return h, db.openHandle(h)
+				return h, h.wait(ctx)
 			}
 		}
-		<-h.ready
+		select {
+		case <-h.ready:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 		if h.err != nil {
 			return nil, h.err
 		}
 		if h.acquire() {
 			return h, nil
 		}
-		<-h.gone // it is being closed; open it anew
+		select { // it is being closed; open it anew
+		case <-h.gone:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
 	}
 }
 
-// reserve makes a handle for a space that is not open: own says that it did, and that nobody else did before. It is nil
-// if the DB is closed.
-func (db *DB) reserve(name string) (h *handle, own bool) {
+// wait waits for the opening that the caller began.
+func (h *handle) wait(ctx context.Context) error {
+	select {
+	case <-h.ready:
+		return h.err
+	case <-ctx.Done():
+	}
+	if h.left.Swap(true) { // it is open by now
+		h.release()
+	}
+	return ctx.Err()
+}
+
+// reserve makes a handle for a space that is not open, and lets a goroutine go on with it: own says that it did, that
+// nobody else did before, and that the caller has a reference. It is nil if the DB is closed. goOn nil leaves the handle to
+// the caller.
+func (db *DB) reserve(name string, goOn func(*handle)) (h *handle, own bool) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.closed {
@@ -143,5 +169,8 @@ func (db *DB) reserve(name string) (h *handle, own bool) {
 	}
 	h = newHandle(name)
 	db.handles.add(h)
+	if goOn != nil {
+		db.openers.Go(func() { goOn(h) })
+	}
 	return h, true
 }

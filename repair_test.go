@@ -90,7 +90,7 @@ func TestRepairSavesWhatIsWhole(t *testing.T) {
 		damage func(t *testing.T, fs *vfs.Mem)
 		gone   []string // memories that cannot be saved
 		loses  bool
-		opens  bool // opening it as it is does not fail
+		opens  bool // the space as it is can be opened
 	}{
 		{name: "nothing", damage: func(*testing.T, *vfs.Mem) {}, opens: true},
 		{
@@ -165,11 +165,15 @@ func TestRepairSavesWhatIsWhole(t *testing.T) {
 				t.Errorf("Verify of what was repaired = %+v, %v", verify, err)
 			}
 			damaged, err := o.On(fs).Open("/data")
-			if c.opens != (err == nil) {
-				t.Errorf("Open of the damaged directory = %v, want it to open: %v", err, c.opens)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if err == nil {
-				damaged.Close()
+			defer damaged.Close()
+			if s, err = damaged.Space(engram.DefaultSpace); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.Stats(t.Context()); c.opens != (err == nil) {
+				t.Errorf("Stats of the damaged space = %v, want it to open: %v", err, c.opens)
 			}
 		})
 	}

@@ -30,16 +30,18 @@ func (s *Space) with(ctx context.Context, op string, create bool, fn func(*store
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
-	h := s.last.Load()
-	if h == nil || !h.acquire() {
-		var err error
-		if h, err = s.db.acquire(s.name, create); err != nil {
-			return fmt.Errorf("%s: %w", op, err)
+	return isolate.Do(op, s.name, nil, func() error {
+		h := s.last.Load()
+		if h == nil || !h.acquire() {
+			var err error
+			if h, err = s.db.acquire(ctx, s.name, create); err != nil {
+				return fmt.Errorf("%s: %w", op, err)
+			}
+			s.last.Store(h)
 		}
-		s.last.Store(h)
-	}
-	defer h.release()
-	return isolate.Do(op, s.name, nil, func() error { return fn(h.space) })
+		defer h.release()
+		return fn(h.space)
+	})
 }
 
 // read runs fn on the space's current view.

@@ -31,7 +31,7 @@ go test ./...
 
 step "faults: every step of every write path fails, in every way"
 go vet -tags faults . ./internal/isolate ./internal/store
-go test -tags faults -run '^(TestFaultMatrix|TestEveryStepHasAPoint|TestEveryMechanismMatters|TestCallsFailAlone|TestLinearizableThroughPanics)$' -v . ./internal/store |
+go test -tags faults -run '^(TestFaultMatrix|TestEveryStepHasAPoint|TestEveryMechanismMatters|Test\w+Fails?Alone|TestLinearizableThroughPanics)$' -v . ./internal/store |
 	grep -vE '^ +faults_test.go|^=== '
 
 if command -v gcc >/dev/null 2>&1; then

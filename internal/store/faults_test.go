@@ -167,6 +167,7 @@ const (
 	outcomeReported   = "background work failed and was done again"
 	outcomeAbsorbed   = "absorbed"
 	outcomeOpening    = "opening failed, the next one worked"
+	outcomeClosing    = "closing failed, opening works"
 )
 
 // matrix is one fault in one life of a space.
@@ -200,6 +201,7 @@ func (m *matrix) run() string {
 			return outcome
 		}
 	}
+	m.trap.shut.Store(true)
 	mustClose(m.t, m.s)
 	return outcomeNotReached
 }
@@ -374,7 +376,15 @@ func (m *matrix) reopen() string {
 	if outcome := m.during([]action{m.b.put("in the log")}); outcome != outcomeNotReached {
 		return outcome
 	}
-	mustClose(m.t, m.s)
+	closeErr, returned := on(m.s.Close)
+	if m.trap.sprung() {
+		m.trap.shut.Store(true)
+		m.s = mustOpen(m.t, m.fsys, m.options)
+		return outcomeClosing
+	}
+	if closeErr != nil || !returned {
+		m.t.Fatalf("Close without a fault = %v", closeErr)
+	}
 	if err := m.fsys.SetBytes(filepath.Join(spaceDir, "00000000000000ff.seg.tmp"), []byte("left")); err != nil {
 		m.t.Fatal(err)
 	}

@@ -385,13 +385,13 @@ func (s *Space) Close() error {
 	return nil
 }
 
-// closeFiles closes the log, if it was opened, and unmaps the segments.
-func (s *Space) closeFiles() error {
-	var err error
-	if s.log != nil {
-		err = s.log.Close()
+// closeFiles closes the log, if it was opened, and unmaps the segments, also where closing the log panics.
+func (s *Space) closeFiles() (err error) {
+	defer func() { err = errors.Join(err, s.closeSegments()) }()
+	if s.log == nil {
+		return nil
 	}
-	return errors.Join(err, s.closeSegments())
+	return s.log.Close()
 }
 
 func (s *Space) closeSegments() error {

@@ -107,7 +107,7 @@ func (l *Log) Append(payload []byte) (LSN, error) {
 
 // Close makes what is pending durable, marks the log as closed in order, and lets go of its files. Nothing more is
 // written or synced if the log has failed; the error then matches ErrFailed. Close again does nothing.
-func (l *Log) Close() error {
+func (l *Log) Close() (err error) {
 	l.mu.Lock()
 	if l.closed.Load() {
 		l.mu.Unlock()
@@ -115,11 +115,19 @@ func (l *Log) Close() error {
 	}
 	l.closed.Store(true)
 	l.mu.Unlock()
+	defer func() { err = errors.Join(err, l.letGo()) }() // also where the file system panics
 
-	err := l.Commit(LSN(l.appended.Load()))
-	if err == nil {
-		err = l.markClean()
+	if err := isolate.Fault("wal/close"); err != nil {
+		return err
 	}
+	if err := l.Commit(LSN(l.appended.Load())); err != nil {
+		return err
+	}
+	return l.markClean()
+}
+
+// letGo waits for everybody who is at work in the log and closes its files.
+func (l *Log) letGo() (err error) {
 	l.mu.Lock()
 	l.idleLocked() // Commit returns early, with a leader still at work, if Trim made the log fail.
 	l.mu.Unlock()

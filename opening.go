@@ -1,0 +1,128 @@
+package engram
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/store"
+)
+
+// Spaces are opened and closed on goroutines of their own: however that ends, those who wait for it go on.
+
+// openHandle opens the space of a handle that was reserved for it.
+func (db *DB) openHandle(h *handle) {
+	for _, v := range db.victims() {
+		// An error of closing is in the space's own log and shows when it is opened again.
+		_ = db.closeHandle(v, false)
+	}
+	h.err = isolate.Go("open", h.name, func() (err error) {
+		h.space, err = db.openSpace(h.name)
+		return err
+	})
+	db.troubles.note("open space "+h.name, h.err)
+	if h.err == nil {
+		db.troubles.note("close space "+h.name, nil)
+	} else {
+		db.mu.Lock()
+		db.handles.remove(h)
+		db.mu.Unlock()
+		close(h.gone)
+	}
+	close(h.ready)
+	if h.left.Swap(true) {
+		h.release()
+	}
+}
+
+// openSpace opens a space, with the weights that were fitted to it.
+func (db *DB) openSpace(name string) (*store.Space, error) {
+	sp, err := store.Open(db.storeOptions(name))
+	if err != nil {
+		return nil, err
+	}
+	kept := false
+	defer func() { // also where reading the weights panics
+		if !kept {
+			err = errors.Join(err, sp.Close())
+		}
+	}()
+	if err = db.loadModel(name); err != nil {
+		return nil, err
+	}
+	kept = true
+	return sp, nil
+}
+
+func (db *DB) storeOptions(name string) store.Options {
+	return store.Options{
+		FS: db.o.fs, Dir: db.spaceDir(name), Name: name, NewStore: db.ids.storeID, Settings: db.o.settings(),
+		Lexical: db.o.lexical(), HotBytes: db.o.HotBytes, HotLimit: db.o.HotBytes * 8, LogKeepBytes: db.o.LogKeepBytes,
+		OnEvent: func(e store.Event) { db.feed.tell(name, e) }, WantEvents: db.feed.wanted,
+	}
+}
+
+// victims picks unused spaces beyond the number to be kept open, least recently used first.
+func (db *DB) victims() []*handle {
+	db.mu.Lock()
+	excess := db.handles.count - db.o.MaxOpenSpaces
+	db.mu.Unlock()
+	if excess <= 0 {
+		return nil
+	}
+	var idle []*handle
+	for h := range db.handles.all() {
+		if h.refs.Load() == 0 {
+			idle = append(idle, h)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *handle) int { return cmp.Compare(a.lastUse.Load(), b.lastUse.Load()) })
+	return idle[:min(excess, len(idle))]
+}
+
+// closeHandle closes a space if nobody uses it; with wait it waits until nobody does.
+func (db *DB) closeHandle(h *handle, wait bool) error {
+	<-h.ready
+	for !h.refs.CompareAndSwap(0, handleClosing) {
+		if !wait || h.refs.Load() < 0 {
+			if h.refs.Load() < 0 {
+				<-h.gone
+			}
+			return nil
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
+	var err error
+	if h.space != nil {
+		err = isolate.Go("close", h.name, h.space.Close)
+	}
+	db.troubles.note("close space "+h.name, err)
+	db.mu.Lock()
+	db.handles.remove(h)
+	db.mu.Unlock()
+	close(h.gone)
+	return err
+}
+
+// closeIdle closes spaces that nobody used for a while.
+func (db *DB) closeIdle(context.Context) error {
+	for _, h := range db.idle(db.o.Clock()) {
+		_ = db.closeHandle(h, false) // as in openHandle
+	}
+	return nil
+}
+
+// idle lists the spaces that nobody used for a while.
+func (db *DB) idle(now time.Time) (idle []*handle) {
+	for h := range db.handles.all() {
+		if h.used.Swap(false) || h.idleFrom.IsZero() {
+			h.idleFrom = now
+		} else if h.refs.Load() == 0 && now.Sub(h.idleFrom) >= db.o.IdleTimeout {
+			idle = append(idle, h)
+		}
+	}
+	return idle
+}

@@ -1,0 +1,108 @@
+//go:build faults
+
+package engram_test
+
+import (
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/isolate"
+)
+
+// endings are the ways in which the goroutine at a point can fail.
+var endings = map[string]func() error{
+	"panic":  func() error { panic(errors.New("injected")) },
+	"goexit": func() error { runtime.Goexit(); return nil },
+	"error":  func() error { return errors.New("injected") },
+}
+
+// trap makes the first hit of a point fail.
+func trap(point string, how func() error) (sprung *atomic.Bool, undo func()) {
+	sprung = new(atomic.Bool)
+	return sprung, isolate.OnPoint(func(name string) error {
+		if name == point && sprung.CompareAndSwap(false, true) {
+			return how()
+		}
+		return nil
+	})
+}
+
+// TestOpeningFailsAlone lets the opening of a space fail in every way: the call that wanted it fails, the next one opens
+// it, and Close waits for nobody.
+func TestOpeningFailsAlone(t *testing.T) {
+	for _, point := range []string{"store/open.state", "store/open.log", "wal/open"} {
+		for kind, how := range endings {
+			t.Run(point+" "+kind, func(t *testing.T) {
+				w := newWorld(t, engram.Options{})
+				remember(t, w.def(), engram.Draft{ID: "d", Content: "in the default space"})
+				sprung, undo := trap(point, how)
+				defer undo()
+				s := w.space("other")
+				_, err := s.Remember(t.Context(), engram.Draft{ID: "x", Content: "one"})
+				if err == nil || !sprung.Load() {
+					t.Fatalf("Remember = %v, the point was reached: %v", err, sprung.Load())
+				}
+				if err := w.db.Ready(); err == nil || !strings.Contains(err.Error(), "other") {
+					t.Errorf("Ready = %v, want it to name the space that did not open", err)
+				}
+				want(t, "the default space", recall(t, w.def(), engram.Cue{Text: "default"}), []string{"d"})
+				remember(t, w.space("other"), engram.Draft{ID: "x", Content: "one"})
+				if err := w.db.Ready(); err != nil {
+					t.Errorf("Ready once it opened = %v", err)
+				}
+				w.reopen()
+				want(t, "reopened", recall(t, w.space("other"), engram.Cue{Text: "one"}), []string{"x"})
+			})
+		}
+	}
+}
+
+// TestIdleClosingFailsAlone lets closing a space that nobody uses fail: the process goes on, Ready says so, and the space
+// opens again with all that it held.
+func TestIdleClosingFailsAlone(t *testing.T) {
+	for kind, how := range endings {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t, engram.Options{IdleTimeout: 4 * time.Millisecond, Clock: time.Now})
+			remember(t, w.space("other"), engram.Draft{ID: "x", Content: "one"})
+			sprung, undo := trap("wal/close", how)
+			defer undo()
+			for !sprung.Load() {
+				time.Sleep(time.Millisecond)
+			}
+			for w.db.Ready() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			want(t, "opened again", recall(t, w.space("other"), engram.Cue{Text: "one"}), []string{"x"})
+			remember(t, w.space("other"), engram.Draft{ID: "y", Content: "two"})
+			want(t, "whichever was closed", recall(t, w.def(), engram.Cue{Text: "one"}), []string{})
+			if err := w.db.Ready(); err != nil {
+				t.Errorf("Ready once it opened again = %v", err)
+			}
+		})
+	}
+}
+
+// TestClosingToMakeRoomFailsAlone lets closing the space fail that makes room for another one: that one opens.
+func TestClosingToMakeRoomFailsAlone(t *testing.T) {
+	for kind, how := range endings {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t, engram.Options{MaxOpenSpaces: 1})
+			remember(t, w.space("other"), engram.Draft{ID: "x", Content: "one"})
+			sprung, undo := trap("wal/close", how)
+			defer undo()
+			remember(t, w.space("third"), engram.Draft{ID: "y", Content: "two"})
+			if !sprung.Load() {
+				t.Fatal("nothing was closed")
+			}
+			undo()
+			want(t, "the one that was closed", recall(t, w.space("other"), engram.Cue{Text: "one"}), []string{"x"})
+			want(t, "the new one", recall(t, w.space("third"), engram.Cue{Text: "two"}), []string{"y"})
+			w.reopen()
+		})
+	}
+}
