@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/dynamics/consolidate"
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/store"
@@ -256,6 +257,53 @@ func (cl *cluster) extend(r *store.Record) {
 		}
 	}
 	out.Metadata = shared
+}
+
+// life is what was made of the uses of all that a concept stands for, and what is said of them: the stability of the most
+// stable, the time from when the first was stored to when any was last used, and each source once, as it spoke last. What a
+// concept had before other members join it is a part of it. When it began is left open.
+func (cl *cluster) life(tx *store.Tx, m *dynamics.Model) (*store.Dynamics, error) {
+	all := cl.members
+	if cl.concept != nil {
+		all = append([]*candidate{cl.concept}, all...)
+	}
+	lives := make([]store.Dynamics, len(all))
+	for i, c := range all {
+		f, _, err := tx.Find(c.record.ID)
+		if err != nil {
+			return nil, err
+		}
+		lives[i] = standing(tx.View(), f, c.record, m)
+	}
+	// In the order in which something was last said of them; where that is the same the concept first, then by id.
+	slices.SortStableFunc(lives, func(a, b store.Dynamics) int { return cmp.Compare(a.At, b.At) })
+	out := lives[0]
+	for i := range lives[1:] {
+		joinLives(&out, &lives[1+i])
+	}
+	out.State.Learn(out.Evidence)
+	return &out, nil
+}
+
+// joinLives adds to d what is known of one more restatement.
+func joinLives(d, more *store.Dynamics) {
+	a, b := &d.State, &more.State
+	if b.Stability > a.Stability {
+		a.Stability, a.Difficulty = b.Stability, b.Difficulty
+	}
+	if b.LastUse > a.LastUse {
+		a.LastUse, d.During = b.LastUse, more.During
+	}
+	a.Since, a.LabileTill, a.Lapse = min(a.Since, b.Since), max(a.LabileTill, b.LabileTill), max(a.Lapse, b.Lapse)
+	if a.Lapse <= a.LastUse {
+		a.Lapse = 0
+	}
+	for _, e := range more.Evidence {
+		d.Evidence = dynamics.Hear(d.Evidence, e)
+		i := slices.IndexFunc(d.Evidence, func(known dynamics.Evidence) bool { return known.Source == e.Source })
+		d.Evidence = slices.Clone(d.Evidence)
+		d.Evidence[i].Counted |= e.Counted
+	}
 }
 
 // settle decides the rest of a cluster: what it is called off for, its text, and the version that it makes.

@@ -94,7 +94,9 @@ type Undone struct {
 //
 // The concept has the text of the medoid, or Summarize's, the centroid of the members' vectors, all their tags, the
 // metadata and the source that all of them share, the highest confidence, and their associations with other memories.
-// It takes the place of the latest member, with its time and session. Its kind is "concept": a cue that filters by
+// It is as stable as its most stable member, was last used when any of them was, and is believed by what the sources of all
+// of them say, each source once: a statement that several have made is not less sure for being consolidated. It takes the
+// place of the latest member, with its time and session. Its kind is "concept": a cue that filters by
 // kind finds it under that name.
 //
 // Each cluster is one write: after a crash it is there or not. On an error the report tells what was done before it.
@@ -219,7 +221,12 @@ func (c *consolidator) write(cl *cluster) (err error) {
 				return err
 			}
 		}
-		return cl.stage(tx, links, met, now)
+		life, err := cl.life(tx, c.s.model())
+		if err != nil {
+			return err
+		}
+		life.At = now.UnixNano()
+		return cl.stage(tx, links, life, met, now)
 	})
 	if err == nil {
 		c.sp.Recycle(prepared)
@@ -235,13 +242,17 @@ func (cl *cluster) event() EventKind {
 	return EventUpdated
 }
 
-// stage stages, behind the concept, how often its content was met, its associations, and that the members are archived.
-func (cl *cluster) stage(tx *store.Tx, links []tie, met uint32, now time.Time) error {
+// stage stages, behind the concept, how often its content was met, what was made of its members' uses and said of them, its
+// associations, and that the members are archived.
+func (cl *cluster) stage(tx *store.Tx, links []tie, life *store.Dynamics, met uint32, now time.Time) error {
 	id := cl.record.ID
 	if cl.concept == nil {
 		met-- // the first time is no repetition
 	}
 	if err := tx.Reinforce(id, met, now.UnixNano()); err != nil {
+		return err
+	}
+	if err := tx.SetDynamics(id, life); err != nil {
 		return err
 	}
 	if err := isolate.Fault("engram/consolidate"); err != nil {
@@ -306,7 +317,7 @@ func (cl *cluster) ids() []string {
 // were restored stay as they are. If the concept was superseded, so are they: what was replaced does not come back. An id
 // that is no concept of Consolidate's is ErrConflict, and a member that cannot be
 // read ErrCorrupt: nothing is changed then. The members are not consolidated again until they change, unless
-// ConsolidateOptions.Undone says so; an export does not carry that.
+// ConsolidateOptions.Undone says so.
 func (s *Space) UndoConsolidation(ctx context.Context, id string) (Undone, error) {
 	c := &checks{}
 	if c.id("id", id); c.err != nil {

@@ -36,6 +36,7 @@ func (p *player) lifeOf(m *ideal) *life {
 			verdicts: map[[2]string]bool{},
 		}
 	}
+	m.judgedAt = p.w.clock.tell()
 	return m.life
 }
 
@@ -57,7 +58,7 @@ func (p *player) changedContent(m *ideal) {
 	if m.life == nil {
 		return
 	}
-	m.life.verdicts = map[[2]string]bool{}
+	m.judgedAt, m.life.verdicts = p.w.clock.tell(), map[[2]string]bool{}
 	m.life.evidence = []dynamics.Evidence{dynamics.NewEvidence("", true, p.oracle.reliability("").Mean())}
 	m.life.state.Learn(m.life.evidence)
 }

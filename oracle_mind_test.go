@@ -5,8 +5,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/dynamics"
 )
 
 // restate remembers one thing three or four times.
@@ -83,6 +85,7 @@ func (p *player) noteConcept(c engram.Concept, got engram.Memory, was *ideal, me
 	}
 	version := got
 	version.Links, version.Reinforced, version.Tier, version.ArchivedSpans = nil, 0, "", nil
+	version.Use, version.Belief = nil, nil
 	if was == nil {
 		was = &ideal{reinforced: -1}
 		p.oracle.add(c.ID, was)
@@ -92,12 +95,60 @@ func (p *player) noteConcept(c engram.Concept, got engram.Memory, was *ideal, me
 		was.versions = append(was.versions, version)
 	}
 	was.reinforced += met
+	p.joinLives(was, c.Members)
 	for _, id := range c.Members {
 		p.oracle.memories[id].archivedAt = p.w.clock.tell()
 		if p.oracle.links[[3]string{c.ID, id, engram.LinkConsolidates}] != 1 {
 			p.t.Fatalf("concept %s does not cite %s", c.ID, id)
 		}
 	}
+}
+
+// joinLives gives a concept what was made of the uses of its members, and what was said of them.
+func (p *player) joinLives(concept *ideal, members []string) {
+	type one struct {
+		life
+		at time.Time
+	}
+	var all []one
+	add := func(m *ideal) {
+		l := m.life
+		at := m.judgedAt
+		if l == nil {
+			own := dynamics.NewEvidence("", true, p.oracle.reliability("").Mean())
+			l = &life{
+				state: curve.Fresh(m.versions[0].CreatedAt.UnixNano(), own), evidence: []dynamics.Evidence{own},
+				verdicts: map[[2]string]bool{},
+			}
+			at = m.versions[0].CreatedAt
+		}
+		all = append(all, one{*l, at})
+	}
+	if concept.life != nil {
+		add(concept)
+	}
+	for _, id := range members {
+		add(p.oracle.memories[id])
+	}
+	slices.SortStableFunc(all, func(a, b one) int { return a.at.Compare(b.at) })
+	out := life{state: all[0].state, evidence: slices.Clone(all[0].evidence), verdicts: maps.Clone(all[0].verdicts)}
+	for _, more := range all[1:] {
+		st := &out.state
+		if more.state.Stability > st.Stability {
+			st.Stability, st.Difficulty = more.state.Stability, more.state.Difficulty
+		}
+		st.Since, st.LastUse = min(st.Since, more.state.Since), max(st.LastUse, more.state.LastUse)
+		st.LabileTill, st.Lapse = max(st.LabileTill, more.state.LabileTill), max(st.Lapse, more.state.Lapse)
+		if st.Lapse <= st.LastUse {
+			st.Lapse = 0
+		}
+		for _, e := range more.evidence {
+			out.hear(e)
+		}
+		maps.Copy(out.verdicts, more.verdicts)
+	}
+	out.state.Learn(out.evidence)
+	concept.life, concept.judgedAt = &out, p.w.clock.tell()
 }
 
 // heaviest is the weight of the heaviest association of that kind among members.

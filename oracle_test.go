@@ -38,7 +38,8 @@ type ideal struct {
 	supersededBy string
 	supersededAt time.Time
 	reinforced   int
-	life         *life // nil while nobody said anything of it
+	life         *life     // nil while nobody said anything of it
+	judgedAt     time.Time // when something was last said of it
 }
 
 func (i *ideal) current() *engram.Memory { return &i.versions[len(i.versions)-1] }
