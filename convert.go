@@ -14,7 +14,7 @@ func toTime(t time.Time) store.Time {
 		return store.Time{Nanos: store.NoTime}
 	}
 	_, offset := t.Zone()
-	return store.Time{Nanos: t.UnixNano(), Offset: int32(offset)}
+	return store.Time{Nanos: t.UnixNano(), Offset: store.ZoneOffset(offset)}
 }
 
 func fromNanos(n int64) time.Time {

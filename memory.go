@@ -25,7 +25,8 @@ type Memory struct {
 	Speaker string `json:"speaker,omitempty"`
 	// Session groups memories that belong to one conversation or event; neighbours in a session are associated.
 	Session string `json:"session,omitempty"`
-	// OccurredAt is when it happened; the time of storing by default. Its zone offset is kept.
+	// OccurredAt is when it happened; the time of storing by default. Its zone offset is kept, if
+	// it is whole minutes; of others, which RFC 3339 cannot state, the instant is kept in UTC.
 	OccurredAt time.Time `json:"occurred_at"`
 	// ValidFrom and ValidUntil bound the time in which it is true, as [ValidFrom, ValidUntil); zero is open.
 	ValidFrom  time.Time `json:"valid_from,omitzero"`

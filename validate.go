@@ -157,6 +157,10 @@ func (c *checks) time(field string, t time.Time) {
 	if !t.IsZero() && (t.Before(minTime) || !t.Before(maxTime)) {
 		c.fail(field, t.Format(time.RFC3339), "use a time from the years 1678 to 2261")
 	}
+	const day = 24 * 60 * 60
+	if _, offset := t.Zone(); offset <= -day || offset >= day {
+		c.fail(field, t.Format(time.RFC3339), "use a zone that is less than 24 hours from UTC")
+	}
 }
 
 // order checks that a span is not empty or reversed.

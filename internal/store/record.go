@@ -102,7 +102,17 @@ func readTime(d *codec.Decoder) Time {
 	if !d.Bool() {
 		return Time{Nanos: NoTime}
 	}
-	return Time{Nanos: int64(d.U64()), Offset: int32(d.Varint())}
+	return Time{Nanos: int64(d.U64()), Offset: ZoneOffset(d.Varint())}
+}
+
+// ZoneOffset is an offset from UTC in seconds as times have it: whole minutes of less than a day, which RFC 3339 can state.
+// Of any other the instant is kept, in UTC. Earlier versions stored them.
+func ZoneOffset[I int | int64](seconds I) int32 {
+	const day = 24 * 60 * 60
+	if seconds%60 != 0 || seconds <= -day || seconds >= day {
+		return 0
+	}
+	return int32(seconds)
 }
 
 // readRecord decodes what appendRecord wrote.
