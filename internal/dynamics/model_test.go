@@ -300,7 +300,7 @@ func TestStateStaysInBounds(t *testing.T) {
 			if m.StateRetrievability(&s, a) < m.StateRetrievability(&s, b) || m.Base(&s, a) < m.Base(&s, b) {
 				t.Fatalf("round %d: time strengthens %+v", round, s)
 			}
-			if v := m.Advantage(&s, now); math.IsNaN(v) || math.IsInf(v, 0) {
+			if v := m.Advantage(s.Standing(), now); math.IsNaN(v) || math.IsInf(v, 0) {
 				t.Fatalf("round %d: advantage %v of %+v", round, v, s)
 			}
 		}
@@ -311,24 +311,24 @@ func TestAdvantage(t *testing.T) {
 	m := standard()
 	fresh := play(m, []float64{0}, dynamics.Good)
 	for _, days := range []int64{0, 1, 30, 3650} {
-		if v := m.Advantage(&fresh, days*dayNanos); v != 0 {
+		if v := m.Advantage(fresh.Standing(), days*dayNanos); v != 0 {
 			t.Errorf("what nobody used has an advantage of %v after %d days", v, days)
 		}
 	}
 	massed := m.Use(fresh, dynamics.Good, int64(time.Hour))
-	if v := m.Advantage(&massed, 2*int64(time.Hour)); v != 0 {
+	if v := m.Advantage(massed.Standing(), 2*int64(time.Hour)); v != 0 {
 		t.Errorf("a use on the same day is worth %v", v)
 	}
 	useless := m.Use(fresh, dynamics.Again, int64(time.Hour))
 	useful := play(m, []float64{0, 2, 9, 30}, dynamics.Good)
 	for _, days := range []int64{31, 90, 365} {
-		up, down := m.Advantage(&useful, days*dayNanos), m.Advantage(&useless, days*dayNanos)
+		up, down := m.Advantage(useful.Standing(), days*dayNanos), m.Advantage(useless.Standing(), days*dayNanos)
 		if !(up > .5 && down < -.1) {
 			t.Errorf("after %d days useful %v, useless %v", days, up, down)
 		}
 	}
-	if !(m.Advantage(&useless, int64(2*time.Hour)) < -.05) {
-		t.Errorf("a judgement does not show at once: %v", m.Advantage(&useless, int64(2*time.Hour)))
+	if !(m.Advantage(useless.Standing(), int64(2*time.Hour)) < -.05) {
+		t.Errorf("a judgement does not show at once: %v", m.Advantage(useless.Standing(), int64(2*time.Hour)))
 	}
 }
 
@@ -423,22 +423,5 @@ func TestGoldenTerms(t *testing.T) {
 		tally := dynamics.Tally{For: float32(odds), NumFor: 1}
 		got := (in.Cos-in.C0)/in.T + m.BaseLevel(in.Days, in.S) + math.Log1p(in.Pi/in.Pi0) + tally.LogProbability()
 		near(t, c.ID, []float64{got}, []float64{c.A}, 1e-6)
-	}
-}
-
-// BenchmarkScore is everything that is added to the relevance of one candidate whose history is known.
-func BenchmarkScore(b *testing.B) {
-	m := standard()
-	states := make([]dynamics.State, 1024)
-	for i := range states {
-		states[i] = play(m, []float64{0, 1 + float64(i)/100}, dynamics.Good)
-	}
-	sum := 0.0
-	for i := 0; b.Loop(); i++ {
-		s := &states[i&1023]
-		sum += m.Base(s, 40*dayNanos) + s.Tally.LogProbability() + math.Log1p(float64(i&7))
-	}
-	if math.IsNaN(sum) {
-		b.Fatal(sum)
 	}
 }

@@ -23,12 +23,28 @@ func (m *Model) Base(s *State, now int64) float64 {
 // at once and not only when it has had time to fade.
 const unresolved = SameDay
 
+// Standing is what a score asks of a State.
+type Standing struct {
+	Stability      float32
+	Gain           float32
+	Since, LastUse int64
+}
+
+// Standing is what a score asks of s.
+func (s *State) Standing() Standing {
+	return Standing{Stability: s.Stability, Gain: s.Gain, Since: s.Since, LastUse: s.LastUse}
+}
+
 // Advantage is what a memory's history is worth: its base level less that of a memory of the same age that nobody
 // ever used, in nats. It is 0 for such a one. Uses on different days make it positive, judgements of no use negative.
-func (m *Model) Advantage(s *State, now int64) float64 {
-	used := max(unresolved, Days(s.LastUse, now))
-	idle := max(unresolved, Days(s.Since, now))
-	return m.BaseLevel(used, float64(s.Stability)) - m.BaseLevel(idle, float64(float32(m.w[Good-1])))
+func (m *Model) Advantage(s Standing, now int64) float64 {
+	used, idle := max(unresolved, Days(s.LastUse, now)), max(unresolved, Days(s.Since, now))
+	stability, fresh := float64(s.Stability), float64(float32(m.w[Good-1]))
+	if m.off.powerCurve {
+		return m.BaseLevel(used, stability) - m.BaseLevel(idle, fresh)
+	}
+	// The difference of two logarithms is that of one quotient: this is in the score of every candidate.
+	return Decay * math.Log((fresh+m.factor*idle)*stability/((stability+m.factor*used)*fresh))
 }
 
 // Corroboration is what other sources made of the belief in a memory, in nats: ln P of all that is known of

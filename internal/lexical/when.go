@@ -55,6 +55,19 @@ func (x *Index) Times(row uint32) []Span {
 	return spans
 }
 
+// TellsOf reports whether an expression of time in row's content names a day of s.
+func (x *Index) TellsOf(row uint32, s Span) bool {
+	if !x.times.Has(row) {
+		return false
+	}
+	for packed := x.times.Get(row); packed != 0; packed >>= 32 {
+		if unpack(uint32(packed)).Overlaps(s) {
+			return true
+		}
+	}
+	return false
+}
+
 // HasTimes reports whether Times lists any.
 func (x *Index) HasTimes(row uint32) bool { return x.times.Has(row) && x.times.Get(row) != 0 }
 

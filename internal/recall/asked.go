@@ -1,6 +1,7 @@
 package recall
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -15,8 +16,9 @@ type asked struct {
 	speakers []named
 	when     bool // the question asks when
 	spans    []lexical.Span
-	best     float64 // the best score by words and meaning
-	most     float64 // no memory gains more
+	moments  []moments // the spans in the times of memories
+	best     float64   // the best score by words and meaning
+	most     float64   // no memory gains more
 }
 
 // named is a name in the question that some memory has: of a speaker, if it is that of a memory's speaker.
@@ -49,6 +51,9 @@ func (r *run) byAsked() error {
 	if w.Dated > 0 {
 		a.spans = lexical.TimesIn(r.q.Text, time.Unix(0, r.q.Now).UTC())
 		a.spans = slices.DeleteFunc(a.spans, func(s lexical.Span) bool { return s.Days == 0 })
+		for _, s := range a.spans {
+			a.moments = append(a.moments, moments{startOf(int64(s.From)), startOf(int64(s.From) + int64(s.Days))})
+		}
 		if len(a.spans) > 0 {
 			a.most += w.Dated
 		}
@@ -159,15 +164,28 @@ func (r *run) speaker(facts *Facts) string {
 	return ""
 }
 
+// moments are the nanoseconds from one instant until another since 1970 UTC.
+type moments struct{ from, until int64 }
+
+// startOf is the first instant of a day, as far as instants reach.
+func startOf(day int64) int64 {
+	const length = int64(24 * time.Hour)
+	switch {
+	case day > math.MaxInt64/length:
+		return math.MaxInt64
+	case day < math.MinInt64/length:
+		return math.MinInt64
+	}
+	return day * length
+}
+
 // within reports whether a row occurred in a time that the question names, or tells of one.
 func (r *run) within(row uint32, facts *Facts) bool {
-	told := r.c.Words.Times(row)
-	if facts.OccurredAt != NoTime {
-		day := lexical.DayOf(time.Unix(0, facts.OccurredAt).UTC())
-		told = append(told, lexical.Span{From: day, Days: 1})
-	}
-	for _, s := range r.asked.spans {
-		if slices.ContainsFunc(told, s.Overlaps) {
+	for i, m := range r.asked.moments {
+		if facts.OccurredAt != NoTime && m.from <= facts.OccurredAt && facts.OccurredAt < m.until {
+			return true
+		}
+		if r.c.Words.TellsOf(row, r.asked.spans[i]) {
 			return true
 		}
 	}

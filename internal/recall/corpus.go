@@ -81,6 +81,8 @@ type Source interface {
 	TagSet(set uint32) []uint32
 	// History is what is known of a row's memory besides what it says; false if nobody said anything of it.
 	History(row uint32) (dynamics.State, bool)
+	// Standing is what scores ask of the History of an entry.
+	Standing(entry uint32) (dynamics.Standing, bool)
 	// Confidence is how far a row's memory is believed: as [dynamics.Tally.Confidence]; 0 if it cannot be read.
 	Confidence(row uint32) float64
 }

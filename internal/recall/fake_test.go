@@ -199,6 +199,11 @@ func (s *space) History(row uint32) (dynamics.State, bool) {
 	return dynamics.State{}, false
 }
 
+func (s *space) Standing(row uint32) (dynamics.Standing, bool) {
+	st, told := s.History(row)
+	return st.Standing(), told
+}
+
 // Confidence is what was said of it, or the memory's own.
 func (s *space) Confidence(row uint32) float64 {
 	if st := s.histories[row]; st != nil {

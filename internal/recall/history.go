@@ -52,18 +52,18 @@ func (r *run) plain(row uint32) (h history) {
 		h.age = w.Age * r.model.BaseLevel(
 			dynamics.Days(facts.OccurredAt, r.q.Now), r.model.Initial(dynamics.Good).Stability)
 	}
-	state, told := r.c.Source.History(row)
+	standing, told := r.c.Source.Standing(facts.Entry)
 	if !told {
 		return h
 	}
 	if !r.off(TermUse) {
-		h.use = w.Use * r.model.Advantage(&state, r.q.Now)
+		h.use = w.Use * r.model.Advantage(standing, r.q.Now)
 		if facts.Pinned {
 			h.use = max(0, h.use) // it is not forgotten
 		}
 	}
 	if !r.off(TermBelief) {
-		h.belief = w.Belief * float64(state.Gain)
+		h.belief = w.Belief * float64(standing.Gain)
 	}
 	return h
 }

@@ -45,10 +45,7 @@ func (e *Engine) Nearest(ctx context.Context, c *Corpus, q Query) (Nearest, erro
 }
 
 func (r *run) nearest() (Nearest, error) {
-	r.weights = DefaultWeights()
-	if r.q.Weights != nil {
-		r.weights = *r.q.Weights
-	}
+	r.weigh()
 	if err := r.populate(); err != nil {
 		return Nearest{}, err
 	}

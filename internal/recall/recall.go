@@ -110,15 +110,14 @@ type run struct {
 	strongest  float64 // the largest score of a row by itself
 	walked     bool    // what was found activates others
 	primes     bool    // what was used lately primes
+	byFound    worth   // of activation from what was found
+	byRing     worth   // and from what was used lately
 	sways      bool    // history or age moves scores
 	model      *dynamics.Model
 }
 
 func (r *run) answer() (Answer, error) {
-	r.weights = DefaultWeights()
-	if r.q.Weights != nil {
-		r.weights = *r.q.Weights
-	}
+	r.weigh()
 	if err := r.populate(); err != nil {
 		return Answer{}, err
 	}
@@ -135,6 +134,14 @@ func (r *run) answer() (Answer, error) {
 		}
 	}
 	return r.out, nil
+}
+
+// weigh takes the query's weights, or the default ones.
+func (r *run) weigh() {
+	r.weights = DefaultWeights()
+	if r.q.Weights != nil {
+		r.weights = *r.q.Weights
+	}
 }
 
 // checkRows is how many rows are gone through between two looks at the context.
@@ -429,6 +436,12 @@ func (r *run) relevance(row uint32) float64 {
 	return r.score(row) + r.association(row) + r.primed(row)
 }
 
+// total is a row's whole score.
+func (r *run) total(row uint32) float64 {
+	relevance := r.relevance(row)
+	return relevance + r.history(row, relevance).sum()
+}
+
 // rank makes the hits from what was scored.
 func (r *run) rank() error {
 	r.sways = r.moved()
@@ -438,8 +451,7 @@ func (r *run) rank() error {
 		if i%checkRows == 0 && r.ctx.Err() != nil {
 			return fmt.Errorf("recall: %w", r.ctx.Err())
 		}
-		relevance := r.relevance(row)
-		r.final[row] = relevance + r.history(row, relevance).sum()
+		r.final[row] = r.total(row)
 	}
 	best, err := top(r.ctx, r.chosen, r.q.Limit, func(row uint32) float64 { return r.final[row] }, r.c.Source.ID)
 	if err != nil {

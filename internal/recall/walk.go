@@ -37,6 +37,8 @@ func (r *run) walk() {
 	if r.strongest == 0 {
 		return
 	}
+	r.byFound = worthOf(r.weights.Association*r.strongest, r.weights.Pi0)
+	r.byRing = worthOf(r.weights.Priming*r.strongest, r.weights.PrimedPi0)
 	n := r.network
 	n.Session = SessionWeight
 	w := graph.DefaultWalk()
@@ -143,12 +145,16 @@ func (r *run) ringSeeds() []graph.Seed {
 
 func minutes(age int64) float64 { return max(0, float64(age)/float64(time.Minute)) }
 
-// worth is the part of 1 that a probability of activation is worth: 0 for 0, 1 for 1.
-func worth(pi, half float64) float64 {
+// worth is what a probability of activation counts for: nothing for 0, most for 1.
+type worth struct{ half, scale float64 }
+
+func worthOf(most, half float64) worth { return worth{half, most / math.Log1p(1/half)} }
+
+func (w worth) of(pi float64) float64 {
 	if pi <= 0 {
 		return 0
 	}
-	return math.Log1p(pi/half) / math.Log1p(1/half)
+	return w.scale * math.Log1p(pi/w.half)
 }
 
 // activated is what activation from what was found gives to a row.
@@ -156,7 +162,7 @@ func (r *run) activated(row uint32) float64 {
 	if !r.walked {
 		return 0
 	}
-	return r.weights.Association * r.strongest * worth(r.walks.found.Pi(row), r.weights.Pi0)
+	return r.byFound.of(r.walks.found.Pi(row))
 }
 
 // primed is what activation from what was used lately gives to a row that something else speaks for.
@@ -164,7 +170,7 @@ func (r *run) primed(row uint32) float64 {
 	if !r.primes {
 		return 0
 	}
-	return r.weights.Priming * r.strongest * worth(r.walks.ring.Pi(row), r.weights.PrimedPi0)
+	return r.byRing.of(r.walks.ring.Pi(row))
 }
 
 // chooseWalked chooses the rows that received activation: all that what was found activates, and of those that are

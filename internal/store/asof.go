@@ -178,8 +178,10 @@ func (s pastSource) Row(entry uint32) (row uint32, ok bool) {
 }
 
 // life is that of a row's memory then; nil if nobody had said anything of it.
-func (s pastSource) life(row uint32) *life {
-	st := s.s.t.states.At(s.s.t.facts.At(row).Entry).at(s.Position)
+func (s pastSource) life(row uint32) *life { return s.lifeOf(s.s.t.facts.At(row).Entry) }
+
+func (s pastSource) lifeOf(entry uint32) *life {
+	st := s.s.t.states.At(entry).at(s.Position)
 	if st == nil {
 		return nil
 	}
@@ -193,6 +195,15 @@ func (s pastSource) History(row uint32) (dynamics.State, bool) {
 		return dynamics.State{}, false
 	}
 	return l.state(), true
+}
+
+// Standing is what a score asks of the History of an entry.
+func (s pastSource) Standing(entry uint32) (dynamics.Standing, bool) {
+	l := s.lifeOf(entry)
+	if l == nil {
+		return dynamics.Standing{}, false
+	}
+	return l.standing(), true
 }
 
 // Confidence is how far a row's memory was believed then.

@@ -51,6 +51,15 @@ func (s source) History(row uint32) (dynamics.State, bool) {
 	return st.life.state(), true
 }
 
+// Standing is what a score asks of the History of an entry.
+func (s source) Standing(entry uint32) (dynamics.Standing, bool) {
+	st := s.s.t.states.At(entry).at(s.Position)
+	if st == nil || st.life == nil {
+		return dynamics.Standing{}, false
+	}
+	return st.life.standing(), true
+}
+
 // dynamicsOp gives a memory its state: the outcome of what happened, with the weights of that time.
 type dynamicsOp struct {
 	id string

@@ -189,6 +189,11 @@ func (l *life) state() dynamics.State {
 	return st
 }
 
+// standing is what a score asks of state.
+func (l *life) standing() dynamics.Standing {
+	return dynamics.Standing{Stability: l.stability, Gain: l.gain, Since: l.since, LastUse: l.lastUse}
+}
+
 // dynamics is l as callers see it.
 func (t *table) dynamics(l *life) *Dynamics {
 	var room [1]said

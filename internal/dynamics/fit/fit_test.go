@@ -29,7 +29,7 @@ func scored(n int, rng *rand.Rand) []fit.Event {
 		terms := []fit.Term{
 			{Name: "age", Value: m.Base(&state, now)},
 			{Name: "association", Value: rng.NormFloat64()},
-			{Name: "use", Value: m.Advantage(&state, now)},
+			{Name: "use", Value: m.Advantage(state.Standing(), now)},
 			{Name: "words", Value: rng.ExpFloat64()},
 		}
 		z := .3
