@@ -120,6 +120,16 @@ func TestRepairSavesWhatIsWhole(t *testing.T) {
 			},
 		},
 		{
+			name: "the log is gone", gone: strings.Fields("m20 m21 m22 m23 m24 m25 m26 m27 m28 m29"), loses: true,
+			damage: func(t *testing.T, fs *vfs.Mem) {
+				for _, name := range append(files(t, fs, dataSpace+"/wal", ""), dataSpace+"/wal") {
+					if err := fs.Remove(name); err != nil {
+						t.Fatal(err)
+					}
+				}
+			},
+		},
+		{
 			name: "the state file", loses: true,
 			damage: func(t *testing.T, fs *vfs.Mem) {
 				edit(t, fs, files(t, fs, dataSpace, ".state")[0], func(b []byte) { b[len(b)/2+20] ^= 1 })

@@ -193,7 +193,7 @@ func (m *matrix) run() string {
 		action{kind: "link", id: "bb", other: "ccc", linkType: "t", weight: .5}, action{kind: "archive", id: "d", at: 1})
 	undo := isolate.OnPoint(m.trap.spring)
 	defer undo()
-	steps := []func() string{m.write, m.grow, m.seal, m.compact, m.reopen}
+	steps := []func() string{m.write, m.grow, m.seal, m.compact, m.reopen, m.make}
 	for _, step := range steps {
 		if outcome := step(); outcome != outcomeNotReached {
 			m.trap.shut.Store(true)
@@ -404,6 +404,29 @@ func (m *matrix) reopen() string {
 	m.trap.shut.Store(true)
 	m.s = mustOpen(m.t, m.fsys, m.options)
 	return outcomeOpening
+}
+
+// make makes another space, and again if that failed: it is empty then, and takes writes.
+func (m *matrix) make() string {
+	fsys := newFS(m.t)
+	var s *store.Space
+	err, returned := on(func() (err error) {
+		s, err = open(fsys, m.options)
+		return err
+	})
+	m.trap.shut.Store(true)
+	outcome := outcomeNotReached
+	if err != nil || !returned {
+		outcome = outcomeOpening
+		s = mustOpen(m.t, fsys, m.options)
+	} else if m.trap.sprung() {
+		outcome = outcomeAbsorbed
+	}
+	b := newBook()
+	b.holds(m.t, "made", s)
+	b.do(m.t, s, b.put("first"))
+	mustClose(m.t, s)
+	return outcome
 }
 
 // after checks that nothing has to be recovered.

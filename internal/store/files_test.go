@@ -68,7 +68,7 @@ func TestGoldenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	// dimension, metric, position, next file, state number and size, no segments, no model
-	want := framed("MF", 2, 0, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
+	want := framed("MF", 3, 0, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
 		"0000000000000000 0000000000000000 00 00"))
 	if !bytes.Equal(empty, want) {
 		t.Errorf("manifest of an empty space\n% x, want\n% x", empty, want)
@@ -127,7 +127,7 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest := framed("MF", 2, 0, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
+	manifest := framed("MF", 3, 0, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
 		fmt.Sprintf("%016x", swap64(len(state)))+"01 0100000000000000 00000000 05000000"+
 		fmt.Sprintf("%016x", swap64(len(segment)))+"02 6d31"))
 	got, err = fsys.Bytes(manifestPath)

@@ -12,11 +12,13 @@ import (
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/wal"
 )
 
 func asCorrupt(err error, target **codec.CorruptError) bool { return errors.As(err, target) }
 
-// loadManifest reads the manifest, or makes a space where there is nothing yet.
+// loadManifest reads the manifest, or makes a space where there is nothing yet. That one is in memory only: it is written
+// when the log is there, so that a space with a manifest has a log, and one without either is empty.
 func (s *Space) loadManifest() (*manifest, error) {
 	m, err := readManifest(s.fs, s.dir)
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
@@ -27,17 +29,24 @@ func (s *Space) loadManifest() (*manifest, error) {
 		return nil, fmt.Errorf("list space: %w", err)
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") || name == "wal" {
-			return nil, &codec.CorruptError{
-				Op: "open space", Path: filepath.Join(s.dir, manifestName), Offset: -1,
-				Err: fmt.Errorf("the manifest is missing beside %s", name),
-			}
+		if strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") {
+			return nil, s.manifestMissing(name)
 		}
+	}
+	if slices.Contains(names, logDir) {
+		return s.resume()
 	}
 	return s.create()
 }
 
-// create makes an empty space. Until the manifest is durable there is nothing that could be lost.
+func (s *Space) manifestMissing(beside string) error {
+	return &codec.CorruptError{
+		Op: "open space", Path: filepath.Join(s.dir, manifestName), Offset: -1,
+		Err: fmt.Errorf("the manifest is missing beside %s", beside),
+	}
+}
+
+// create begins an empty space.
 func (s *Space) create() (*manifest, error) {
 	id, err := s.o.NewStore()
 	if err != nil {
@@ -49,8 +58,22 @@ func (s *Space) create() (*manifest, error) {
 	if err := s.fs.SyncDir(filepath.Dir(s.dir)); err != nil {
 		return nil, fmt.Errorf("sync directory: %w", err)
 	}
-	m := &manifest{store: id, settings: s.o.Settings, nextFile: 1}
-	return m, s.writeManifest(m)
+	return &manifest{store: id, settings: s.o.Settings, nextFile: 1, unlogged: true}, nil
+}
+
+// resume goes on with a space whose making was interrupted before its manifest was there. Its log has never been written
+// to; else the manifest has been lost.
+func (s *Space) resume() (*manifest, error) {
+	id, made, unused, err := wal.Unused(s.logOptions())
+	switch {
+	case err != nil:
+		return nil, err
+	case !unused:
+		return nil, s.manifestMissing(logDir)
+	case !made:
+		return s.create()
+	}
+	return &manifest{store: id, settings: s.o.Settings, nextFile: 1, unlogged: true}, nil
 }
 
 // loadSegments maps the sealed segments and rebuilds from them, and from the state file, everything kept in memory.

@@ -16,8 +16,10 @@ import (
 const (
 	manifestName = "MANIFEST"
 	manifestKind = "MF"
-	// manifestVersion: 2 added the embedding model; version 1 has none.
-	manifestVersion = 2
+	// manifestVersion: 2 added the embedding model; version 1 has none. From 3 on there is a log where there is a manifest.
+	manifestVersion = 3
+	// logDir is the directory of the log in that of the space.
+	logDir = "wal"
 	// maxModelBytes bounds the name of an embedding model.
 	maxModelBytes = 128
 	stateKind     = "ST"
@@ -40,6 +42,9 @@ type manifest struct {
 	nextFile uint64
 	segments []segmentRef
 	state    stateRef // number 0: none
+	// unlogged says that there may be no log yet: it is about to be made, or the manifest is of an earlier version that
+	// was written first. Not in the file.
+	unlogged bool
 }
 
 // Settings are what a space decided once and for all.
@@ -224,5 +229,6 @@ func readManifest(fsys vfs.FS, dir string) (*manifest, error) {
 		return nil, &codec.CorruptError{Op: "read manifest", Path: path, Offset: codec.HeaderSize, Err: err}
 	}
 	m.store = h.Store
+	m.unlogged = h.Version < 3 && m.position == 0
 	return m, nil
 }

@@ -54,6 +54,9 @@ func open(o Options) (_ *Space, err error) {
 	if err := s.replay(); err != nil {
 		return nil, err
 	}
+	if err := s.noteLog(); err != nil {
+		return nil, err
+	}
 	if err := s.clearLeftovers(); err != nil {
 		return nil, err
 	}
@@ -102,17 +105,17 @@ func (s *Space) replay() error {
 
 func (s *Space) logOptions() wal.Options {
 	return wal.Options{
-		FS: s.fs, Dir: filepath.Join(s.dir, "wal"), Store: s.id, MaxFileBytes: s.o.LogFileBytes, KeepBytes: s.o.LogKeepBytes,
+		FS: s.fs, Dir: filepath.Join(s.dir, logDir), Store: s.id, MaxFileBytes: s.o.LogFileBytes, KeepBytes: s.o.LogKeepBytes,
 	}
 }
 
-// requireLog refuses a space that has sealed memories but no log: the log would be made anew, and what was written since
-// the sealing would be gone without a word.
+// requireLog refuses a space that had a log and has none: it would be made anew, and what was written since the last
+// sealing, or ever, would be gone without a word.
 func (s *Space) requireLog() error {
-	if s.man.position == 0 {
+	if s.man.unlogged {
 		return nil
 	}
-	dir := filepath.Join(s.dir, "wal")
+	dir := filepath.Join(s.dir, logDir)
 	names, err := s.fs.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("list log: %w", err)
@@ -123,6 +126,23 @@ func (s *Space) requireLog() error {
 			Err: fmt.Errorf("the log is missing: it holds what was written after position %d", s.man.position),
 		}
 	}
+	return nil
+}
+
+// noteLog writes the manifest that says that there is a log, now that there is.
+func (s *Space) noteLog() error {
+	if !s.man.unlogged {
+		return nil
+	}
+	if err := isolate.Fault("store/open.manifest"); err != nil {
+		return err
+	}
+	man := *s.man
+	man.unlogged = false
+	if err := s.writeManifest(&man); err != nil {
+		return err
+	}
+	s.man = &man
 	return nil
 }
 

@@ -250,7 +250,7 @@ func (r *Restoration) openLog() error {
 		return fmt.Errorf("restore space %s: its manifest is of position %d, the section says %d", r.section.Name,
 			man.position, r.section.From)
 	}
-	log, _, err := wal.Open(wal.Options{FS: r.fs, Dir: filepath.Join(r.dir, "wal"), Store: r.section.Store},
+	log, _, err := wal.Open(wal.Options{FS: r.fs, Dir: filepath.Join(r.dir, logDir), Store: r.section.Store},
 		wal.LSN(r.section.From), func(wal.LSN, []byte) error { return nil })
 	if err != nil {
 		return fmt.Errorf("restore log: %w", err)

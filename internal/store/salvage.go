@@ -66,6 +66,9 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 	}
 	view := s.staged
 	s.view.Store(&view)
+	if err := s.requireLog(); err != nil {
+		lost(err)
+	}
 	err = wal.Salvage(s.logOptions(), wal.LSN(s.man.position),
 		func(lsn wal.LSN, payload []byte) error {
 			s.salvageFrame(lsn, payload, lost)
@@ -293,12 +296,12 @@ func (s *Space) guessStore(names []string) (id [16]byte, err error) {
 			paths = append(paths, filepath.Join(s.dir, name))
 		}
 	}
-	logs, err := s.fs.ReadDir(filepath.Join(s.dir, "wal"))
+	logs, err := s.fs.ReadDir(filepath.Join(s.dir, logDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return id, fmt.Errorf("list log: %w", err)
 	}
 	for _, name := range slices.Backward(logs) {
-		paths = append(paths, filepath.Join(s.dir, "wal", name))
+		paths = append(paths, filepath.Join(s.dir, logDir, name))
 	}
 	for _, path := range paths {
 		if id, err = s.storeOf(path); err == nil {

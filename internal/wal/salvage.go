@@ -3,6 +3,7 @@ package wal
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/orchard9/engram-go/internal/codec"
 )
@@ -13,13 +14,16 @@ import (
 // offset, so that nothing else can be taken for one. Records of a write that was never acknowledged may be among those
 // given.
 //
-// It returns the error of apply and of the file system. Nobody may have the log open.
+// A directory that is not there holds nothing. It returns the error of apply and of the file system. Nobody may have the log open.
 func Salvage(o Options, after LSN, apply func(lsn LSN, payload []byte) error, lost func(error)) error {
 	o, err := o.withDefaults()
 	if err != nil {
 		return err
 	}
 	numbers, _, err := o.list()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
