@@ -117,22 +117,68 @@ func fromWords(dim int, noise, common float64) func(*collection, uint64) (turns,
 	}
 }
 
-// TestHybrid holds what fusing channels must not lose: with vectors that are good, mediocre or random, words and
-// meaning together find at least what the better of them finds by itself, less .005, in the mean over seeds. What does
-// not hold that is in TestHybridFallsShort.
+// fromText makes vectors of the texts by latent semantic analysis, which is what real models are like: they share what
+// words share, and go beyond it.
+func fromText(t testing.TB, dim int) func(*collection, uint64) (turns, questions [][]float32) {
+	return func(c *collection, seed uint64) (turns, questions [][]float32) {
+		texts := make([]string, len(c.turns))
+		for i, turn := range c.turns {
+			texts[i] = turn.Speaker + " " + turn.Text + " " + turn.Caption
+		}
+		vector := latent(t, texts, dim, seed)
+		for _, text := range texts {
+			turns = append(turns, vector(text))
+		}
+		for _, question := range c.questions {
+			questions = append(questions, vector(question.Question))
+		}
+		return turns, questions
+	}
+}
+
+// lean makes the questions of another set lean towards their gold turns by about the given cosine.
+func lean(of func(*collection, uint64) ([][]float32, [][]float32), by float64,
+) func(*collection, uint64) (turns, questions [][]float32) {
+	return func(c *collection, seed uint64) (turns, questions [][]float32) {
+		turns, questions = of(c, seed)
+		for i, question := range c.questions {
+			for row := range uint32(len(c.turns)) {
+				if question.gold[row] {
+					addTo(questions[i], turns[row], by)
+				}
+			}
+			unit(questions[i])
+		}
+		return turns, questions
+	}
+}
+
+// TestHybrid holds what fusing channels must not lose: with vectors that are good, mediocre or random, that share a
+// direction or not, that are made of the words or of the texts, words and meaning together find at least what the better
+// of them finds by itself, less .005, in the mean over seeds that no weight was chosen on.
 func TestHybrid(t *testing.T) {
 	loaded := loadLocomo(t) // skips here, not in a subtest
 	conversations := func(uint64) []collection { return loaded }
 	for _, e := range []embedding{
+		{"very good", fromGold(256, .5, 0)},
 		{"good", fromGold(256, .35, 0)},
-		{"weak", fromGold(256, .1, 0)},
+		{"good, common direction", fromGold(256, .35, .8)},
+		{"mediocre", fromGold(256, .3, 0)},
+		{"mediocre, common direction", fromGold(256, .3, .8)},
+		{"weak", fromGold(256, .2, 0)},
+		{"very weak", fromGold(256, .1, 0)},
 		{"of the words", fromWords(256, 0, 0)},
+		{"of the words, noisy", fromWords(256, .7, 0)},
+		{"of the words, common direction", fromWords(256, 0, 1)},
+		{"of the words, and better", lean(fromWords(256, 0, 0), .15)},
+		{"of the texts", fromText(t, 100)},
+		{"of the texts, in few dimensions", fromText(t, 32)},
 		{"random", fromGold(256, 0, 0)},
-		{"random, with a common direction", fromGold(256, 0, .8)},
+		{"random, common direction", fromGold(256, 0, .8)},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			checkHybrid(t, conversations, e, .005, .005)
+			checkHybrid(t, conversations, e)
 		})
 	}
 }
@@ -143,21 +189,17 @@ func TestHybridOnGeneratedText(t *testing.T) {
 		return []collection{generate(10*seed, 400, 90), generate(10*seed+1, 1000, 90)}
 	}
 	for _, e := range []embedding{
-		{"good", fromGold(128, .5, 0)}, {"mediocre", fromGold(128, .25, 0)}, {"random", fromGold(128, 0, 0)},
+		{"good", fromGold(128, .5, 0)},
+		{"good, common direction", fromGold(128, .5, .8)},
+		{"mediocre", fromGold(128, .25, 0)},
+		{"random", fromGold(128, 0, 0)},
+		{"random, common direction", fromGold(128, 0, .8)},
 	} {
 		t.Run(e.name, func(t *testing.T) {
 			t.Parallel()
-			checkHybrid(t, generated, e, .005, .005)
+			checkHybrid(t, generated, e)
 		})
 	}
-}
-
-// TestHybridFallsShort is about vectors with which fusing loses more than it may. It holds the loss to what the package
-// comment tells; a change that mends it should move the set to TestHybrid.
-func TestHybridFallsShort(t *testing.T) {
-	loaded := loadLocomo(t) // skips here, not in a subtest
-	conversations := func(uint64) []collection { return loaded }
-	checkHybrid(t, conversations, embedding{"gold, common direction", fromGold(256, .3, .8)}, .045, .1)
 }
 
 // generate makes a collection: turns of words with the frequencies of language, questions with some words of one or two
@@ -194,24 +236,22 @@ func generate(seed uint64, turns, questions int) collection {
 	return c
 }
 
-// checkHybrid compares the channels through the engine, in the mean over seeds; the losses are what may be lost.
-func checkHybrid(
-	t *testing.T, collections func(seed uint64) []collection, e embedding, recallLoss, ndcgLoss float64,
-) {
+// checkHybrid compares the channels through the engine, in the mean over seeds.
+func checkHybrid(t *testing.T, collections func(seed uint64) []collection, e embedding) {
 	t.Helper()
+	const allowed = .005
 	var recallGain, ndcgGain float64
-	seeds := []uint64{2001, 2002}
+	seeds := []uint64{6001, 6002, 6003, 6004} // not those that weights were chosen on
 	for _, seed := range seeds {
 		w, m, h := channels(t, collections(seed), e, seed)
 		t.Logf("seed %d\nwords   %v\nmeaning %v\nhybrid  %v", seed, w, m, h)
 		recallGain += (h.recall10 - max(w.recall10, m.recall10)) / float64(len(seeds))
 		ndcgGain += (h.ndcg10 - max(w.ndcg10, m.ndcg10)) / float64(len(seeds))
 	}
-	if recallGain < -recallLoss {
-		t.Errorf("R@10 of both is %+.4f beside the better one alone, want %+.4f at least", recallGain, -recallLoss)
-	}
-	if ndcgGain < -ndcgLoss {
-		t.Errorf("nDCG@10 of both is %+.4f beside the better one alone, want %+.4f at least", ndcgGain, -ndcgLoss)
+	t.Logf("both beside the better one alone: R@10 %+.4f, nDCG@10 %+.4f", recallGain, ndcgGain)
+	if recallGain < -allowed || ndcgGain < -allowed {
+		t.Errorf("both beside the better one alone: R@10 %+.4f, nDCG@10 %+.4f, want %+.4f at least",
+			recallGain, ndcgGain, -allowed)
 	}
 }
 
@@ -257,8 +297,15 @@ func TestRandomVectorFindsNothing(t *testing.T) {
 			}
 			s := c.remember(t, turns)
 			found, rejected := 0, 0
+			question := func() []float32 {
+				v := normal(rng, dim)
+				if kind == "in one cone" { // as a question's vector is by the same model
+					addTo(v, shared, 2)
+				}
+				return unit(v)
+			}
 			for range questions {
-				q := recall.Query{Embedding: normal(rng, dim), Limit: 5, Filters: recall.NoFilters()}
+				q := recall.Query{Embedding: question(), Limit: 5, Filters: recall.NoFilters()}
 				a := s.recall(q)
 				if len(a.Hits) > 0 {
 					found++
@@ -278,7 +325,7 @@ func TestRandomVectorFindsNothing(t *testing.T) {
 			w.Alpha = 1
 			found = 0
 			for range questions {
-				q := recall.Query{Embedding: normal(rng, dim), Limit: 5, Filters: recall.NoFilters(), Weights: &w}
+				q := recall.Query{Embedding: question(), Limit: 5, Filters: recall.NoFilters(), Weights: &w}
 				found += min(1, len(s.recall(q).Hits))
 			}
 			if dim > 8 && kind == "isotropic" && found < questions/10 {

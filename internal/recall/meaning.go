@@ -10,13 +10,30 @@ import (
 // background is what similarities of a question are like for memories that have nothing to do with it, and what the
 // question's separation from it is worth. See the package comment.
 type background struct {
-	linear float64
-	center float64 // of the similarities
-	spread float64 // their standard deviation, above 0
-	floor  float64 // the surprise, in nats, of the nearest memory that still counts as background
-	skip   float64 // no deviation below it is above the floor
-	weight float64 // of meaning in this answer
-	alone  bool    // meaning alone is evidence
+	linear  float64
+	center  float64 // of the similarities
+	spread  float64 // their standard deviation, above 0
+	floor   float64 // the surprise, in nats, of the nearest memory that still counts as background
+	skip    float64 // no deviation below it is above the floor
+	largest float32 // the largest similarity
+	apart   float64 // the separation: how far the nearest stands out beyond chance, in nats
+	weight  float64 // of meaning in this answer
+	known   bool    // the nearest is nearer than chance brings any: meaning alone is evidence
+}
+
+// peak is the nearest memory, compared exactly.
+type peak struct {
+	similarity float32
+	cosine     float64 // the largest cosine, whatever the metric
+	scale      float64 // what that cosine was multiplied by to be a similarity
+}
+
+// peakOf is the peak of what a scan found, which is not empty.
+func peakOf(result *ann.Result) peak {
+	return peak{
+		similarity: slices.Max(result.Similarities),
+		cosine:     float64(result.Cosine), scale: float64(result.Scale),
+	}
 }
 
 // surprise is minus the logarithm of the probability that a background memory is at least z standard deviations above
@@ -31,15 +48,15 @@ func surprise(z, linear float64) float64 {
 	return -math.Log(tail) + slope*(z-linear)
 }
 
-// capSurprise is a lower bound of minus the logarithm of the probability that a random direction of dim dimensions has
-// at least the given cosine c with a fixed one. With f(t) = (1-t^2)^((dim-3)/2) / B(1/2, (dim-1)/2) the density of the
-// cosine, the probability is at most the integral of f(t) * t/c from c to 1, and at most one half of
+// capSurprise is a lower bound of minus the logarithm of the probability that a random direction of dim dimensions, which
+// need not be whole, has at least the given cosine c with a fixed one. With f(t) = (1-t^2)^((dim-3)/2) / B(1/2, (dim-1)/2)
+// the density of the cosine, the probability is at most the integral of f(t) * t/c from c to 1, and at most one half of
 // (1-c^2)^((dim-1)/2).
-func capSurprise(cosine float64, dim int) float64 {
+func capSurprise(cosine, dim float64) float64 {
 	if cosine <= 0 {
 		return math.Ln2
 	}
-	half := float64(dim-1) / 2
+	half := (dim - 1) / 2
 	power := -half * math.Log(max(1-cosine*cosine, 1e-300))
 	upper, _ := math.Lgamma(half)
 	lower, _ := math.Lgamma(half + .5)
@@ -50,33 +67,48 @@ func capSurprise(cosine float64, dim int) float64 {
 // upperShare of the similarities lie above the one that the spread is read from.
 const upperShare = 1.0 / 16
 
-// learn makes the background from the similarities of the population; result is not empty.
-func learn(w *Weights, result *ann.Result, dim int, s *selection) background {
-	values := result.Similarities
+// learn makes the background from the similarities of the population, of which there is at least one, and the exact
+// nearest. The similarities may be rough: only order statistics of them are used.
+func learn(w *Weights, values []float32, top peak, dim int, s *selection) background {
 	n := float64(len(values))
 	median := float64(s.descending(values, len(values)/2))
 	rank := int(upperShare * n)
 	upper := float64(s.descending(values, rank))
-	largest := float64(s.descending(values, 0))
 
 	// What is a normal distribution's value at that rank tells how wide the population's is.
 	own := (upper - median) / (math.Sqrt2 * math.Erfinv(1-2*(float64(rank)+.5)/max(n, 2)))
-	isotropic := float64(result.Scale) / math.Sqrt(float64(dim))
+	isotropic := top.scale / math.Sqrt(float64(dim))
 	trust := cube(n) / (cube(n) + cube(w.Prior))
-	b := background{linear: w.Linear, center: median * trust}
+	b := background{linear: w.Linear, center: median * trust, largest: top.similarity}
 	b.spread = math.Sqrt(own*own*trust + isotropic*isotropic*(1-trust))
 	b.spread = max(b.spread, 1e-6*math.Abs(median), math.SmallestNonzeroFloat32)
 	share := min(w.Share, w.MaxChance/n)
 	b.floor = -math.Log(share)
 	b.skip = min(math.Sqrt2*math.Erfinv(1-2*share), b.linear) - 1e-6
 
-	fromPopulation := surprise(b.deviation(float32(largest)), b.linear) - math.Log(n)
-	fromChance := capSurprise(float64(result.Cosine), dim) - math.Log(n)
-	b.alone = fromChance > -math.Log(w.Alpha) && fromPopulation > 0
-	if separation := min(fromPopulation, fromChance); separation > 0 {
-		b.weight = logistic(separation-w.Middle) + w.Extra*logistic(separation-w.Strong)
+	fromPopulation := surprise(b.deviation(top.similarity), b.linear) - math.Log(n)
+	fromChance := b.chance(top, dim, n) - math.Log(n)
+	b.known = fromChance > -math.Log(w.Alpha)
+	b.apart = min(fromPopulation, fromChance)
+	if e := b.apart; e > 0 {
+		b.weight = logistic(w.Steep*(e-w.Middle)) + w.Extra*logistic(w.Steep*(e-w.Strong))
 	}
 	return b
+}
+
+// chance is the surprise, in nats, of a cosine as large as the nearest's between a fixed direction and a random one.
+// Vectors of real models share a direction, by which all are near, some more than others: only what is nearer than the
+// middle counts, in as many dimensions as would spread random directions as far, or two standard errors of n memories
+// further. Topics spread vectors, too, and are not chance: at most half of the dimensions are given up for that.
+func (b *background) chance(top peak, dim int, n float64) float64 {
+	shared := max(0, b.center/top.scale)
+	if shared >= 1 {
+		return 0
+	}
+	spread := b.spread / top.scale / (1 - shared) * (1 + 2/math.Sqrt(n))
+	dims := float64(dim)
+	dims = min(dims, max(dims/2, 1/float64(spread*spread)))
+	return capSurprise(min(1, (top.cosine-shared)/(1-shared)), dims)
 }
 
 func cube(x float64) float64 { return x * x * x }

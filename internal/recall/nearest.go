@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/orchard9/engram-go/internal/ann"
 )
@@ -58,15 +57,15 @@ func (r *run) nearest() (Nearest, error) {
 	if err := ann.Scan(r.ctx, query, &r.scan); err != nil {
 		return Nearest{}, fmt.Errorf("recall: %w", err)
 	}
+	known := len(r.scan.Rows) > 0 &&
+		learn(&r.weights, r.scan.Similarities, peakOf(&r.scan), r.c.Dim, &r.order).known
 	if err := r.scan.RefineBest(r.ctx, r.q.Limit); err != nil {
 		return Nearest{}, fmt.Errorf("recall: %w", err)
 	}
-	out := Nearest{Searched: r.out.Searched, Damage: r.scan.Damage}
+	out := Nearest{Searched: r.out.Searched, Known: known, Damage: r.scan.Damage}
 	if len(r.scan.Rows) == 0 {
 		return out, nil
 	}
-	chance := capSurprise(float64(r.scan.Cosine), r.c.Dim) - math.Log(float64(len(r.scan.Rows)))
-	out.Known = chance > -math.Log(r.weights.Alpha)
 	similarity := make(map[uint32]float32, len(r.scan.Rows))
 	for i, row := range r.scan.Rows {
 		similarity[row] = r.scan.Similarities[i]

@@ -282,7 +282,7 @@ func (r *run) byMeaning() error {
 	}
 	if len(r.scan.Rows) > 0 {
 		// The background is learnt from similarities as the codes have them; what may be evidence is made exact.
-		r.background = learn(&r.weights, &r.scan, r.c.Dim, &r.order)
+		r.background = learn(&r.weights, r.scan.Similarities, peakOf(&r.scan), r.c.Dim, &r.order)
 		if err := r.scan.Refine(r.ctx, r.background.least()); err != nil {
 			return fmt.Errorf("recall: %w", err)
 		}
@@ -291,35 +291,9 @@ func (r *run) byMeaning() error {
 	if len(r.scan.Rows) == 0 {
 		return nil
 	}
-	r.background.weight /= 1 + r.weights.Overlap*max(0, r.overlap())
+	r.fuse()
 	r.addMeaning()
 	return nil
-}
-
-// overlapTop is how many memories, the best by words, overlap looks at. Measured together with Weights.Overlap.
-const overlapTop = 20
-
-// overlap tells how much meaning says what the words have said: the median deviation of the similarities of the
-// memories that the words rank first. Few of these can be what was asked for, so if half of them are near the
-// question, then because they have its words. It is 0 if they are like any other memory.
-func (r *run) overlap() float64 {
-	const fewest = 3
-	if len(r.touched) < fewest {
-		return 0
-	}
-	byWords := func(row uint32) float64 { return r.words[row] }
-	last := largest(r.touched, min(overlapTop, len(r.touched)), byWords)
-	var deviations []float64
-	for i, row := range r.scan.Rows {
-		if r.words[row] >= last {
-			deviations = append(deviations, r.background.deviation(r.scan.Similarities[i]))
-		}
-	}
-	if len(deviations) < fewest {
-		return 0
-	}
-	slices.Sort(deviations)
-	return deviations[len(deviations)/2]
 }
 
 // addMeaning gives each row the evidence of its similarity.
@@ -335,7 +309,7 @@ func (r *run) addMeaning() {
 		}
 		value := b.nats(similarity) * b.weight
 		worded := r.words[row] > 0
-		if !(value > 0) || !worded && !b.alone {
+		if !(value > 0) || !worded && !b.known {
 			refused = max(refused, similarity)
 			continue
 		}
