@@ -40,10 +40,9 @@ func (s *Space) makeRoom(tx *store.Tx, now time.Time) error {
 	if err := least.choose(tx, now, s.model()); err != nil {
 		return err
 	}
-	if len(least.found) < must {
-		return fmt.Errorf("max_memories is %d, and the space would have %d active memories, of which only %d can be archived; "+
-			"the others are pinned or part of this write: unpin, archive or erase some, or raise the limit: %w",
-			most, held, len(least.found), errFull)
+	if found := len(least.found); found < must {
+		tx.NoteRoom(found + least.passed)
+		return tooFew(most, held, found)
 	}
 	tx.Reason(fmt.Sprintf("max_memories: the space holds at most %d active memories", most))
 	for _, m := range least.found {
@@ -57,10 +56,28 @@ func (s *Space) makeRoom(tx *store.Tx, now time.Time) error {
 	return nil
 }
 
+// fits refuses a write that would store so many more memories than there are, if it is known that no room can be made for
+// them: before anything is staged.
+func (s *Space) fits(tx *store.Tx, more int) error {
+	most, held := s.db.o.MaxMemories, tx.View().Memories+more
+	room, known := tx.Room()
+	if most == 0 || more <= 0 || !known || room >= min(held-most, max(more, maxMadeRoom)) {
+		return nil
+	}
+	return tooFew(most, held, room)
+}
+
+func tooFew(most, held, room int) error {
+	return fmt.Errorf("max_memories is %d, and the space would have %d active memories, of which only %d can be archived; "+
+		"the others are pinned or part of this write: unpin, archive or erase some, or raise the limit: %w",
+		most, held, room, errFull)
+}
+
 // least are the memories of least worth met so far, at most room of them after cut.
 type least struct {
-	room  int
-	found []valued
+	room   int
+	passed int // memories passed over that another write may archive
+	found  []valued
 }
 
 type valued struct {
@@ -71,7 +88,13 @@ type valued struct {
 // choose goes through all memories that may be archived.
 func (l *least) choose(tx *store.Tx, now time.Time, m *dynamics.Model) (err error) {
 	tx.View().Scan(0, func(_ uint32, f store.Found) bool {
-		if f.Archived() || tx.Brought(f) {
+		if f.Archived() {
+			return true
+		}
+		if tx.Brought(f) {
+			if !tx.Made(f) {
+				l.passed++
+			}
 			return true
 		}
 		var r *store.Record

@@ -207,7 +207,8 @@ func (c *consolidator) write(cl *cluster) (err error) {
 	}
 	cl.record.UpdatedAt = toTime(now)
 	prepared := c.sp.Prepare(&cl.record)
-	err = c.sp.Write("consolidate", nil, func(tx *store.Tx) error {
+	// What a summariser was paid for is written, also where the pass was called off meanwhile.
+	err = c.sp.Write(context.WithoutCancel(c.ctx), "consolidate", nil, func(tx *store.Tx) error {
 		met, err := cl.verify(tx)
 		if err != nil {
 			return err
@@ -326,7 +327,7 @@ func (s *Space) UndoConsolidation(ctx context.Context, id string) (Undone, error
 	out := Undone{ID: id, Restored: []string{}}
 	now := s.db.o.Clock()
 	err := s.with(ctx, "undo consolidation", false, func(sp *store.Space) error {
-		return sp.Write("undo consolidation", nil, func(tx *store.Tx) error {
+		return sp.Write(ctx, "undo consolidation", nil, func(tx *store.Tx) error {
 			members, err := cited(tx, id)
 			if err != nil {
 				return err

@@ -107,7 +107,7 @@ func (s *Space) Feedback(ctx context.Context, f Feedback) (FeedbackReport, error
 	}
 	j := judge{space: s, f: &f, said: said, recalled: recalled, now: s.db.o.Clock()}
 	err = s.with(ctx, "feedback", false, func(sp *store.Space) error {
-		return sp.Write("feedback", nil, func(tx *store.Tx) error {
+		return sp.Write(ctx, "feedback", nil, func(tx *store.Tx) error {
 			j.sp, j.report, j.model = sp, FeedbackReport{}, s.model()
 			return j.all(tx)
 		})

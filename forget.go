@@ -26,7 +26,7 @@ func (s *Space) Forget(ctx context.Context, r ForgetRequest) (ForgetReport, erro
 			out = ForgetReport{Matched: len(matched), Missing: missing}
 			return err
 		}
-		return sp.Write("forget", nil, func(tx *store.Tx) error {
+		return sp.Write(ctx, "forget", nil, func(tx *store.Tx) error {
 			matched, missing, err := r.match(tx.View())
 			out = ForgetReport{Matched: len(matched), Missing: missing}
 			if err != nil {
@@ -139,7 +139,10 @@ func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
 	now := s.db.o.Clock()
 	var out Outcome
 	err := s.with(ctx, "restore", false, func(sp *store.Space) error {
-		return sp.Write("restore", nil, func(tx *store.Tx) (err error) {
+		return sp.Write(ctx, "restore", nil, func(tx *store.Tx) (err error) {
+			if err := s.fits(tx, 1); err != nil {
+				return err
+			}
 			if out, err = restore(sp, tx, id, now); err != nil {
 				return err
 			}

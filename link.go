@@ -19,7 +19,7 @@ func (s *Space) Link(ctx context.Context, from string, l Link) error {
 		return c.err
 	}
 	return s.with(ctx, "link", false, func(sp *store.Space) error {
-		return sp.Write("link", nil, func(tx *store.Tx) error {
+		return sp.Write(ctx, "link", nil, func(tx *store.Tx) error {
 			if _, ok, err := tx.Lookup(from); err != nil || !ok {
 				return orNotFound(err, from)
 			}
@@ -40,7 +40,7 @@ func (s *Space) Unlink(ctx context.Context, from, to, linkType string) (removed 
 		return false, c.err
 	}
 	err = s.with(ctx, "unlink", false, func(sp *store.Space) error {
-		return sp.Write("unlink", nil, func(tx *store.Tx) (err error) {
+		return sp.Write(ctx, "unlink", nil, func(tx *store.Tx) (err error) {
 			for _, id := range []string{from, to} {
 				if _, ok, err := tx.Lookup(id); err != nil || !ok {
 					return orNotFound(err, id)
@@ -94,7 +94,7 @@ func weightOf(l Link) float64 {
 // link stages an association.
 func link(tx *store.Tx, from string, l Link) error {
 	if from == l.To {
-		return &InvalidError{Field: "to", Value: quote(l.To), Allowed: "a memory cannot be associated with itself"}
+		return linkToItself(from)
 	}
 	if err := isolate.Fault("engram/link"); err != nil {
 		return err
@@ -108,6 +108,10 @@ func link(tx *store.Tx, from string, l Link) error {
 		return err
 	}
 	return tx.Link(from, to, linkType, float32(weightOf(l)))
+}
+
+func linkToItself(id string) error {
+	return &InvalidError{Field: "to", Value: quote(id), Allowed: "a memory cannot be associated with itself"}
 }
 
 func orNotFound(err error, id string) error {

@@ -88,7 +88,7 @@ func (s *Space) remember(ctx context.Context, drafts []Draft, prefix func(i int)
 				batch[i].prepared = sp.Prepare(&batch[i].record)
 			}
 		}
-		err := sp.Write("remember", prepare, func(tx *store.Tx) error { return s.rememberAll(tx, batch, now) })
+		err := sp.Write(ctx, "remember", prepare, func(tx *store.Tx) error { return s.rememberAll(tx, batch, now) })
 		if err == nil {
 			for i := range batch {
 				sp.Recycle(batch[i].prepared)
@@ -108,6 +108,11 @@ func (s *Space) remember(ctx context.Context, drafts []Draft, prefix func(i int)
 
 // rememberAll stages a batch: first every memory, then what refers to memories, so that a batch may refer to itself.
 func (s *Space) rememberAll(tx *store.Tx, batch []pending, now time.Time) error {
+	if len(batch) > 1 || batch[0].refers() || s.db.o.MaxMemories > 0 {
+		if err := s.foresee(tx, batch, now); err != nil {
+			return err
+		}
+	}
 	for i := range batch {
 		if err := s.rememberOne(tx, &batch[i], now); err != nil {
 			return inField(err, batch[i].prefix)
@@ -123,6 +128,11 @@ func (s *Space) rememberAll(tx *store.Tx, batch []pending, now time.Time) error 
 		}
 	}
 	return s.makeRoom(tx, now)
+}
+
+// refers reports whether the draft says something of other memories.
+func (p *pending) refers() bool {
+	return len(p.draft.Links)+len(p.draft.Contradicts)+len(p.draft.Supersedes) > 0
 }
 
 // rememberOne decides what a draft is and stages that.
@@ -155,6 +165,9 @@ func (s *Space) rememberOne(tx *store.Tx, p *pending, now time.Time) error {
 			return err
 		}
 	}
+	if err := s.fits(tx, tx.Grown()+1); err != nil {
+		return err
+	}
 	p.outcome = Outcome{ID: p.record.ID, Result: Created, Version: 1, Embedding: embeddingOf(p.draft.Embedding)}
 	return tx.Put(string(EventCreated), &p.record, p.draft.Embedding, p.prepared)
 }
@@ -173,9 +186,8 @@ func embeddingOf(v []float32) string {
 
 // repeat answers a retry with the outcome of the first try.
 func (p *pending) repeat(k store.Key) error {
-	if k.Fingerprint != p.fingerprint {
-		return fmt.Errorf("idempotency_key %s was used for other content, held by memory %q: use a new key: %w",
-			quote(k.Name), k.ID, ErrConflict)
+	if err := p.matches(k); err != nil {
+		return err
 	}
 	p.known = true
 	p.outcome = Outcome{
@@ -183,6 +195,15 @@ func (p *pending) repeat(k store.Key) error {
 		Contradicts: p.draft.Contradicts, Embedding: embeddingOf(p.draft.Embedding),
 	}
 	return nil
+}
+
+// matches refuses a draft that is not the one that its key was used for.
+func (p *pending) matches(k store.Key) error {
+	if k.Fingerprint == p.fingerprint {
+		return nil
+	}
+	return fmt.Errorf("idempotency_key %s was used for other content, held by memory %q: use a new key: %w",
+		quote(k.Name), k.ID, ErrConflict)
 }
 
 // findKnown finds the memory that already holds the draft's content, by id or by scope. An expired memory is as good as
@@ -194,7 +215,7 @@ func (p *pending) findKnown(tx *store.Tx, now time.Time) (f store.Found, known b
 				gone = append(gone, known.ID)
 				return false, nil
 			}
-			field, err := p.differs(tx, known, row)
+			field, err := p.differs(known, func() ([]float32, error) { return tx.View().Vector(row) })
 			return field == "", err
 		})
 		return f, known, gone, err
@@ -219,21 +240,27 @@ func (p *pending) sameAs(tx *store.Tx, f store.Found) (store.Found, bool, error)
 	if f.Archived() {
 		return f, false, fmt.Errorf("memory %q is archived: restore it, or use another id: %w", p.draft.ID, ErrConflict)
 	}
+	err = p.holdAgainst(known, func() ([]float32, error) { return tx.View().Vector(f.Row) })
+	return f, err == nil, err
+}
+
+// holdAgainst refuses the draft if what the memory of its id says is not what it says.
+func (p *pending) holdAgainst(known *store.Record, vector func() ([]float32, error)) (err error) {
 	field := "content"
 	if known.Content == p.record.Content {
-		if field, err = p.differs(tx, known, f.Row); err != nil {
-			return f, false, err
+		if field, err = p.differs(known, vector); err != nil {
+			return err
 		}
 	}
 	if field != "" {
-		return f, false, fmt.Errorf("memory %q exists with other %s: use update to change it, or another id: %w",
+		return fmt.Errorf("memory %q exists with other %s: use update to change it, or another id: %w",
 			p.draft.ID, field, ErrConflict)
 	}
-	return f, true, nil
+	return nil
 }
 
 // differs names the first field that the draft gives and in which the known memory is different; "" if there is none.
-func (p *pending) differs(tx *store.Tx, known *store.Record, row uint32) (string, error) {
+func (p *pending) differs(known *store.Record, vector func() ([]float32, error)) (string, error) {
 	d, r := p.draft, &p.record
 	for _, f := range []struct {
 		name        string
@@ -258,8 +285,8 @@ func (p *pending) differs(tx *store.Tx, known *store.Record, row uint32) (string
 	if d.Embedding == nil {
 		return "", nil
 	}
-	vector, err := tx.View().Vector(row)
-	if err != nil || !slices.Equal(vector, d.Embedding) {
+	held, err := vector()
+	if err != nil || !slices.Equal(held, d.Embedding) {
 		return "embedding", err
 	}
 	return "", nil
@@ -353,11 +380,11 @@ func supersedeOne(tx *store.Tx, old string, s store.Supersession) (ended []strin
 	case !ok:
 		return nil, notFound(old)
 	case old == s.By:
-		return nil, fmt.Errorf("memory %q cannot replace itself: use update: %w", old, ErrConflict)
+		return nil, supersedesItself(old)
 	case f.SupersededBy() == s.By:
 		return nil, nil
 	case f.SupersededBy() != "":
-		return nil, fmt.Errorf("memory %q was replaced by %q already: %w", old, f.SupersededBy(), ErrConflict)
+		return nil, replacedAlready(old, f.SupersededBy())
 	}
 	if err := tx.Supersede(old, s); err != nil || !f.Archived() {
 		return []string{old}, err
@@ -367,6 +394,14 @@ func supersedeOne(tx *store.Tx, old string, s store.Supersession) (ended []strin
 		return []string{old, concept}, err
 	}
 	return []string{old}, err
+}
+
+func supersedesItself(id string) error {
+	return fmt.Errorf("memory %q cannot replace itself: use update: %w", id, ErrConflict)
+}
+
+func replacedAlready(id, by string) error {
+	return fmt.Errorf("memory %q was replaced by %q already: %w", id, by, ErrConflict)
 }
 
 // supersedeConcept ends the concept that stands for an archived memory together with it: what was replaced must not go

@@ -82,5 +82,5 @@ func (s *Space) Verify(ctx context.Context) (VerifyReport, error) {
 // Seal moves what the space holds in memory into a sealed, mapped segment now, as happens by itself when there is
 // enough of it, and waits for the end of it. Answers are the same before and after.
 func (s *Space) Seal(ctx context.Context) error {
-	return s.with(ctx, "seal", false, func(sp *store.Space) error { return sp.Seal() })
+	return s.with(ctx, "seal", false, func(sp *store.Space) error { return sp.Seal(ctx) })
 }

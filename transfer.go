@@ -34,7 +34,7 @@ const (
 // is one that would not be taken as it was written: with an unknown or doubled name, null, or text that is not UTF-8. The
 // error is for what stopped the import.
 func (s *Space) Import(ctx context.Context, r io.Reader, o ImportOptions) (ImportReport, error) {
-	im := &importer{space: s, o: o, now: s.db.o.Clock(), decoder: strictjson.NewDecoder[importLine]()}
+	im := &importer{ctx: ctx, space: s, o: o, now: s.db.o.Clock(), decoder: strictjson.NewDecoder[importLine]()}
 	err := s.with(ctx, "import", true, func(sp *store.Space) error {
 		im.sp = sp
 		err := im.lines(ctx, r)
@@ -50,6 +50,7 @@ func (s *Space) Import(ctx context.Context, r io.Reader, o ImportOptions) (Impor
 }
 
 type importer struct {
+	ctx      context.Context
 	space    *Space
 	sp       *store.Space
 	o        ImportOptions
@@ -201,7 +202,7 @@ func (im *importer) flush() error {
 func (im *importer) attempt(lines []numbered) error {
 	before, deferred := im.report, len(im.deferred)
 	im.tried = im.tried[:0]
-	err := im.sp.Write("import", nil, func(tx *store.Tx) error {
+	err := im.sp.Write(im.ctx, "import", nil, func(tx *store.Tx) error {
 		for i := range lines {
 			if err := im.store(tx, &lines[i]); err != nil {
 				return err
@@ -466,7 +467,7 @@ func supersedable(tx *store.Tx, ids []string, own string) error {
 			return orNotFound(err, id)
 		}
 		if by := f.SupersededBy(); by != "" && by != own {
-			return fmt.Errorf("memory %q was replaced by %q already: %w", id, by, ErrConflict)
+			return replacedAlready(id, by)
 		}
 	}
 	return nil
@@ -503,7 +504,7 @@ func (im *importer) deferredLinks() error {
 	for len(links) > 0 {
 		n := min(len(links), importBatch)
 		before, stored := im.report, 0
-		err := im.sp.Write("import", nil, func(tx *store.Tx) error {
+		err := im.sp.Write(im.ctx, "import", nil, func(tx *store.Tx) error {
 			for _, d := range links[:n] {
 				err := link(tx, d.from, d.link)
 				switch {

@@ -31,7 +31,7 @@ func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, 
 	now := s.db.o.Clock()
 	var out Outcome
 	err := s.with(ctx, "update", false, func(sp *store.Space) error {
-		return sp.Write("update", nil, func(tx *store.Tx) (err error) {
+		return sp.Write(ctx, "update", nil, func(tx *store.Tx) (err error) {
 			if out, err = s.update(sp, tx, id, &change, now); err != nil {
 				return err
 			}
@@ -142,6 +142,9 @@ func (s *Space) replace(
 		next.ValidFrom = store.Time{Nanos: store.NoTime}
 	}
 	if err := checkSpan(next); err != nil {
+		return Outcome{}, err
+	}
+	if err := s.fits(tx, 1); err != nil {
 		return Outcome{}, err
 	}
 	if err := tx.Put(string(EventCreated), next, vector, sp.Prepare(next)); err != nil {

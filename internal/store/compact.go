@@ -78,7 +78,7 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 	if err != nil {
 		return err
 	}
-	if err := s.Seal(); err != nil {
+	if err := s.Seal(ctx); err != nil {
 		return err
 	}
 	damaged := map[*segment.Sealed]bool{}
@@ -318,14 +318,10 @@ func (s *Space) keepID(ids map[uint32]string, p part, row uint32) {
 func (s *Space) commit(ctx context.Context, r *replacement) error {
 	s.mu.Lock()
 	for s.frozen {
-		sealed := s.sealed
-		s.mu.Unlock()
-		select {
-		case <-sealed:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := s.awaitSealing(ctx); err != nil {
+			s.mu.Unlock()
+			return err
 		}
-		s.mu.Lock()
 	}
 	if err := s.refusal(); err != nil {
 		s.mu.Unlock()

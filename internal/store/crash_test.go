@@ -67,7 +67,7 @@ func (sc *script) play(s *store.Space, acked func(), failed func(st step, err er
 	for _, st := range sc.steps {
 		switch {
 		case st.seal:
-			if err := s.Seal(); err != nil {
+			if err := s.Seal(context.Background()); err != nil {
 				failed(st, err)
 			}
 		case st.compact:
@@ -260,7 +260,7 @@ func (sc *script) survives(t *testing.T, what string, fault disk, n int) (done b
 		t.Errorf("%s (%v): %v", what, ops, err)
 	}
 	if doubt == 0 && sealFailed {
-		if err := s.Seal(); err != nil && !errors.Is(err, store.ErrReadOnly) {
+		if err := s.Seal(context.Background()); err != nil && !errors.Is(err, store.ErrReadOnly) {
 			t.Errorf("%s (%v): Seal on the healed disk = %v", what, ops, err)
 		}
 	}

@@ -421,7 +421,7 @@ func lostSegment(t *testing.T, s *store.Space, b *book, rows []sealedRow, path s
 	if err := write(s, []action{b.put("z")}); !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, codec.ErrCorrupt) {
 		t.Errorf("Write = %v, want read-only and the damage", err)
 	}
-	if err := s.Seal(); !errors.Is(err, store.ErrReadOnly) {
+	if err := s.Seal(context.Background()); !errors.Is(err, store.ErrReadOnly) {
 		t.Errorf("Seal = %v, want read-only", err)
 	}
 	if err := s.Health(); !errors.Is(err, codec.ErrCorrupt) {

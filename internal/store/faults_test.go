@@ -319,7 +319,7 @@ func (m *matrix) inDoubt(after *book) {
 
 // seal seals, and again if that failed.
 func (m *matrix) seal() string {
-	err, returned := on(func() error { return m.s.Seal() })
+	err, returned := on(func() error { return m.s.Seal(context.Background()) })
 	if !m.trap.sprung() {
 		if err != nil {
 			m.t.Fatalf("Seal without a fault = %v", err)
@@ -334,7 +334,7 @@ func (m *matrix) seal() string {
 	}
 	m.trap.shut.Store(true)
 	m.b.holds(m.t, "after a failed sealing", m.s)
-	if err := m.s.Seal(); err != nil {
+	if err := m.s.Seal(context.Background()); err != nil {
 		m.t.Errorf("Seal again = %v", err)
 	}
 	return outcomeReported
@@ -436,7 +436,7 @@ func (m *matrix) after(outcome string) {
 	before := recalled(m.s.View())
 	verified(m.t, m.s)
 	m.b.do(m.t, m.s, m.b.put("next"), action{kind: "reinforce", id: "ccc", count: 9, at: 1})
-	if err := m.s.Seal(); err != nil {
+	if err := m.s.Seal(context.Background()); err != nil {
 		m.t.Errorf("Seal = %v", err)
 	}
 	m.b.holds(m.t, "sealed", m.s)

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -140,7 +141,7 @@ func TestGoldenFiles(t *testing.T) {
 // mustGolden writes position 11 of the golden files: what dynamics.go keeps.
 func mustGolden(t *testing.T, s *store.Space) {
 	t.Helper()
-	err := s.Write("golden", nil, func(tx *store.Tx) error {
+	err := s.Write(context.Background(), "golden", nil, func(tx *store.Tx) error {
 		own := dynamics.Evidence{Source: "s", Supports: true, LogOdds: 1}
 		denied := dynamics.Evidence{Source: "x", LogOdds: 2, Counted: dynamics.Right}
 		return errors.Join(

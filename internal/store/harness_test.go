@@ -73,7 +73,7 @@ func mustClose(t testing.TB, s *store.Space) {
 
 func mustSeal(t testing.TB, s *store.Space) {
 	t.Helper()
-	if err := s.Seal(); err != nil {
+	if err := s.Seal(context.Background()); err != nil {
 		t.Fatalf("Seal = %v", err)
 	}
 }
@@ -539,7 +539,7 @@ func (b *book) holds(t testing.TB, what string, s *store.Space) {
 	if diff := b.differs(s.View()); diff != "" {
 		t.Errorf("%s: %s", what, diff)
 	}
-	err := s.Write("check", nil, func(tx *store.Tx) error {
+	err := s.Write(context.Background(), "check", nil, func(tx *store.Tx) error {
 		for name, k := range b.keys {
 			if got, ok := tx.Key(name); !ok || got != k {
 				return fmt.Errorf("Key(%s) = %+v, %v, want %+v", name, got, ok, k)
@@ -599,7 +599,7 @@ func mustCompact(t testing.TB, s *store.Space) store.CompactReport {
 }
 
 func write(s *store.Space, actions []action) error {
-	return s.Write("write", nil, func(tx *store.Tx) error {
+	return s.Write(context.Background(), "write", nil, func(tx *store.Tx) error {
 		for _, a := range actions {
 			if err := a.stage(s, tx); err != nil {
 				return fmt.Errorf("%v: %w", a, err)

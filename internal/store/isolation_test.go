@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -29,7 +30,7 @@ func dying(s *store.Space, actions []action, n int, end func() error) (err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err = s.Write("die", nil, func(tx *store.Tx) error {
+		err = s.Write(context.Background(), "die", nil, func(tx *store.Tx) error {
 			for _, a := range actions[:n] {
 				if err := a.stage(s, tx); err != nil {
 					return fmt.Errorf("%v: %w", a, err)
@@ -122,7 +123,7 @@ func dyingWrites(t *testing.T, sealed bool, end string) {
 // keyless fails the test if the space knows the key.
 func keyless(t *testing.T, s *store.Space, name string) {
 	t.Helper()
-	err := s.Write("look", nil, func(tx *store.Tx) error {
+	err := s.Write(context.Background(), "look", nil, func(tx *store.Tx) error {
 		if k, ok := tx.Key(name); ok {
 			return fmt.Errorf("Key(%s) = %+v, want none", name, k)
 		}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -13,7 +14,7 @@ func TestModel(t *testing.T) {
 	fsys := newFS(t)
 	s := mustOpen(t, fsys)
 	name := func(model string, then error) error {
-		return s.Write("name", nil, func(tx *store.Tx) error { return errors.Join(tx.NameModel(model), then) })
+		return s.Write(context.Background(), "name", nil, func(tx *store.Tx) error { return errors.Join(tx.NameModel(model), then) })
 	}
 	want := func(when, model string) {
 		t.Helper()

@@ -76,6 +76,7 @@ func newSpace(o Options) (*Space, error) {
 	s := &Space{
 		o: o, fs: o.FS, dir: o.Dir, name: o.Name, keep: maxPosition, compacting: make(chan struct{}, 1),
 		carried: map[uint32]carriedRow{}, goneIDs: map[uint32]string{},
+		room: room{memories: -1},
 	}
 	s.t = &table{words: words, chain: graph.NewChain(), links: graph.NewLinks()}
 	return s, nil

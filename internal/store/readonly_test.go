@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
@@ -37,7 +38,7 @@ func TestFailedSyncMakesTheSpaceReadOnly(t *testing.T) {
 			t.Errorf("the next Write = %v, want ErrReadOnly and the cause", err)
 		}
 	}
-	if err := s.Seal(); !errors.Is(err, store.ErrReadOnly) {
+	if err := s.Seal(context.Background()); !errors.Is(err, store.ErrReadOnly) {
 		t.Errorf("Seal = %v, want ErrReadOnly", err)
 	}
 	if err := s.Health(); !errors.Is(err, store.ErrReadOnly) || !errors.Is(s.Stats().ReadOnly, syscall.EIO) {

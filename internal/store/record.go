@@ -80,11 +80,14 @@ func appendRecord(b []byte, r *Record) []byte {
 	return e.Buf
 }
 
-// roughSize is about the length of r's encoding, rather more than less.
-func (r *Record) roughSize() int {
+// RoughSize is about the length of r's encoding, rather more than less.
+func (r *Record) RoughSize() int {
 	n := 128 + len(r.ID) + len(r.Content) + len(r.Kind) + len(r.Speaker) + len(r.Session) + len(r.Source) + len(r.Reason)
 	for _, tag := range r.Tags {
 		n += len(tag) + 2
+	}
+	for _, p := range r.Metadata {
+		n += len(p.Key) + len(p.Value) + 6
 	}
 	return n
 }

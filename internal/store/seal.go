@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -55,7 +56,7 @@ func (s *Space) startSealing() {
 	if s.frozen || s.refusal() != nil {
 		return
 	}
-	if s.retry.hot.seg == nil && s.staged.Position == s.man.position {
+	if s.retry.hot.seg == nil && s.staged.Position == s.man.position && s.hot.seg.Rows() == 0 {
 		return // nothing happened since the last one
 	}
 	cp := s.freeze()
@@ -83,8 +84,22 @@ func (s *Space) endSealing(err error) {
 	close(s.sealed)
 }
 
-// Seal seals what is in memory now, after what is being sealed or could not be, and waits for the end of it.
-func (s *Space) Seal() error {
+// awaitSealing waits for the sealing under way, or for the end of ctx. s.mu must be held; it is released meanwhile.
+func (s *Space) awaitSealing(ctx context.Context) error {
+	sealed := s.sealed
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	select {
+	case <-sealed:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Seal seals what is in memory now, after what is being sealed or could not be, and waits for the end of it. If ctx ends
+// before, the sealing goes on without it.
+func (s *Space) Seal(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	target := s.staged.Position
@@ -93,10 +108,9 @@ func (s *Space) Seal() error {
 			return fmt.Errorf("seal space %s: %w", s.name, err)
 		}
 		s.startSealing()
-		sealed := s.sealed
-		s.mu.Unlock()
-		<-sealed
-		s.mu.Lock()
+		if err := s.awaitSealing(ctx); err != nil {
+			return fmt.Errorf("seal space %s: it goes on: %w", s.name, err)
+		}
 		if err := s.sealErr.get(); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -27,7 +28,7 @@ func TestRestartThenPowerCut(t *testing.T) {
 	b.do(t, s, b.put("ccc"))
 	// Segment, state and manifest sync the directory once each.
 	fault.FailKindAt(vfs.OpSyncDir, fault.KindOps(vfs.OpSyncDir)+2, syscall.EIO)
-	if err := s.Seal(); !errors.Is(err, syscall.EIO) {
+	if err := s.Seal(context.Background()); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("Seal = %v, want the injected error", err)
 	}
 	mustClose(t, s)
@@ -68,7 +69,7 @@ func TestSealingWaitsForTheLog(t *testing.T) {
 	done, sealed := make(chan error, 1), make(chan error, 1)
 	go func() { done <- write(s, []action{b.put("in doubt")}) }()
 	<-syncing
-	go func() { sealed <- s.Seal() }()
+	go func() { sealed <- s.Seal(context.Background()) }()
 	select {
 	case err := <-sealed:
 		t.Errorf("Seal = %v before the log was durable", err)
@@ -99,7 +100,7 @@ func TestSealingAtAnOldPosition(t *testing.T) {
 	b.do(t, s, action{kind: "link", id: "a", other: "bb", linkType: "t", weight: .5},
 		action{kind: "reinforce", id: "a", count: 1, at: 1})
 	fault.FailKindAt(vfs.OpSync, fault.KindOps(vfs.OpSync), syscall.ENOSPC)
-	if err := s.Seal(); !errors.Is(err, syscall.ENOSPC) {
+	if err := s.Seal(context.Background()); !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("Seal = %v, want the injected error", err)
 	}
 	for range 200 {

@@ -28,6 +28,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -95,6 +96,7 @@ type Space struct {
 	retry     checkpoint        // of the sealing under way, or of the one that failed
 	sealed    chan struct{}     // closed when the sealing in progress ends
 	goneIDs   map[uint32]string // ids of rows that were compacted away, by which their sessions are ordered
+	room      room              // what the last write found out that was refused for want of it
 	closed    bool
 	work      sync.WaitGroup
 
@@ -188,10 +190,12 @@ func (s *Space) Recycle(p *Prepared) { s.prepared.Put(p) }
 // matches ErrInDoubt leaves the outcome open until the space is reopened: the log failed when it had the frame.
 //
 // prepare, if not nil, runs first, outside any lock: what it takes is known to the log, which lets this write share
-// the next sync.
-func (s *Space) Write(op string, prepare func(), fn func(*Tx) error) error {
-	view, events, err := s.announce(op, prepare, fn)
+// the next sync. ctx ends the wait for a sealing that writers have outrun, and nothing behind it: what is handed to the log
+// is waited for, so that its outcome is known.
+func (s *Space) Write(ctx context.Context, op string, prepare func(), fn func(*Tx) error) error {
+	view, events, err := s.announce(ctx, op, prepare, fn)
 	if err != nil {
+		s.afterwards(false) // what it leaves takes memory too
 		return s.settle(op, &view, err)
 	}
 	if err := s.acknowledge(op, &view); err != nil {
@@ -263,20 +267,20 @@ func (s *Space) settle(op string, seen *View, refusal error) error {
 }
 
 // announce tells the log of the write before it is staged.
-func (s *Space) announce(op string, prepare func(), fn func(*Tx) error) (View, bool, error) {
+func (s *Space) announce(ctx context.Context, op string, prepare func(), fn func(*Tx) error) (View, bool, error) {
 	s.log.Announce()
 	defer s.log.Retract()
 	if prepare != nil {
 		prepare()
 	}
-	return s.stage(op, fn)
+	return s.stage(ctx, op, fn)
 }
 
 // stage holds the lock while fn decides and the frame is handed to the log.
-func (s *Space) stage(op string, fn func(*Tx) error) (view View, events bool, err error) {
+func (s *Space) stage(ctx context.Context, op string, fn func(*Tx) error) (view View, events bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.writable(); err != nil {
+	if err := s.writable(ctx); err != nil {
 		return View{}, false, err
 	}
 	tx := s.begin(s.staged.Position + 1)
@@ -325,12 +329,20 @@ func (s *Space) stage(op string, fn func(*Tx) error) (view View, events bool, er
 
 // writable says why a write cannot begin now. s.mu must be held; it is released while waiting for a sealing that
 // writers have outrun.
-func (s *Space) writable() error {
-	for !s.closed && s.frozen && s.outrun() {
-		sealed := s.sealed
-		s.mu.Unlock()
-		<-sealed
-		s.mu.Lock()
+func (s *Space) writable(ctx context.Context) error {
+	for !s.closed && s.outrun() {
+		if !s.frozen && s.sealErr.get() == nil {
+			s.startSealing()
+		}
+		if !s.frozen {
+			break
+		}
+		if err := s.awaitSealing(ctx); err != nil {
+			return fmt.Errorf("nothing was written: the space waits for what is in memory to be sealed: %w", err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("nothing was written: %w", err)
 	}
 	if err := s.refusal(); err != nil {
 		return err

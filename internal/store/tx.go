@@ -208,11 +208,30 @@ func (tx *Tx) View() *View { return &tx.view }
 // Grown is by how many active memories there are more than before the write, as staged so far.
 func (tx *Tx) Grown() int { return tx.view.Memories - tx.s.staged.Memories }
 
+// NoteRoom notes how many memories could be archived at most to make room, as a write found out that is going to be
+// refused for it: the next one need not find that out again.
+func (tx *Tx) NoteRoom(memories int) { tx.s.room = room{tx.s.staged.Position, memories} }
+
+// Room tells what [Tx.NoteRoom] noted, if nothing was written since.
+func (tx *Tx) Room() (memories int, known bool) {
+	r := tx.s.room
+	return r.memories, r.memories >= 0 && r.position == tx.s.staged.Position
+}
+
+// room is how many memories could be archived at a position; below 0 if nobody knows.
+type room struct {
+	position uint64
+	memories int
+}
+
 // Brought reports whether the write stored the memory's current version or said something of it, other than that it was
 // replaced.
 func (tx *Tx) Brought(f Found) bool {
 	return f.Row >= tx.s.hot.base+tx.firstHot || f.state.position == tx.position && f.state.fate.supersededBy == ""
 }
+
+// Made reports whether the write made the memory.
+func (tx *Tx) Made(f Found) bool { return f.entry >= tx.entries }
 
 // Key finds what a write with this idempotency key did.
 func (tx *Tx) Key(name string) (Key, bool) { return tx.view.Key(name) }
@@ -220,7 +239,7 @@ func (tx *Tx) Key(name string) (Key, bool) { return tx.view.Key(name) }
 // Put stores a version of a memory: a new memory if there is none of that id, else its next version; an archived
 // memory becomes active. p is the analysis that Space.Prepare made of r outside the lock. kind is the event to tell.
 func (tx *Tx) Put(kind string, r *Record, vector []float32, p *Prepared) error {
-	body := appendRecord(make([]byte, 0, r.roughSize()), r)
+	body := appendRecord(make([]byte, 0, r.RoughSize()), r)
 	if err := tx.do(&putOp{record: r, vector: vector, prepared: p, body: body}); err != nil {
 		return err
 	}
