@@ -1,6 +1,7 @@
 package engram
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/orchard9/engram-go/internal/dynamics/consolidate"
@@ -8,13 +9,39 @@ import (
 	"github.com/orchard9/engram-go/internal/store"
 )
 
-// distinctOf is how many hits are looked at for each distinct one: chosen.
+// distinctOf is how many hits are looked at first for each distinct one: chosen.
 const distinctOf = 4
 
 // choice is one hit of an answer.
 type choice struct {
 	place   int // among those found
 	similar []string
+}
+
+// find asks recall and picks the hits of the answer. Where those looked at say the same too often to give as many
+// distinct ones as wanted, twice as many are looked at, and so on to recall.MaxLimit.
+func (s *Space) find(
+	ctx context.Context, v *store.View, cue *Cue, corpus *recall.Corpus, q recall.Query,
+) (found recall.Answer, chosen []choice, err error) {
+	limit := q.Limit
+	if cue.Distinct {
+		q.Limit = min(limit*distinctOf, recall.MaxLimit)
+	}
+	if cue.Compete {
+		q.Limit = min(max(q.Limit, leastRivals), recall.MaxLimit)
+	}
+	for {
+		if found, err = s.db.recall.Recall(ctx, corpus, q); err != nil {
+			return found, nil, err
+		}
+		if chosen, err = choose(v, cue, corpus, found.Hits, limit); err != nil {
+			return found, nil, err
+		}
+		if !cue.Distinct || len(chosen) >= limit || len(found.Hits) < q.Limit || q.Limit == recall.MaxLimit {
+			return found, chosen, nil
+		}
+		q.Limit = min(2*q.Limit, recall.MaxLimit)
+	}
 }
 
 // choose picks the hits of the answer: the first limit or, if the cue asks for distinct ones, the first limit that none
@@ -27,7 +54,6 @@ func choose(v *store.View, cue *Cue, corpus *recall.Corpus, hits []recall.Hit, l
 		}
 		return chosen, nil
 	}
-	hits = hits[:min(len(hits), limit*distinctOf)]
 	items := make([]consolidate.Item, len(hits))
 	for i := range hits {
 		r, err := v.Record(hits[i].Row)

@@ -68,3 +68,35 @@ func TestDistinct(t *testing.T) {
 		t.Error("Complete(distinct) = nil error, want a refusal")
 	}
 }
+
+// TestDistinctLooksFurther: however often one thing was said, other relevant memories find their place.
+func TestDistinctLooksFurther(t *testing.T) {
+	s := newWorld(t, engram.Options{}).def()
+	for i := range 60 {
+		remember(t, s, engram.Draft{
+			ID: fmt.Sprint("copy", i), Content: "the green bicycle", Session: fmt.Sprint("s", i),
+		})
+	}
+	others := []string{"harbour", "lighthouse", "market", "station", "museum", "bakery", "library", "theatre", "garden"}
+	for _, place := range others {
+		remember(t, s, engram.Draft{
+			ID: place, Content: "somebody rode a green bicycle to the " + place + " and came back late in the evening",
+		})
+	}
+	answer, err := s.Recall(t.Context(), engram.Cue{Text: "green bicycle", Limit: 10, Distinct: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]bool{}
+	for _, h := range answer.Hits {
+		found[h.ID] = true
+	}
+	if len(answer.Hits) != 10 || len(answer.Hits[0].Similar) != 59 {
+		t.Errorf("%d hits, the first with %d like it, want 10 and 59", len(answer.Hits), len(answer.Hits[0].Similar))
+	}
+	for _, place := range others {
+		if !found[place] {
+			t.Errorf("%s is not among the hits %v", place, found)
+		}
+	}
+}

@@ -349,7 +349,8 @@ type Cue struct {
 	Without []string `json:"without,omitempty"`
 	// Distinct lets hits that say the same be one: the best of them, which names the others in Similar, so that the
 	// answer has room for more. The same are hits of one kind, speaker and span of validity with the same content, or that
-	// Consolidate would call restatements of each other. It looks at the 4*Limit best.
+	// Consolidate would call restatements of each other. It looks at the 4*Limit best, and at more, to 1000, while these
+	// have not as many distinct ones as wanted.
 	Distinct bool `json:"distinct,omitempty"`
 	// Compete adds to each hit the probability that it is the one meant, in a competition of the 100 best (or Limit, if
 	// that is more) with each other and with "none of these". Not for a cue without text and embedding.

@@ -33,21 +33,15 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 		if err != nil {
 			return err
 		}
-		limit := q.Limit
-		if cue.Distinct {
-			q.Limit = min(limit*distinctOf, recall.MaxLimit)
-		}
-		if cue.Compete {
-			q.Limit = min(max(q.Limit, leastRivals), recall.MaxLimit)
-		}
-		corpus := corpusOf(v, &cue, now)
-		found, err := s.db.recall.Recall(ctx, corpus, q)
+		found, chosen, err := s.find(ctx, v, &cue, corpusOf(v, &cue, now), q)
 		if err != nil {
 			return err
 		}
 		answer.Searched = found.Searched
 		for _, err := range append(*damage, found.Damage...) {
-			answer.Damaged = append(answer.Damaged, err.Error())
+			if what := err.Error(); !slices.Contains(answer.Damaged, what) { // what is looked at twice is told once
+				answer.Damaged = append(answer.Damaged, what)
+			}
 		}
 		var chances []float64
 		if cue.Compete {
@@ -59,10 +53,6 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 			answer.Rejected = &found.Rejected
 		}
 		tokens := 0
-		chosen, err := choose(v, &cue, corpus, found.Hits, limit)
-		if err != nil {
-			return err
-		}
 		for _, c := range chosen {
 			hit, err := hitOf(v, &cue, &found.Hits[c.place], s.lens(now))
 			if err != nil {

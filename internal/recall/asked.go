@@ -108,10 +108,10 @@ func (r *run) gain(row uint32) float64 {
 // longestName is how many words of a question are looked up together as one name.
 const longestName = 3
 
-// maxNames bounds what each memory is compared with.
-const maxNames = 8
+// maxNames bounds what each memory is compared with. Chosen.
+const maxNames = 32
 
-// names finds the names in the question: one to three words that stand beside each other, as written, in lower case or
+// names finds the names of speakers in the question: one to three words that stand beside each other, as written, in lower case or
 // with initials in upper case. A stop word (will) is a name only if it is written as one (Will).
 func (r *run) names() []named {
 	words := strings.FieldsFunc(r.q.Text, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
@@ -119,7 +119,7 @@ func (r *run) names() []named {
 	add := func(name string) {
 		symbol := r.c.Source.Symbol(name)
 		known := slices.ContainsFunc(found, func(n named) bool { return n.symbol == symbol })
-		if !known && symbol != NoSymbol && symbol != 0 && len(found) < maxNames {
+		if !known && symbol != NoSymbol && symbol != 0 && len(found) < maxNames && r.c.Source.Speaks(symbol) {
 			found = append(found, named{symbol, name})
 		}
 	}
@@ -179,10 +179,21 @@ func startOf(day int64) int64 {
 	return day * length
 }
 
+// local is an instant as its own zone's clocks show it, read as UTC: days are those of who was there.
+func local(facts *Facts) int64 {
+	const minute = int64(time.Minute)
+	at, east := facts.OccurredAt, int64(facts.Zone)*minute
+	if east > 0 && at > math.MaxInt64-east || east < 0 && at < math.MinInt64-east {
+		return at
+	}
+	return at + east
+}
+
 // within reports whether a row occurred in a time that the question names, or tells of one.
 func (r *run) within(row uint32, facts *Facts) bool {
+	at := local(facts)
 	for i, m := range r.asked.moments {
-		if facts.OccurredAt != NoTime && m.from <= facts.OccurredAt && facts.OccurredAt < m.until {
+		if facts.OccurredAt != NoTime && m.from <= at && at < m.until {
 			return true
 		}
 		if r.c.Words.TellsOf(row, r.asked.spans[i]) {

@@ -1,6 +1,8 @@
 package recall_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,5 +92,36 @@ func TestMisspeltQuestions(t *testing.T) {
 	q.Without = []string{recall.StepSpelling}
 	if got := s.recall(q); len(got.Hits) != 0 {
 		t.Errorf("without spelling: %+v, want none", got.Hits)
+	}
+}
+
+// TestDaysAreThoseOfWhoWasThere: what happened late in the evening west of Greenwich happened on that day, not on the
+// next, which UTC had already.
+func TestDaysAreThoseOfWhoWasThere(t *testing.T) {
+	s := newSpace(t, lexical.Options{})
+	at := time.Date(2024, 5, 14, 23, 30, 0, 0, time.FixedZone("", -5*3600))
+	s.add(memory{id: "late", text: "the pottery class", at: at.UnixNano(), zone: -5 * 60})
+	for text, want := range map[string]bool{"pottery on 14 May 2024": true, "pottery on 15 May 2024": false} {
+		q := ask(text)
+		q.Now = at.Add(48 * time.Hour).UnixNano()
+		answer := s.recall(q)
+		if len(answer.Hits) != 1 || hasTerm(answer.Hits[0], recall.TermTime) != want {
+			t.Errorf("%q: %+v, want a hit, with a term of time: %v", text, answer.Hits, want)
+		}
+	}
+}
+
+// TestOtherNamesDoNotHideSpeakers: tags, kinds and sessions that a question also names are not speakers, however many.
+func TestOtherNamesDoNotHideSpeakers(t *testing.T) {
+	s := newSpace(t, lexical.Options{})
+	var text, tags []string
+	for i := range 40 {
+		tags = append(tags, fmt.Sprint("tag", i))
+	}
+	text = append(append(text, tags...), "pottery", "Ada")
+	s.add(memory{id: "a", text: "pottery", speaker: "Ada", tags: tags})
+	answer := s.recall(ask(strings.Join(text, " ")))
+	if len(answer.Hits) != 1 || !hasTerm(answer.Hits[0], recall.TermSpeaker) {
+		t.Errorf("hits are %+v, want one with a term of its speaker", answer.Hits)
 	}
 }

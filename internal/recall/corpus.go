@@ -34,6 +34,7 @@ type Facts struct {
 	Odds      float32
 	Pinned    bool
 	HasVector bool
+	Zone      int16 // of OccurredAt, in minutes east of UTC
 }
 
 // Corpus is one consistent view of a space's memories. It is immutable while a recall runs and may be used by any
@@ -77,6 +78,8 @@ type Source interface {
 	Until(row uint32) int64
 	// Symbol gives the number of a name; NoSymbol if no memory has it.
 	Symbol(name string) uint32
+	// Speaks reports whether a symbol is the name of a speaker.
+	Speaks(symbol uint32) bool
 	// TagSet lists the symbols of a set of tags. Nobody may write to it.
 	TagSet(set uint32) []uint32
 	// History is what is known of a row's memory besides what it says; false if nobody said anything of it.

@@ -27,6 +27,7 @@ type memory struct {
 	id, text, speaker, session, kind string
 	tags                             []string
 	at                               int64
+	zone                             int16 // minutes east of UTC
 	dated                            bool  // at is indexed
 	from, until, expires             int64 // 0 is none here
 	confidence                       float64
@@ -101,7 +102,7 @@ func (s *space) add(m memory) uint32 {
 	s.facts.Set(row, recall.Facts{
 		OccurredAt: m.at, ValidFrom: orNone(m.from), ValidUntil: orNone(m.until), ExpiresAt: orNone(m.expires),
 		Entry: row, Kind: s.symbol(m.kind), Speaker: s.symbol(m.speaker), Session: s.symbol(m.session),
-		Tags: uint32(len(s.sets) - 1), HasVector: m.vector != nil,
+		Tags: uint32(len(s.sets) - 1), HasVector: m.vector != nil, Zone: m.zone,
 	})
 	s.expiring = s.expiring || m.expires != 0
 	s.words.Add(row, s.words.Prepare(document(m)))
@@ -217,6 +218,10 @@ func (s *space) Symbol(name string) uint32 {
 		return v
 	}
 	return recall.NoSymbol
+}
+
+func (s *space) Speaks(symbol uint32) bool {
+	return slices.ContainsFunc(s.rows, func(m memory) bool { return m.speaker != "" && s.symbols[m.speaker] == symbol })
 }
 
 func (s *space) TagSet(set uint32) []uint32 { return s.sets[set] }

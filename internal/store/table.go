@@ -158,6 +158,7 @@ func scopeHash(r *Record) uint64 {
 type symbols struct {
 	index isolate.Table
 	names isolate.Column[string]
+	spoke isolate.Column[atomic.Bool] // by symbol: some memory was said by it
 	next  uint32
 	sets  isolate.Column[[]uint32]
 	// setIndex finds a set by the hash of its members; set 0 is empty.
@@ -185,6 +186,16 @@ func (s *symbols) intern(name string) uint32 {
 	s.index.Insert(hashString(name), v, nil)
 	return v
 }
+
+// speaker is intern for who says something. Only the writer may call it.
+func (s *symbols) speaker(name string) uint32 {
+	v := s.intern(name)
+	s.spoke.Slot(v).Store(true)
+	return v
+}
+
+// speaks reports whether a symbol was ever a memory's speaker.
+func (s *symbols) speaks(v uint32) bool { return s.spoke.Has(v) && s.spoke.At(v).Load() }
 
 func setHash(set []uint32) uint64 {
 	h := uint64(len(set))

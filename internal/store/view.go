@@ -335,6 +335,9 @@ func document(r *Record) lexical.Document {
 	return d
 }
 
+// zone is the time's own zone, in minutes east of UTC.
+func (t Time) zone() int16 { return int16(t.Offset / 60) }
+
 // Go is t as a time.Time in its zone; the zero time if there is none.
 func (t Time) Go() time.Time {
 	if t.IsZero() {
@@ -475,6 +478,9 @@ func (s source) Row(entry uint32) (row uint32, ok bool) {
 func (s source) Until(row uint32) int64 {
 	return s.s.t.state(s.s.t.facts.At(row).Entry, s.Position).fate.until.Nanos
 }
+
+// Speaks reports whether a symbol is a speaker's.
+func (s source) Speaks(symbol uint32) bool { return s.s.t.symbols.speaks(symbol) }
 
 // TagSet lists the symbols of a set of tags.
 func (s source) TagSet(set uint32) []uint32 { return s.s.t.symbols.set(set) }
