@@ -53,19 +53,11 @@ func (c *consolidator) candidates(v *store.View) ([]*candidate, error) {
 			return nil, err
 		}
 		if ok {
-			one.item.Words = words(corpus, one.item.Text)
+			one.item.Words = v.Words(one.record)
 			out = append(out, &one)
 		}
 	}
 	return out, nil
-}
-
-func words(corpus *recall.Corpus, text string) []string {
-	var out []string
-	for _, t := range corpus.Words.Analyze(text).Terms {
-		out = append(out, t.Term)
-	}
-	return out
 }
 
 // candidate reads one memory; ok is false if it does not take part.
@@ -200,6 +192,7 @@ func (c *consolidator) take(cl *cluster, found []*candidate, g consolidate.Group
 		cl.record = *members[0].record
 		cl.record.ID, cl.record.Version, cl.record.Kind = "", 1, KindConcept
 		cl.record.Content = medoid.record.Content
+		cl.record.Language, cl.record.LanguageFrom = medoid.record.Language, medoid.record.LanguageFrom
 		cl.record.Metadata = c.conceptMetadata(members[0].record)
 		concept.item.ID += "\x00" // no memory's
 		concept.item.Vector, concept.item.Concept = cl.vector, true
@@ -377,7 +370,10 @@ func (c *consolidator) summarize(v *store.View, cl *cluster) error {
 	if err != nil {
 		return fmt.Errorf("summarize %q and %d more: %w: %w", cl.members[0].record.ID, len(cl.members)-1, err, errLeftAlone)
 	}
-	cl.record.Content = text
+	if cl.record.Content != text {
+		cl.record.Content = text
+		setLanguage(&cl.record, "")
+	}
 	return nil
 }
 

@@ -206,7 +206,7 @@ func (c *consolidator) write(cl *cluster) (err error) {
 		cl.record.Version++
 	}
 	cl.record.UpdatedAt = toTime(now)
-	prepared := c.sp.Prepare(&cl.record)
+	prepared := c.sp.PrepareNew(&cl.record)
 	// What a summariser was paid for is written, also where the pass was called off meanwhile.
 	err = c.sp.Write(context.WithoutCancel(c.ctx), "consolidate", nil, func(tx *store.Tx) error {
 		met, err := cl.verify(tx)

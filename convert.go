@@ -57,6 +57,7 @@ func (m *Memory) set(r *store.Record) {
 		ExpiresAt: r.ExpiresAt.Go(), Pin: r.Pin, Confidence: r.Confidence, Source: r.Source,
 		Metadata: fromPairs(r.Metadata), CreatedAt: r.CreatedAt.Go(), UpdatedAt: r.UpdatedAt.Go(),
 		Version: int(r.Version), Reason: r.Reason,
+		Language: r.Language, LanguageDetected: r.LanguageFrom == store.LanguageFound && r.Language != "",
 	}
 }
 

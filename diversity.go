@@ -65,7 +65,7 @@ func choose(v *store.View, cue *Cue, corpus *recall.Corpus, hits []recall.Hit, l
 			return nil, fmt.Errorf("read vector of hit: %w", err)
 		}
 		items[i] = consolidate.Item{
-			ID: r.ID, Scope: scopeOf(r, r.Kind), Text: r.Content, Words: words(corpus, r.Content), Vector: vector,
+			ID: r.ID, Scope: scopeOf(r, r.Kind), Text: r.Content, Words: v.Words(r), Vector: vector,
 		}
 	}
 	same := consolidate.Same(items, consolidate.Defaults())

@@ -109,6 +109,8 @@ type importLine struct {
 	// Use and Belief are how older exports tell of the current state.
 	Use    *Usage  `json:"use,omitempty"`
 	Belief *Belief `json:"belief,omitempty"`
+	// LanguageDetected says that Language was found out, not named.
+	LanguageDetected bool `json:"language_detected,omitempty"`
 	// Space is there if the line tells of the space, and nothing else is there then.
 	Space *spaceLine `json:"space,omitempty"`
 }
@@ -155,9 +157,12 @@ func (n *numbered) validate(l Limits) error {
 		}
 	} else if !n.CreatedAt.IsZero() || !n.UpdatedAt.IsZero() || n.Reason != "" || n.Reinforced != 0 ||
 		!n.ArchivedAt.IsZero() || n.SupersededBy != "" || !n.SupersededAt.IsZero() || len(n.ArchivedSpans) > 0 ||
-		!n.StatedUntil.IsZero() || n.Use != nil || n.Belief != nil || len(n.States) > 0 {
+		!n.StatedUntil.IsZero() || n.Use != nil || n.Belief != nil || len(n.States) > 0 || n.LanguageDetected {
 		c.fail("version", "missing", "created_at, updated_at, reason, reinforced, archived_at, archived_spans, "+
-			"superseded_by, superseded_at, stated_valid_until, states, use and belief need it")
+			"superseded_by, superseded_at, stated_valid_until, states, use, belief and language_detected need it")
+	}
+	if n.LanguageDetected && n.Language == "" {
+		c.fail("language_detected", "true", "it needs language: say which, or leave both out")
 	}
 	n.checkFate(c)
 	n.checkStates(c)

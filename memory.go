@@ -35,6 +35,10 @@ type Memory struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// Pin marks a memory that must never be forgotten by the engine of its own accord.
 	Pin bool `json:"pin,omitempty"`
+	// Language is what Content is in, as an ISO 639 code ("en"), if that is known: words are stemmed by it, and stop words
+	// left out. LanguageDetected: it was found out when the version was stored; else somebody named it.
+	Language         string `json:"language,omitempty"`
+	LanguageDetected bool   `json:"language_detected,omitempty"`
 	// Confidence in [0,1] is how sure the caller was; 1 by default.
 	Confidence float64 `json:"confidence"`
 	// Source is where it comes from: a URI or a name.
@@ -159,7 +163,10 @@ type Draft struct {
 	Confidence *float64          `json:"confidence,omitempty"`
 	Source     string            `json:"source,omitempty"`
 	Metadata   map[string]string `json:"metadata,omitempty"`
-	Embedding  []float32         `json:"embedding,omitempty"`
+	// Language is what Content is in: one of [Languages] or its ISO 639 code, "none" for neither stems nor stop words; ""
+	// finds out.
+	Language  string    `json:"language,omitempty"`
+	Embedding []float32 `json:"embedding,omitempty"`
 	// EmbeddingModel names what made Embedding, up to 128 bytes; "" means Options.EmbeddingModel. The first name that a
 	// space meets is its own for good; vectors of another one are refused, those without a name are not.
 	EmbeddingModel string `json:"embedding_model,omitempty"`
@@ -235,6 +242,9 @@ type Change struct {
 	Confidence *float64           `json:"confidence,omitempty"`
 	Source     *string            `json:"source,omitempty"`
 	Metadata   *map[string]string `json:"metadata,omitempty"`
+	// Language is as in a Draft; "" has it found out again. A new Content without it keeps a language that somebody named,
+	// and has one that was found out found again.
+	Language *string `json:"language,omitempty"`
 	// Embedding replaces the vector; an empty one clears it. A new Content without a new Embedding drops the old
 	// vector, which described other words.
 	Embedding *[]float32 `json:"embedding,omitempty"`

@@ -28,7 +28,9 @@ type Options struct {
 	// EmbeddingModel names what makes vectors that come without a name of their own, up to 128 bytes; "" leaves them
 	// without. A space whose vectors are of another model refuses them.
 	EmbeddingModel string
-	// Language stems words: a Snowball language such as "english", "german", "none"; "" means "english".
+	// Language is that of every memory and question that names none: one of [Languages] or its ISO 639 code; "none"
+	// neither stems words nor leaves stop words out. "" finds the language of each out, and takes what says too little for
+	// English.
 	Language string
 	// K1 and B are BM25's parameters. nil means 0.9 and 0.4 where memories have 30 words or fewer on average, stop words
 	// left out, 1.5 and 0.75 from 90 on, and what lies between on a straight line. K1 is 0 or more, B lies in [0,1].

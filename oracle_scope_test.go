@@ -11,6 +11,11 @@ import (
 func (o *oracle) add(id string, m *ideal) {
 	o.born++
 	m.born = o.born
+	for i := range m.versions {
+		if v := &m.versions[i]; v.Language == "" {
+			foundIn(v)
+		}
+	}
 	o.memories[id] = m
 }
 

@@ -71,6 +71,9 @@ func (p *player) text() string {
 	for i := range words {
 		words[i] = oracleWords[p.rng.IntN(len(oracleWords))]
 	}
+	if p.rng.IntN(8) == 0 {
+		words[0] = inGerman + words[0]
+	}
 	return strings.Join(words, " ")
 }
 
@@ -106,6 +109,9 @@ func (p *player) draft() engram.Draft {
 	}
 	if p.rng.IntN(5) == 0 {
 		d.ID = p.anyID()
+	}
+	if p.rng.IntN(8) == 0 {
+		d.Language = "french"
 	}
 	if p.rng.IntN(6) == 0 {
 		d.IdempotencyKey = "k" + strconv.Itoa(p.rng.IntN(1000))
@@ -169,7 +175,8 @@ func (p *player) remember() {
 	}
 	if exists {
 		// Contents are drawn at random: equal ones are possible, everything else would have to be equal too.
-		if err == nil && known.current().Content == d.Content {
+		was := known.current()
+		if err == nil && was.Content == d.Content && (d.Language == "" || codeOf(d.Language) == was.Language) {
 			known.reinforced++
 			p.toldAgain(known, d.Source)
 			p.learn(d, out)
@@ -185,7 +192,7 @@ func (p *player) remember() {
 	p.oracle.add(d.ID, &ideal{versions: []engram.Memory{{
 		ID: d.ID, Content: d.Content, Kind: "note", Tags: d.Tags, Speaker: d.Speaker, Session: d.Session,
 		OccurredAt: d.OccurredAt, Confidence: 1, Embedding: d.Embedding, CreatedAt: p.w.clock.tell(),
-		UpdatedAt: p.w.clock.tell(), Version: 1,
+		UpdatedAt: p.w.clock.tell(), Version: 1, Language: codeOf(d.Language),
 	}}})
 	p.learn(d, out)
 }
@@ -209,7 +216,11 @@ func (p *player) expect(what string, got, want error) {
 func (p *player) update() {
 	id := p.anyID()
 	content := p.text()
-	out, err := p.w.def().Update(p.t.Context(), id, engram.Change{Content: &content, Reason: "r"})
+	change := engram.Change{Content: &content, Reason: "r"}
+	if p.rng.IntN(4) == 0 {
+		change.Language = new([]string{"", "it", "french"}[p.rng.IntN(3)])
+	}
+	out, err := p.w.def().Update(p.t.Context(), id, change)
 	m, ok := p.oracle.memories[id]
 	switch {
 	case !ok:
@@ -219,12 +230,17 @@ func (p *player) update() {
 	default:
 		p.expect("update", err, nil)
 		next := *m.current()
-		if next.Content == content {
+		same := next.Content == content
+		next.Content = content
+		speak(&next, change.Language, same)
+		if was := m.current(); same && next.Language == was.Language && next.LanguageDetected == was.LanguageDetected {
 			return
 		}
-		next.Content, next.Version, next.UpdatedAt, next.Reason = content, next.Version+1, p.w.clock.tell(), "r"
-		next.Embedding = nil
-		p.changedContent(m)
+		next.Version, next.UpdatedAt, next.Reason = next.Version+1, p.w.clock.tell(), "r"
+		if !same {
+			next.Embedding = nil
+			p.changedContent(m)
+		}
 		m.versions = append(m.versions, next)
 		want(p.t, "version", out.Version, next.Version)
 	}

@@ -271,7 +271,7 @@ func sameStep() consolidate.Options {
 }
 
 func (x *predictor) item(r *store.Record) consolidate.Item {
-	return consolidate.Item{ID: r.ID, Scope: kindOf(r), Text: r.Content, Words: words(x.v.Corpus(), r.Content)}
+	return consolidate.Item{ID: r.ID, Scope: kindOf(r), Text: r.Content, Words: x.v.Words(r)}
 }
 
 // successors groups what came next by what it says.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -85,7 +86,7 @@ func (s *Space) remember(ctx context.Context, drafts []Draft, prefix func(i int)
 	err := s.with(ctx, "remember", true, func(sp *store.Space) error {
 		prepare := func() {
 			for i := range batch {
-				batch[i].prepared = sp.Prepare(&batch[i].record)
+				batch[i].prepared = sp.PrepareNew(&batch[i].record)
 			}
 		}
 		err := sp.Write(ctx, "remember", prepare, func(tx *store.Tx) error { return s.rememberAll(tx, batch, now) })
@@ -276,6 +277,7 @@ func (p *pending) differs(known *store.Record, vector func() ([]float32, error))
 		{"expires_at", !d.ExpiresAt.IsZero(), known.ExpiresAt.Nanos == r.ExpiresAt.Nanos},
 		{"pin", d.Pin, known.Pin},
 		{"confidence", d.Confidence != nil, known.Confidence == r.Confidence},
+		{"language", d.Language != "", known.Language == r.Language},
 		{"metadata", len(d.Metadata) > 0, slices.Equal(known.Metadata, r.Metadata)},
 	} {
 		if f.given && !f.same {
@@ -440,14 +442,29 @@ func recordOf(d *Draft, now time.Time) store.Record {
 	if d.Confidence != nil {
 		confidence = *d.Confidence
 	}
-	return store.Record{
+	r := store.Record{
 		ID: d.ID, Version: 1, Content: d.Content, Kind: cmp.Or(d.Kind, DefaultKind), Tags: slices.Clone(d.Tags),
 		Speaker: d.Speaker, Session: d.Session, Source: d.Source, Metadata: toPairs(d.Metadata),
 		OccurredAt: toTime(occurred), ValidFrom: toTime(d.ValidFrom), ValidUntil: toTime(d.ValidUntil),
 		ExpiresAt: toTime(d.ExpiresAt), CreatedAt: toTime(now), UpdatedAt: toTime(now), Confidence: confidence,
 		Pin: d.Pin,
 	}
+	setLanguage(&r, d.Language)
+	return r
 }
+
+// setLanguage says what a record is in; "" leaves it to be found out.
+func setLanguage(r *store.Record, name string) {
+	r.Language, r.LanguageFrom = "", store.LanguageOpen
+	if name != "" {
+		r.Language, _ = lexical.LanguageCode(name) // it was checked
+		r.LanguageFrom = store.LanguageStated
+	}
+}
+
+// Languages lists the languages that [Draft] and [Options] can name, in alphabetical order. "english" is the second
+// edition of Porter's algorithm (Snowball "english"), "porter" the one of 1980, "none" neither stems nor stops.
+func Languages() []string { return lexical.Languages() }
 
 // fingerprint tells drafts apart that use the same idempotency key.
 func fingerprint(d *Draft) uint64 {
@@ -467,6 +484,9 @@ func fingerprint(d *Draft) uint64 {
 		d.Pin, confidence, d.Source, d.Embedding, links, d.Supersedes, d.Contradicts)
 	if d.EmbeddingModel != "" {
 		fmt.Fprintf(h, " %q", d.EmbeddingModel) //nolint:errcheck // as above
+	}
+	if d.Language != "" {
+		fmt.Fprintf(h, " language %q", d.Language) //nolint:errcheck // as above
 	}
 	return h.Sum64()
 }

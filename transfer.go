@@ -152,8 +152,15 @@ func (im *importer) line(number int, raw []byte, tooLong bool) error {
 		if n.SupersededBy != "" {
 			n.record.ValidUntil = toTime(n.StatedUntil)
 		}
+		if n.LanguageDetected {
+			n.record.LanguageFrom = store.LanguageFound
+		}
 	}
-	n.prepared = im.sp.Prepare(&n.record)
+	if n.Version > 0 { // what an older export does not say stays open
+		n.prepared = im.sp.Prepare(&n.record)
+	} else {
+		n.prepared = im.sp.PrepareNew(&n.record)
+	}
 	return im.add(n, len(raw))
 }
 
@@ -337,6 +344,9 @@ func (im *importer) compare(tx *store.Tx, f store.Found, n *numbered) (done bool
 		}
 		if r.Version != n.record.Version {
 			continue
+		}
+		if n.record.LanguageFrom == store.LanguageOpen { // an older export does not say
+			n.record.Language, n.record.LanguageFrom = r.Language, r.LanguageFrom
 		}
 		if !sameVersion(r, &n.record) {
 			return true, im.bad(n.line, fmt.Errorf("memory %q has another version %d: %w", n.ID, n.Version, ErrConflict))

@@ -100,7 +100,7 @@ func (s *Space) update(sp *store.Space, tx *store.Tx, id string, change *Change,
 	}
 	next.Version++
 	out.Version = int(next.Version)
-	if err := tx.Put(string(EventUpdated), next, newVector, sp.Prepare(next)); err != nil {
+	if err := tx.Put(string(EventUpdated), next, newVector, sp.PrepareNew(next)); err != nil {
 		return Outcome{}, err
 	}
 	d := f.Dynamics()
@@ -147,7 +147,7 @@ func (s *Space) replace(
 	if err := s.fits(tx, 1); err != nil {
 		return Outcome{}, err
 	}
-	if err := tx.Put(string(EventCreated), next, vector, sp.Prepare(next)); err != nil {
+	if err := tx.Put(string(EventCreated), next, vector, sp.PrepareNew(next)); err != nil {
 		return Outcome{}, err
 	}
 	until := next.ValidFrom
@@ -177,6 +177,12 @@ func changed(old *store.Record, vector []float32, c *Change) (*store.Record, []f
 	set(&next.Pin, c.Pin)
 	set(&next.Confidence, c.Confidence)
 	set(&next.Tags, c.Tags)
+	switch {
+	case c.Language != nil && (*c.Language != "" || next.LanguageFrom == store.LanguageStated):
+		setLanguage(&next, *c.Language)
+	case next.Content != old.Content && next.LanguageFrom == store.LanguageFound:
+		setLanguage(&next, "")
+	}
 	if c.Metadata != nil {
 		next.Metadata = toPairs(*c.Metadata)
 	}
@@ -220,5 +226,6 @@ func sameVersion(a, b *store.Record) bool {
 	return a.Content == b.Content && a.Kind == b.Kind && a.Speaker == b.Speaker && a.Session == b.Session &&
 		a.Source == b.Source && a.Pin == b.Pin && a.Confidence == b.Confidence && slices.Equal(a.Tags, b.Tags) &&
 		slices.Equal(a.Metadata, b.Metadata) && a.OccurredAt == b.OccurredAt && a.ValidFrom == b.ValidFrom &&
-		a.ValidUntil == b.ValidUntil && a.ExpiresAt == b.ExpiresAt
+		a.ValidUntil == b.ValidUntil && a.ExpiresAt == b.ExpiresAt && a.Language == b.Language &&
+		(a.LanguageFrom == store.LanguageStated) == (b.LanguageFrom == store.LanguageStated)
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/vec"
 )
 
@@ -135,6 +136,13 @@ func validModel(name string) error {
 	return c.err
 }
 
+// language checks the name of a language; "" is found out.
+func (c *checks) language(name string) {
+	if _, known := lexical.LanguageCode(name); !known && name != "" {
+		c.fail("language", quote(name), "use "+strings.Join(Languages(), ", ")+", an ISO 639 code of these, or leave it out")
+	}
+}
+
 // between checks a whole number that may be left out as 0.
 func (c *checks) between(field string, n, least, most int) {
 	if n != 0 && (n < least || n > most) {
@@ -255,6 +263,7 @@ func (l Limits) draft(d *Draft) error {
 		c.unit("confidence", *d.Confidence)
 	}
 	c.metadata(d.Metadata, l.Metadata)
+	c.language(d.Language)
 	c.vector("embedding", d.Embedding)
 	c.model(d.EmbeddingModel, len(d.Embedding) > 0)
 	c.links("links", d.Links, l.Links)
@@ -347,6 +356,9 @@ func (l Limits) change(d *Change) error {
 	}
 	if d.Metadata != nil {
 		c.metadata(*d.Metadata, l.Metadata)
+	}
+	if d.Language != nil {
+		c.language(*d.Language)
 	}
 	if d.Embedding != nil && len(*d.Embedding) > 0 {
 		c.vector("embedding", *d.Embedding)

@@ -47,6 +47,7 @@ func fields() []field {
 		{name: "session", text: func(m *engram.Memory) string { return m.Session }},
 		{name: "source", text: func(m *engram.Memory) string { return m.Source }},
 		{name: "reason", text: func(m *engram.Memory) string { return m.Reason }},
+		{name: "language", text: func(m *engram.Memory) string { return m.Language }},
 		{name: "superseded_by", text: func(m *engram.Memory) string { return m.SupersededBy }},
 		{name: "embedding_model", text: func(m *engram.Memory) string { return m.EmbeddingModel }},
 		{name: "tier", text: func(m *engram.Memory) string { return string(m.Tier) }},

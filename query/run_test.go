@@ -86,7 +86,7 @@ func TestConditions(t *testing.T) {
 			ID: "b", Content: "the ferry is blue", Tags: []string{"x"}, Speaker: "Bo", OccurredAt: date("2024-01-05"),
 			ValidUntil: date("2024-02-01"), ExpiresAt: date("2030-01-01"), Confidence: &unsure, Pin: true,
 		},
-		engram.Draft{ID: "c", Content: "a train", OccurredAt: date("2024-01-09")},
+		engram.Draft{ID: "c", Content: "a train", OccurredAt: date("2024-01-09"), Language: "french"},
 	)
 	now = date("2024-01-11")
 	text := "the ferry is red"
@@ -102,7 +102,7 @@ func TestConditions(t *testing.T) {
 		`tags ALL ("x") AND tags ALL ("y")`: "a", `tags ANY ("x") AND tags ANY ("y")`: "a",
 		`speaker = "Ada"`: "a", `speaker != "Ada"`: "b c", `speaker EXISTS`: "a b", `speaker = ""`: "c",
 		`speaker IN ("Ada", "")`: "a c", `speaker = "Ada" AND speaker = "Bo"`: "", `session EXISTS`: "a", `source = "book"`: "a",
-		`reason = "paint"`: "b", `superseded_by EXISTS`: "", `metadata.place = "Tavira"`: "a", `metadata."a b" EXISTS`: "a",
+		`reason = "paint"`: "b", `language = "fr"`: "c", `superseded_by EXISTS`: "", `metadata.place = "Tavira"`: "a", `metadata."a b" EXISTS`: "a",
 		`metadata.place != "Tavira"`: "b c", `metadata.none = ""`: "a b c",
 		`occurred_at >= 2024-01-05`: "b c", `occurred_at < 2024-01-05`: "a", `occurred_at <= 2024-01-05`: "a b",
 		`occurred_at > 2024-01-05`: "c", `occurred_at = 2024-01-05`: "b", `occurred_at != 2024-01-05`: "a c",

@@ -27,7 +27,7 @@ func TestEveryFieldOfADraft(t *testing.T) {
 			"--speaker", "Ines", "--session", "s", "--occurred-at", "2025-05-02T10:00:00+02:00", "--valid-from", "2025-05-03",
 			"--valid-until", "2035-05-03", "--expires-at", "2099-01-01", "--pin", "--confidence", "0.5", "--source", "book",
 			"--meta", "page=7", "--meta", "empty=", "--embedding", "@"+vector, "--embedding-model", "tiny", "--link", "old,type=replaces,weight=0.25",
-			"--supersedes", "old", "--idempotency-key", "k1", "the", "new", "rail")
+			"--language", "german", "--supersedes", "old", "--idempotency-key", "k1", "the", "new", "rail")
 		if outcome.ID != "new" || outcome.Result != engram.Superseded || outcome.Embedding != "stored" {
 			t.Errorf("remember = %+v", outcome)
 		}
@@ -35,7 +35,7 @@ func TestEveryFieldOfADraft(t *testing.T) {
 		if m.Content != "the new rail" || m.Kind != "fact" || !slices.Equal(m.Tags, []string{"rail", "a,b"}) ||
 			m.Speaker != "Ines" || m.Session != "s" || !m.Pin || m.Confidence != 0.5 || m.Source != "book" ||
 			m.Metadata["page"] != "7" || len(m.Metadata) != 2 || len(m.Embedding) != 8 || m.Embedding[7] != 8 ||
-			m.EmbeddingModel != "tiny" {
+			m.EmbeddingModel != "tiny" || m.Language != "de" || m.LanguageDetected {
 			t.Errorf("get = %+v", m)
 		}
 		times := []string{
@@ -57,7 +57,12 @@ func TestEveryFieldOfADraft(t *testing.T) {
 			"--occurred-at", "2025-05-02T10:00:00+02:00", "--valid-from", "2025-05-03", "--valid-until", "2035-05-03",
 			"--expires-at", "2099-01-01", "--pin", "--confidence", "0.5", "--source", "book", "--meta", "page=7",
 			"--meta", "empty=", "--embedding", "@"+vector, "--embedding-model", "tiny", "--link", "old,type=replaces,weight=0.25",
-			"--supersedes", "old", "the", "new", "rail")
+			"--language", "german", "--supersedes", "old", "the", "new", "rail")
+		c.fails(2, "remember", "--language", "klingon", "nuqneH")
+		c.ok("update", "new", "--language", "fr")
+		if m := decoded[wire.Memory](c, "get", "new"); m.Language != "fr" {
+			t.Errorf("language after an update = %q", m.Language)
+		}
 		if retry.ID != "new" || retry.Version != outcome.Version {
 			t.Errorf("retry = %+v, want %+v", retry, outcome)
 		}

@@ -93,7 +93,7 @@ func (f *vectorFlag) Set(text string) error {
 
 // fieldFlags are the fields of a memory that both remember and update take.
 type fieldFlags struct {
-	kind, speaker, session, source               string
+	kind, speaker, session, source, language     string
 	tags, metadata                               []string
 	occurredAt, validFrom, validUntil, expiresAt timeFlag
 	pin                                          bool
@@ -119,6 +119,7 @@ func (f *fieldFlags) register(set *pflag.FlagSet, zone *time.Location) {
 	set.Float64Var(&f.confidence, "confidence", 0, "how sure it is, a `number` from 0 to 1")
 	set.StringVar(&f.source, "source", "", "where it comes from: a `URI` or a name")
 	set.StringArrayVar(&f.metadata, "meta", nil, "`KEY=VALUE` of your own; may be given several times")
+	set.StringVar(&f.language, "language", "", "the `language` of the text, as in de or german (default: found out)")
 	set.Var(&f.embedding, "embedding", "its vector: [0.1,0.2] or @FILE")
 	set.StringVar(&f.model, "embedding-model", "", "the `name` of what made the vector")
 }

@@ -53,6 +53,9 @@ func attributes(m engram.Memory) string {
 	if m.Confidence < 1 {
 		parts = append(parts, "confidence "+shortNumber(m.Confidence))
 	}
+	if m.Language != "" && !m.LanguageDetected {
+		parts = append(parts, "in "+m.Language)
+	}
 	if m.Pin {
 		parts = append(parts, "pinned")
 	}

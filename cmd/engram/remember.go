@@ -60,7 +60,7 @@ func (a *app) draft(f *rememberFlags, cmd *cobra.Command, args []string) (engram
 	d := engram.Draft{
 		ID: f.id, Kind: f.kind, Tags: f.tags, Speaker: f.speaker, Session: f.session,
 		OccurredAt: f.occurredAt.time, ValidFrom: f.validFrom.time, ValidUntil: f.validUntil.time,
-		ExpiresAt: f.expiresAt.time, Pin: f.pin, Source: f.source, Metadata: metadata,
+		ExpiresAt: f.expiresAt.time, Pin: f.pin, Source: f.source, Metadata: metadata, Language: f.language,
 		Embedding: f.embedding.vector, EmbeddingModel: f.model, Supersedes: f.supersedes, Contradicts: f.contradicts,
 		IdempotencyKey: f.key,
 	}

@@ -71,6 +71,7 @@ func (f *updateFlags) change(set *pflag.FlagSet) (engram.Change, error) {
 		Pin:        touched(set, "pin", f.pin),
 		Confidence: touched(set, "confidence", f.confidence),
 		Source:     touched(set, "source", f.source),
+		Language:   touched(set, "language", f.language),
 		Embedding:  touched(set, "embedding", f.embedding.vector),
 		Tags:       touched(set, "tag", f.tags),
 		Reason:     f.reason,

@@ -162,7 +162,7 @@ func (m quality) String() string {
 func rank(s *shelf, text string) []uint32 {
 	v := s.view()
 	scores := make([]float64, v.Rows)
-	s.x.Score(s.x.Analyze(text), v, scores, nil)
+	s.x.Score(s.ask(text), v, scores, nil)
 	rows := make([]uint32, v.Rows)
 	for i := range rows {
 		rows[i] = uint32(i)
@@ -205,7 +205,7 @@ func TestLadder(t *testing.T) {
 	dated := func(u turn) lexical.Document {
 		return lexical.Document{Content: u.Text + " " + u.Caption + " " + u.date, Speaker: u.Speaker}
 	}
-	article := lexical.Options{K1: new(1.2), B: new(.75)}
+	article := lexical.Options{K1: new(1.2), B: new(.75), Plain: true}
 	with := func(o lexical.Options, language string, stops []string) lexical.Options {
 		o.Language, o.StopWords = language, stops
 		return o
@@ -227,7 +227,7 @@ func TestLadder(t *testing.T) {
 		{"reference, date", with(article, "porter", nil), dated, quality{.568, .651, .713, .779, .516, .499}},
 		{
 			"reference, .9/.4",
-			lexical.Options{Language: "porter"},
+			lexical.Options{Language: "porter", Plain: true},
 			reference,
 			quality{.569, .649, .697, .770, .507, .490},
 		},
@@ -262,7 +262,7 @@ func TestLadderDefaults(t *testing.T) {
 
 // TestCranfield measures MAP over the abstracts of the Cranfield collection, 225 queries, codes 1 to 4 relevant.
 func TestCranfield(t *testing.T) {
-	s := newShelf(t, lexical.Options{K1: new(1.2), B: new(.75), Language: "porter"})
+	s := newShelf(t, lexical.Options{K1: new(1.2), B: new(.75), Language: "porter", Plain: true})
 	for _, r := range cranfield(t, "cran.all.1400") {
 		s.text(r["T"] + " " + r["W"])
 	}

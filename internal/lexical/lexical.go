@@ -10,12 +10,24 @@
 // Text is brought to Unicode normal form NFKC where it is not in it already, cut into words by the rules of Unicode
 // Standard Annex 29, folded to lower case, and cut again at every rune that is neither letter, number nor mark: at
 // apostrophes ("don't" is don and t), dots, underscores. ASCII text takes a short cut that gives the same tokens.
-// Words of a language with a stop list lose its stop words; words of more than two letters, all letters, are stemmed
-// by the Snowball algorithm of the document's language. Text without spaces between words (Han, kana, Hangul, Thai,
-// Lao, Khmer, Burmese and their neighbours) becomes overlapping pairs of letters; each single letter of such a run is
-// indexed beside the pairs, without counting in the row's length, so that a question of one letter finds it too. An
-// emoji is a term of its own, joined sequences as one, and does not count in the length either. Terms are cut to 128
-// bytes, in documents and questions alike.
+//
+// The language of a document is found out by its stop words, letters and script, unless it or the index names one.
+// Words of a language with a stop list lose its stop words; words of more than two letters, all letters, are stemmed by
+// the Snowball algorithm of the language. Text without spaces between words (Han, kana, Hangul, Thai, Lao, Khmer,
+// Burmese and their neighbours) becomes overlapping pairs of letters; each single letter of such a run is indexed
+// beside the pairs, so that a question of one letter finds it too. An emoji is a term of its own, joined sequences as
+// one. Terms are cut to 128 bytes, in documents and questions alike.
+//
+// Names that are put together (getUserById, user_id, a/b.go, v1.24.3) are indexed whole and in parts, numbers and dates
+// in one form: see compounds.go. A stop word is indexed where it is written as a name (The Who, IT), in speakers and
+// tags, and where a document has nothing else; questions look for it if they have nothing else, or if it is in
+// capitals.
+//
+// What stands aside does not count in a row's length: emoji, letters beside pairs, parts and wholes of names, stop
+// words.
+//
+// A word of a question is stemmed in the language of the index and in every other one that a row alive in the view is
+// in.
 //
 // # Scores
 //
@@ -68,8 +80,8 @@
 package lexical
 
 import (
+	"cmp"
 	"fmt"
-	"hash/maphash"
 	"math"
 	"strings"
 	"sync"
@@ -100,12 +112,16 @@ type Options struct {
 	K1 *float64
 	// B is how much longer rows are held back, in [0,1]. nil means DefaultB to LongB, by the mean length of the rows.
 	B *float64
-	// Language stems and stops documents and questions that name no language of their own: one of [Languages], or its
-	// ISO 639 code. "" means DefaultLanguage, "none" neither stems nor stops.
+	// Language is that of all documents and questions that name none: one of [Languages], or its ISO 639 code. "none"
+	// neither stems nor stops. "" finds the language of each by what it says; where that is too little it is
+	// DefaultLanguage.
 	Language string
-	// StopWords are left out of documents and questions of every language. nil means the language's own list (there
-	// is one for english and porter, see [EnglishStopWords]); an empty slice means none.
+	// StopWords are left out of documents and questions of every language. nil means each language's own list; an empty
+	// slice means none.
 	StopWords []string
+	// Plain leaves text at what separators leave of it: no parts and wholes of identifiers, no normal forms of numbers and
+	// dates, no stop words that are names. Published figures of BM25 are made like that.
+	Plain bool
 }
 
 // Document is what is indexed of one memory.
@@ -116,17 +132,24 @@ type Document struct {
 	Tags    []string
 	// When is indexed as the words of its day in its own zone, as in "8 may 2023"; the zero time is not indexed.
 	When time.Time
-	// Language is as in Options; "" is the index's own. A language that is not known is segmented and folded only.
+	// Language is as in Options; "" is the index's own, or found out. A language that is not known is segmented and
+	// folded only.
 	Language string
+	// Found is the language that the content was found to be in when that was found out first, and "" is too little to
+	// tell. It counts where Language is "" and the index has no language of its own; nil is found out now.
+	Found *string
 }
 
 // Index is an inverted index. Use New.
 type Index struct {
 	// Constant after New.
 	k1, b    [2]float64 // for short and for long text
-	language language
-	stops    map[string]struct{} // the caller's stop words; nil if the language's own apply
+	language *language
+	detects  bool                // language is a presumption
+	stopList map[string]struct{} // the caller's stop words; nil if the language's own apply
 	ownStops bool
+	plain    bool
+	lexicon  *lexicon
 
 	words     vocabulary
 	postings  pages
@@ -135,6 +158,8 @@ type Index struct {
 	lengths   isolate.Column[uint32]
 	times     isolate.Column[uint64] // spans of a row's expressions of time, packed; 0 for none
 	addedSize atomic.Int64           // postings added
+
+	met atomic.Uint32 // languages of rows other than the index's, a bit for each
 
 	next     atomic.Uint64 // the lowest row that Add takes; the writer's
 	scratch  sync.Pool     // *[]hit, of Score
@@ -156,16 +181,12 @@ func New(o Options) (*Index, error) {
 	if b := x.b[0]; !(b >= 0 && b <= 1) {
 		return nil, fmt.Errorf("configure lexical index: b is %v: it must lie in [0,1]", b)
 	}
-	name := o.Language
-	if name == "" {
-		name = DefaultLanguage
-	}
-	var known bool
-	if x.language, known = languageOf(name); !known {
+	x.plain, x.lexicon, x.detects = o.Plain, known(), o.Language == ""
+	var found bool
+	if x.language, found = languageOf(cmp.Or(o.Language, DefaultLanguage)); !found {
 		return nil, fmt.Errorf("configure lexical index: language %q is not known: choose one of %s",
 			o.Language, strings.Join(Languages(), ", "))
 	}
-	x.words.seed = maphash.MakeSeed()
 	x.setStopWords(o.StopWords)
 	return x, nil
 }
@@ -176,35 +197,61 @@ func (x *Index) setStopWords(list []string) {
 		return
 	}
 	x.ownStops = true
-	t := tokenizer{turkic: x.language.turkic}
-	t.emit = func(token []byte, _ kind) {
-		if x.stops == nil {
-			x.stops = make(map[string]struct{}, len(list))
+	t := tokenizer{turkic: x.language.turkic, plain: true}
+	t.emit = func(token []byte, _ kind, _ joint) {
+		if x.stopList == nil {
+			x.stopList = make(map[string]struct{}, len(list))
 		}
-		x.stops[string(token)] = struct{}{}
+		x.stopList[string(token)] = struct{}{}
 	}
 	for _, word := range list {
 		t.text(word)
 	}
 }
 
-// stopped reports whether token is a stop word in language l.
-func (x *Index) stopped(token []byte, l language) bool {
+// stops reports whether a token is a stop word in language l.
+func (x *Index) stops(t *token, l *language) bool {
 	if x.ownStops {
-		_, found := x.stops[string(token)]
+		_, found := x.stopList[string(t.text)]
 		return found
 	}
-	return l.stops && isEnglishStopWord(token)
+	return t.lexeme != nil && t.lexeme.stops>>l.id&1 != 0
 }
 
-// languageFor is the language of a document or question that asks for name.
-func (x *Index) languageFor(name string) language {
-	if name == "" {
-		return x.language
+// languageFor is the language of a document with these tokens, and what was found out if it names none. Only where wide
+// is true do the tokens have letters beyond ASCII.
+func (x *Index) languageFor(d Document, tokens []token, wide bool) (l, detected *language) {
+	switch {
+	case d.Language != "":
+		l, _ = languageOf(d.Language) // an unknown one is "none"
+		return l, nil
+	case !x.detects:
+		return x.language, nil
+	case d.Found == nil:
+		var found detector
+		for i := range tokens {
+			if t := &tokens[i]; t.kind == word {
+				found.word(t.lexeme)
+				if wide {
+					found.letters(t.text)
+				}
+			}
+		}
+		detected = found.language(x.language)
+	case *d.Found != "":
+		detected, _ = languageOf(*d.Found)
 	}
-	l, _ := languageOf(name) // an unknown one is "none"
-	return l
+	if detected == nil {
+		return x.language, nil
+	}
+	return detected, detected
 }
+
+// FindsLanguages reports whether documents that name no language are analysed in that which they are found to be in.
+func (x *Index) FindsLanguages() bool { return x.detects }
+
+// languageTerm is what rows in a language other than the index's are marked with: no text leads to it.
+func languageTerm(l *language) string { return "\x01" + l.code }
 
 // Add indexes p, which this index prepared, as row, which must be above every row added before. Only the one writer
 // may call it. The row shows in a reader's results once its view covers it. p may be added again under another row.
@@ -223,6 +270,9 @@ func (x *Index) Add(row uint32, p *Prepared) {
 	x.lengths.Set(row, p.length)
 	if p.times != 0 {
 		x.times.Set(row, p.times)
+	}
+	if bit := uint32(1) << p.language.id; p.language != x.language && x.met.Load()&bit == 0 {
+		x.met.Store(x.met.Load() | bit)
 	}
 	x.put(row, p.counts)
 	x.addedSize.Add(int64(len(p.counts)))

@@ -59,7 +59,7 @@ func (s *speech) text(bytes int) string {
 	var b strings.Builder
 	for b.Len() < bytes {
 		b.WriteString(s.word[s.rank()])
-		b.WriteByte(" .,"[max(0, s.r.IntN(12)-9)])
+		b.WriteString([]string{" ", ". ", ", "}[max(0, s.r.IntN(12)-9)])
 	}
 	return b.String()[:bytes]
 }
@@ -158,7 +158,7 @@ func BenchmarkScore(b *testing.B) {
 		s := fill(b, speech, n, 200)
 		questions := make([]lexical.Query, 500)
 		for i := range questions {
-			questions[i] = s.x.Analyze(speech.question(4))
+			questions[i] = s.ask(speech.question(4))
 		}
 		s.remove(uint32(n / 2)) // so that each row must be looked at
 		b.Run(fmt.Sprintf("terms=4/n=%d", n), func(b *testing.B) {

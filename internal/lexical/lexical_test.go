@@ -44,6 +44,8 @@ func (s *shelf) add(d lexical.Document) uint32 {
 	return row
 }
 
+func (s *shelf) ask(text string) lexical.Query { return s.x.Analyze(text, s.view()) }
+
 func (s *shelf) text(content string) uint32 { return s.add(lexical.Document{Content: content}) }
 
 func (s *shelf) remove(row uint32) {
@@ -71,14 +73,14 @@ func scoresIn(x *lexical.Index, q lexical.Query, v lexical.View) map[uint32]floa
 
 func (s *shelf) find(text string) []uint32 {
 	rows := []uint32{}
-	for row := range s.scores(s.x.Analyze(text)) {
+	for row := range s.scores(s.ask(text)) {
 		rows = append(rows, row)
 	}
 	slices.Sort(rows)
 	return rows
 }
 
-var plain = lexical.Options{Language: "none", StopWords: []string{}}
+var plain = lexical.Options{Language: "none", StopWords: []string{}, Plain: true}
 
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-12*math.Max(1, math.Abs(b)) }
 
@@ -87,7 +89,7 @@ func TestScoreByHand(t *testing.T) {
 	s.text("cat dog cat") // 3 tokens
 	s.text("dog")         // 1
 	s.text("bird bird")   // 2; avg = 2, N = 3
-	got := s.scores(s.x.Analyze("cat dog dog"))
+	got := s.scores(s.ask("cat dog dog"))
 	// cat: n = 1, idf = ln(1 + 2.5/1.5) = .98083; c = 2, len 3: 2*2.2/(2 + 1.2*(.25+.75*1.5)) = 4.4/3.65
 	// dog: n = 2, idf = ln(1 + 1.5/2.5) = .47000, twice in the question; c = 1, len 3: 2.2/(1 + 1.2*1.375) = 2.2/2.65;
 	// len 1: 2.2/(1 + 1.2*(.25 + .375)) = 2.2/1.75
@@ -101,7 +103,7 @@ func TestScoreByHand(t *testing.T) {
 	if math.Abs(got[0]-1.962752) > 1e-6 || math.Abs(got[1]-1.181724) > 1e-6 {
 		t.Errorf("scores = %v, want 1.962752 and 1.181724", got)
 	}
-	why := s.x.Explain(s.x.Analyze("cat dog dog"), s.view(), 0)
+	why := s.x.Explain(s.ask("cat dog dog"), s.view(), 0)
 	if len(why) != 2 || why[0].Term != "cat" || why[0].Frequency != 2 || why[0].DocFrequency != 1 ||
 		why[1].Frequency != 1 || why[1].DocFrequency != 2 || why[0].Score+why[1].Score != got[0] {
 		t.Errorf("Explain = %+v, want cat 2 of 1 and dog 1 of 2, together %v", why, got[0])
@@ -136,7 +138,7 @@ func TestZeroParametersTakeEffect(t *testing.T) {
 	s := newShelf(t, lexical.Options{K1: new(0.0), B: new(0.0), Language: "none", StopWords: []string{}})
 	s.text("cat cat cat with much more text behind it")
 	s.text("cat")
-	got := s.scores(s.x.Analyze("cat"))
+	got := s.scores(s.ask("cat"))
 	if got[0] != got[1] || got[0] == 0 {
 		t.Errorf("with k1 = 0 scores are %v, want the same for both", got)
 	}
@@ -148,7 +150,7 @@ func TestDeletionAndViews(t *testing.T) {
 	s.text("red pear")
 	s.text("green pear")
 	before := s.view()
-	q := s.x.Analyze("red pear")
+	q := s.ask("red pear")
 	want := scoresIn(s.x, q, before)
 	s.remove(1)
 	if got := s.find("pear"); !cmp.Equal(got, []uint32{2}) {
@@ -180,11 +182,11 @@ func TestDeletionAndViews(t *testing.T) {
 func TestStrayRowsAreInvisible(t *testing.T) {
 	s := newShelf(t, plain)
 	s.text("red apple")
-	want := s.scores(s.x.Analyze("red"))
+	want := s.scores(s.ask("red"))
 	s.x.Add(s.rows, s.x.Prepare(lexical.Document{Content: "red red red"})) // its write failed: no stamp, not counted
 	s.ends.Set(s.rows, 0)
 	s.rows++
-	if got := s.scores(s.x.Analyze("red")); !cmp.Equal(got, want) {
+	if got := s.scores(s.ask("red")); !cmp.Equal(got, want) {
 		t.Errorf("with a stray row, scores are %v, want %v", got, want)
 	}
 	s.text("red pear")
@@ -262,18 +264,18 @@ func TestLanguages(t *testing.T) {
 	s := newShelf(t, lexical.Options{})
 	s.add(lexical.Document{Content: "Die Häuser am Hafen", Language: "de"})
 	s.add(lexical.Document{Content: "unknown tongues are left as they are", Language: "tlh"})
-	if got := s.scores(s.x.AnalyzeIn("Haus", "german")); len(got) != 1 {
+	if got := s.scores(s.ask("Haus")); len(got) != 1 {
 		t.Errorf("a German question finds %v, want row 0", got)
 	}
 	if got := s.find("tongue"); len(got) != 0 {
 		t.Errorf("text in an unknown language was stemmed: found %v", got)
 	}
-	if got := s.scores(s.x.AnalyzeIn("tongues", "tlh")); len(got) != 1 {
+	if got := s.scores(s.ask("tongues")); len(got) != 1 {
 		t.Errorf("a question in an unknown language finds %v, want row 1", got)
 	}
 	// The same word again, in the other language, must not reuse the first one's stem.
 	s.add(lexical.Document{Content: "Häuser"})
-	if got := s.scores(s.x.AnalyzeIn("Haus", "german")); len(got) != 1 {
+	if got := s.scores(s.ask("Haus")); len(got) != 1 {
 		t.Errorf("English analysis of a German word stemmed it as German: %v", got)
 	}
 }
@@ -301,7 +303,7 @@ func TestScoreAddsToWhatIsThere(t *testing.T) {
 	s.text("red")
 	s.text("red")
 	scores := []float64{0, 2}
-	touched := s.x.Score(s.x.Analyze("red"), s.view(), scores, []uint32{1})
+	touched := s.x.Score(s.ask("red"), s.view(), scores, []uint32{1})
 	if !cmp.Equal(touched, []uint32{1, 0}) || scores[1] != scores[0]+2 {
 		t.Errorf("touched %v, scores %v; want [1 0], and 2 more in row 1", touched, scores)
 	}
@@ -317,7 +319,7 @@ func TestQueryTermsWithoutWeight(t *testing.T) {
 		t.Errorf("terms without weight score %v", got)
 	}
 	empty := newShelf(t, plain)
-	if got := empty.scores(empty.x.Analyze("red")); len(got) != 0 {
+	if got := empty.scores(empty.ask("red")); len(got) != 0 {
 		t.Errorf("an empty index finds %v", got)
 	}
 	if stats := empty.x.Stats(); stats.Terms != 0 || stats.SizeBytes > 1024 || empty.x.Full() {

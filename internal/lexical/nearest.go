@@ -33,7 +33,7 @@ func (x *Index) Expand(q Query, v View) Query {
 	out := Query{Terms: make([]QueryTerm, 0, len(q.Terms))}
 	budget := expandedWords
 	for _, t := range q.Terms {
-		if budget == 0 || !spelled(t.Term) || !(t.Weight > 0) || x.held(t.Term, v) {
+		if budget == 0 || t.Aside || !spelled(t.Term) || !(t.Weight > 0) || x.held(t.Term, v) {
 			out.Terms = append(out.Terms, t)
 			continue
 		}

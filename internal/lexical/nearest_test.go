@@ -10,7 +10,7 @@ import (
 
 // expanded lists the terms of a question after expansion.
 func expanded(s *shelf, text string) []lexical.QueryTerm {
-	return s.x.Expand(s.x.Analyze(text), s.view()).Terms
+	return s.x.Expand(s.ask(text), s.view()).Terms
 }
 
 func TestMisspeltWordsFindTheirNeighbours(t *testing.T) {
@@ -48,7 +48,7 @@ func TestExpansionSeesTheViewOnly(t *testing.T) {
 	s.text("unrelated")
 	before := s.view()
 	s.remove(dead)
-	if got := s.x.Expand(s.x.Analyze("harbuor"), before).Terms; got[0].Term != "harbour" {
+	if got := s.x.Expand(s.ask("harbuor"), before).Terms; got[0].Term != "harbour" {
 		t.Errorf("in the earlier view harbuor is %+v", got)
 	}
 	s.remove(1)
@@ -91,7 +91,7 @@ func FuzzExpand(f *testing.F) {
 	f.Fuzz(func(t *testing.T, content, question string) {
 		s := newShelf(t, lexical.Options{})
 		s.text(content)
-		q := s.x.Analyze(question)
+		q := s.ask(question)
 		kept := map[string]bool{}
 		for _, term := range q.Terms {
 			kept[term.Term] = true
@@ -119,7 +119,7 @@ func BenchmarkExpand(b *testing.B) {
 		s.ends.Set(uint32(i), isolate.Never)
 		s.rows, s.docs, s.tokens = s.rows+1, s.docs+1, s.tokens+int64(p.Length())
 	}
-	v, q := s.view(), s.x.Analyze("zxstraineks")
+	v, q := s.view(), s.ask("zxstraineks")
 	b.ReportMetric(float64(s.x.Stats().Terms), "terms")
 	for b.Loop() {
 		s.x.Expand(q, v)

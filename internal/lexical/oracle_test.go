@@ -77,7 +77,7 @@ func TestOracle(t *testing.T) {
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		k1, b := r.Float64()*2, r.Float64()
-		s := newShelf(t, lexical.Options{K1: &k1, B: &b, Language: "none", StopWords: []string{}})
+		s := newShelf(t, lexical.Options{K1: &k1, B: &b, Language: "none", StopWords: []string{}, Plain: true})
 		o := &oracle{k1: k1, b: b, texts: map[uint32][]string{}}
 		var moments []moment
 		for step := range 300 {
@@ -101,7 +101,7 @@ func TestOracle(t *testing.T) {
 func checkMoment(t *testing.T, name string, x *lexical.Index, m moment) {
 	t.Helper()
 	v, want := m.view, m.want
-	q := x.Analyze(strings.Join(m.question, " "))
+	q := x.Analyze(strings.Join(m.question, " "), v)
 	got := scoresIn(x, q, v)
 	if len(got) != len(want) {
 		t.Errorf("%s: %d rows scored, want %d", name, len(got), len(want))
@@ -143,7 +143,7 @@ func TestOrderOfAddingDoesNotMatter(t *testing.T) {
 	}
 	for range 20 {
 		question := strings.Join(randomWords(r, 5), " ")
-		first, second := a.scores(a.x.Analyze(question)), b.scores(b.x.Analyze(question))
+		first, second := a.scores(a.ask(question)), b.scores(b.ask(question))
 		if len(first) != len(second) {
 			t.Fatalf("%q: %d rows and %d rows", question, len(first), len(second))
 		}
@@ -171,7 +171,7 @@ func TestReadersBesideWriter(t *testing.T) {
 				if p.Length() != 4 {
 					t.Errorf("Prepare gave length %d, want 4", p.Length())
 				}
-				q := s.x.Analyze("meeting the walker")
+				q := s.ask("meeting the walker")
 				got := scoresIn(s.x, q, v)
 				if len(got) != int(v.Rows) { // every row has both words
 					t.Errorf("view of %d rows: %d found", v.Rows, len(got))
@@ -217,7 +217,7 @@ func TestPreparedBeforeOthersWereAdded(t *testing.T) {
 	s.x.Add(s.rows, p) // once more under another row
 	s.ends.Set(s.rows, ^uint64(0))
 	s.rows, s.docs, s.tokens = s.rows+1, s.docs+1, s.tokens+int64(p.Length())
-	q := s.x.Analyze("harbour light 3 東京")
+	q := s.ask("harbour light 3 東京")
 	first := s.x.Explain(q, s.view(), 0)
 	if len(first) != 4 || first[0].Frequency != 2 || first[1].Frequency != 2 || first[3].DocFrequency != 6 {
 		t.Errorf("Explain = %+v, want four terms, harbour and light twice, in all 6 rows", first)
@@ -250,7 +250,7 @@ func TestLargeDocument(t *testing.T) {
 		want uint32
 	}{{"x0", 3}, {"x4499", 3}, {"x4500", 1}, {"x8999", 1}} {
 		for row := range uint32(2) {
-			why := s.x.Explain(s.x.Analyze(c.word), s.view(), row)
+			why := s.x.Explain(s.ask(c.word), s.view(), row)
 			if len(why) != 1 || why[0].Frequency != c.want {
 				t.Errorf("row %d: %s explained as %+v, want frequency %d", row, c.word, why, c.want)
 			}

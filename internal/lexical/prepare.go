@@ -11,22 +11,32 @@ import (
 // It is for one goroutine at a time, and keeps nothing of the document.
 type Prepared struct {
 	owner    *Index
-	language language
+	language *language
+	detected *language // nil if the document named its language, or nothing much spoke for any
 	length   uint32
 	counts   []count
 	unknowns []unknown
 	texts    []byte   // of the unknown words and their stems
 	slots    []uint32 // open-addressed: 1 + place in counts or, with unknownBit, in unknowns; a power of two of them
 	used     int
-	batch    [32]sighting // tokens not looked up yet
-	batched  int
+	stopped  int // stop words left out
+	batch    [32]sighting
 
+	tokens    []token
 	tokenizer tokenizer
 	stemmer   stemmer
 	date      []byte
 	when      when
-	dating    bool   // tokens are of the content
 	times     uint64 // what when found
+}
+
+// token is what the tokenizer found, with what can be told of it before the language is known.
+type token struct {
+	text   []byte // good until the next text
+	hash   uint64
+	lexeme *lexeme // nil for most
+	kind   kind
+	joint  joint
 }
 
 // count is one term of the document.
@@ -41,8 +51,7 @@ type unknown struct {
 	raw, stem span // in texts
 	frequency uint32
 	language  uint8
-	kind      kind
-	stop      bool
+	kind      kind // of the first occurrence
 }
 
 type span struct{ from, to uint32 }
@@ -62,40 +71,70 @@ func (x *Index) Prepare(d Document) *Prepared {
 // PrepareInto is Prepare into the memory of p, whose former result is gone. It allocates for words that the index has
 // not met and for what p lacks in room, else nothing.
 func (x *Index) PrepareInto(p *Prepared, d Document) {
-	p.reset(x, x.languageFor(d.Language))
+	p.reset(x)
 	p.content(d)
 	if d.Speaker != "" {
-		p.text(d.Speaker)
+		p.name(d.Speaker)
 	}
 	for _, tag := range d.Tags {
-		p.text(tag)
+		p.name(tag)
 	}
 	if !d.When.IsZero() {
 		p.takeDate(d.When)
 	}
+	if p.language != x.language {
+		p.takeAside(languageTerm(p.language))
+	}
 }
 
-// content takes the text of d and the expressions of time in it.
+// content takes the text of d, in its language, and the expressions of time in it.
 func (p *Prepared) content(d Document) {
+	p.cut(d.Content)
+	p.language, p.detected = p.owner.languageFor(d, p.tokens, p.tokenizer.wide)
+	if p.language.turkic != p.tokenizer.turkic {
+		p.tokenizer.turkic = p.language.turkic
+		p.cut(d.Content)
+	}
+	p.look()
+	if p.length == 0 && p.stopped > 0 && !p.owner.plain {
+		for i := range p.tokens { // nothing else is left to find it by
+			if t := &p.tokens[i]; p.owner.stops(t, p.language) && (t.kind&named == 0 || len(t.text) == 1) {
+				p.takeExact(t)
+			}
+		}
+	}
 	p.when.reset(d.When)
-	p.dating = p.language.dates()
-	p.text(d.Content)
-	p.dating = false
+	if p.language.dates() {
+		for i := range p.tokens {
+			if t := &p.tokens[i]; t.kind&aside == 0 {
+				p.when.take(t.text)
+			}
+		}
+	}
 	p.when.finish()
 	p.times = p.when.packed()
+}
+
+// Detected is the ISO 639 code of the language that the text was found to be in; "" if the document named one, or if
+// nothing much speaks for any.
+func (p *Prepared) Detected() string {
+	if p.detected == nil {
+		return ""
+	}
+	return p.detected.code
 }
 
 // Length is the number of tokens that count, stop words left out.
 func (p *Prepared) Length() uint32 { return p.length }
 
 // reset empties p, keeping its memory unless one large document had blown it up.
-func (p *Prepared) reset(x *Index, l language) {
+func (p *Prepared) reset(x *Index) {
 	const keptCounts, keptText = 1 << 12, 1 << 16
 	if cap(p.counts) > keptCounts || cap(p.texts) > keptText || cap(p.tokenizer.ascii) > keptText {
 		*p = Prepared{}
 	}
-	p.owner, p.language = x, l
-	p.length, p.used, p.batched, p.times = 0, 0, 0, 0
+	p.owner = x
+	p.length, p.used, p.stopped, p.times = 0, 0, 0, 0
 	p.counts, p.unknowns, p.texts = p.counts[:0], p.unknowns[:0], p.texts[:0]
 	if len(p.slots) == 0 {
 		p.slots = make([]uint32, firstSlots)
@@ -106,7 +145,7 @@ func (p *Prepared) reset(x *Index, l language) {
 		p.tokenizer.emit = p.take
 		p.tokenizer.companions = true
 	}
-	p.tokenizer.turkic = l.turkic
+	p.tokenizer.plain, p.tokenizer.turkic = x.plain, x.language.turkic
 }
 
 // takeDate takes the day of when as the words "8 may 2023", which is how people ask for it.
@@ -122,41 +161,92 @@ func (p *Prepared) takeDate(when time.Time) {
 
 // text takes all tokens of s.
 func (p *Prepared) text(s string) {
+	p.cut(s)
+	p.look()
+}
+
+// name takes all tokens of a name, in which stop words count for what they are.
+func (p *Prepared) name(s string) {
+	p.cut(s)
+	for i := range p.tokens {
+		p.tokens[i].kind |= named
+	}
+	p.look()
+}
+
+// cut cuts s into p.tokens.
+func (p *Prepared) cut(s string) {
+	p.tokens = p.tokens[:0]
 	p.tokenizer.text(s)
-	p.look() // the tokens are good until the next text
 }
 
 // take is the tokenizer's emit.
-func (p *Prepared) take(token []byte, k kind) {
-	x := p.owner
-	if p.dating {
-		p.when.take(token)
+func (p *Prepared) take(text []byte, k kind, j joint) {
+	hash := hashOf(text)
+	t := token{text: text, hash: hash, kind: k, joint: j}
+	if k&exact == 0 {
+		t.lexeme = p.owner.lexicon.find(hash, text)
 	}
-	if k != word && x.ownStops && x.stopped(token, p.language) {
-		return // the vocabulary remembers stop words among words only
+	p.tokens = append(p.tokens, t)
+}
+
+// look looks up p.tokens and counts their terms.
+func (p *Prepared) look() {
+	n := 0
+	for i := range p.tokens {
+		t := &p.tokens[i]
+		if p.owner.stops(t, p.language) {
+			p.takeStopped(t)
+			continue
+		}
+		p.batch[n] = sighting{token: t.text, hash: t.hash, kind: t.kind}
+		if n++; n == len(p.batch) {
+			p.lookUp(n)
+			n = 0
+		}
 	}
-	p.batch[p.batched] = sighting{token: token, hash: x.words.hash(token), kind: k}
-	if p.batched++; p.batched == len(p.batch) {
-		p.look()
+	p.lookUp(n)
+}
+
+// lookUp looks up the first n tokens of the batch and counts their terms.
+func (p *Prepared) lookUp(n int) {
+	batch := p.batch[:n]
+	p.owner.words.findAll(batch, p.language.id)
+	for i := range batch {
+		s := &batch[i]
+		if s.kind&aside == 0 {
+			p.length++
+		}
+		if s.found {
+			p.count(s.id, 1)
+		} else {
+			p.takeUnknown(s.hash, s.token, s.kind)
+		}
 	}
 }
 
-// look looks up the tokens taken and counts them.
-func (p *Prepared) look() {
-	batch := p.batch[:p.batched]
-	p.batched = 0
-	p.owner.words.findAll(batch, p.language.id)
-	for i := range batch {
-		switch s := &batch[i]; {
-		case !s.found:
-			p.takeUnknown(s.hash, s.token, s.kind)
-		case s.id != noTerm:
-			if s.kind != aside {
-				p.length++
-			}
-			p.count(s.id, 1)
-		}
+// takeStopped leaves out a stop word, but for one that is a name.
+func (p *Prepared) takeStopped(t *token) {
+	p.stopped++
+	if t.kind&named != 0 && !p.owner.plain && len(t.text) > 1 {
+		p.takeExact(t)
 	}
+}
+
+// takeExact counts a word as it is, aside.
+func (p *Prepared) takeExact(t *token) {
+	if id, found := p.owner.words.find(t.hash, t.text, exact, 0); found {
+		p.count(id, 1)
+		return
+	}
+	p.takeUnknown(t.hash, t.text, exact|aside)
+}
+
+// takeAside counts a term that is no word of the text.
+func (p *Prepared) takeAside(text string) {
+	p.tokens = p.tokens[:0]
+	p.take([]byte(text), exact|aside, jointNone)
+	p.look()
 }
 
 // count adds to a term's frequency.
@@ -189,30 +279,19 @@ func (p *Prepared) takeUnknown(hash uint64, token []byte, k kind) {
 			continue
 		}
 		u := &p.unknowns[s&^unknownBit-1]
-		if u.hash == hash && (u.kind == word) == (k == word) && string(p.at(u.raw)) == string(token) {
-			p.countUnknown(u, k)
+		if u.hash == hash && (u.kind^k)&exact == 0 && string(p.at(u.raw)) == string(token) {
+			u.frequency++
 			return
 		}
 	}
-	u := unknown{hash: hash, kind: k, language: p.language.id, raw: p.keep(token)}
+	u := unknown{hash: hash, kind: k, language: p.language.id, raw: p.keep(token), frequency: 1}
 	u.stem = u.raw
-	if k == word {
-		if u.stop = p.owner.stopped(token, p.language); !u.stop {
-			u.stem = p.keepStem(u.raw)
-		}
+	if k&exact == 0 {
+		u.stem = p.keepStem(u.raw)
 	}
-	p.countUnknown(&u, k)
 	p.slots[i] = uint32(len(p.unknowns)+1) | unknownBit
 	p.unknowns = append(p.unknowns, u)
 	p.fill()
-}
-
-// countUnknown counts one occurrence. A letter may occur alone and beside pairs: each counts as its own kind.
-func (p *Prepared) countUnknown(u *unknown, k kind) {
-	u.frequency++
-	if !u.stop && k != aside {
-		p.length++
-	}
 }
 
 func (p *Prepared) at(s span) []byte { return p.texts[s.from:s.to] }
@@ -264,9 +343,7 @@ func (p *Prepared) fill() {
 func (p *Prepared) settle(x *Index) {
 	for i := range p.unknowns {
 		u := &p.unknowns[i]
-		if id := x.words.learn(u, p.at(u.raw), p.at(u.stem)); id != noTerm {
-			p.count(id, u.frequency)
-		}
+		p.count(x.words.learn(u, p.at(u.raw), p.at(u.stem)), u.frequency)
 	}
 	p.unknowns = p.unknowns[:0]
 }

@@ -2,7 +2,6 @@ package lexical
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"math/bits"
 	"sync/atomic"
 
@@ -17,17 +16,15 @@ import (
 //
 //	byte 0     length of the text
 //	byte 1     what the record is for: isTerm, isWord and the word's language
-//	bytes 2-5  id of the term, noTerm for a stop word; little-endian
+//	bytes 2-5  id of the term, little-endian
 //	bytes 6-   text
 //
 // A term has one record that isTerm, and one that isWord for each word and language that leads to it; where the first
 // to lead to it is its own text, one record is both. A term's text comes from the tokenizer and never begins with a
-// control character: a further way of indexing the same words (unstemmed, or by field) can set one in front and live
-// in the same vocabulary.
+// control character: further ways of indexing set one in front and live in the same vocabulary (languageTerm, wholeMark).
 //
 // The table is hashed with a random seed, because its keys come from users; the seed shows in no result.
 type vocabulary struct {
-	seed    maphash.Seed
 	table   isolate.Table // values: addresses of records
 	records pages
 	terms   isolate.Column[term]
@@ -51,11 +48,8 @@ const (
 	isWord       = 1 << 5
 	isTerm       = 1 << 6
 
-	noTerm     = ^uint32(0)
 	maxRecords = uint64(1) << 32 // bytes
 )
-
-func (v *vocabulary) hash(token []byte) uint64 { return maphash.Bytes(v.seed, token) }
 
 func (v *vocabulary) term(id uint32) *term { return v.terms.At(id) }
 
@@ -65,8 +59,8 @@ func (v *vocabulary) text(id uint32) []byte {
 	return b[recordText : recordText+int(b[0])]
 }
 
-// find tells which term a token leads to: its id, or noTerm for a stop word. Not found means that the vocabulary does
-// not know yet. Any goroutine may call it.
+// find tells which term a token leads to. Not found means that the vocabulary does not know yet. Any goroutine may call
+// it.
 func (v *vocabulary) find(hash uint64, token []byte, k kind, language uint8) (id uint32, found bool) {
 	mask, want := recordFor(k, language)
 	_, found = v.table.Find(hash, func(address uint32) bool {
@@ -82,7 +76,7 @@ func (v *vocabulary) find(hash uint64, token []byte, k kind, language uint8) (id
 
 // recordFor gives what byte 1 of a record must be, and in which bits, to serve tokens of a kind.
 func recordFor(k kind, language uint8) (mask, want byte) {
-	if k == word {
+	if k&exact == 0 {
 		return isWord | languageMask, isWord | language
 	}
 	return isTerm, isTerm
@@ -127,26 +121,22 @@ func (v *vocabulary) findAll(batch []sighting, language uint8) {
 
 // findTerm finds a term by its own text. Any goroutine may call it.
 func (v *vocabulary) findTerm(text []byte) (id uint32, found bool) {
-	return v.find(v.hash(text), text, exact, 0)
+	return v.find(hashOf(text), text, exact, 0)
 }
 
-// learn adds what is known of u and returns the term it leads to, or noTerm. Only the writer may call it.
+// learn adds what is known of u and returns the term it leads to. Only the writer may call it.
 func (v *vocabulary) learn(u *unknown, raw, stem []byte) uint32 {
 	if id, found := v.find(u.hash, raw, u.kind, u.language); found {
 		return id // another document was first
 	}
 	leads := isWord | u.language
-	if u.kind != word {
+	if u.kind&exact != 0 {
 		leads = 0
-	}
-	if u.stop {
-		v.addWord(u.hash, raw, leads, noTerm)
-		return noTerm
 	}
 	same := string(stem) == string(raw)
 	hash := u.hash
 	if !same {
-		hash = v.hash(stem)
+		hash = hashOf(stem)
 	}
 	id, found := v.find(hash, stem, exact, 0)
 	switch {
@@ -173,7 +163,7 @@ func (v *vocabulary) addTerm(hash uint64, text []byte, leads byte) uint32 {
 	return id
 }
 
-// addWord adds a word of a language that leads to another term, or to none.
+// addWord adds a word of a language that leads to another term.
 func (v *vocabulary) addWord(hash uint64, text []byte, leads byte, id uint32) {
 	v.table.Insert(hash, v.write(text, leads, id), nil)
 }

@@ -36,7 +36,11 @@ const maxTimes = 2
 func TimesIn(text string, now time.Time) []Span {
 	var w when
 	w.reset(now)
-	t := tokenizer{emit: func(token []byte, _ kind) { w.take(token) }}
+	t := tokenizer{emit: func(token []byte, k kind, _ joint) {
+		if k&aside == 0 {
+			w.take(token)
+		}
+	}}
 	t.text(text)
 	w.finish()
 	return append([]Span(nil), w.spans[:w.n]...)
@@ -238,6 +242,11 @@ func (w *when) beginDate(s sign) {
 		d.month = 0
 	}
 	w.date = d
+}
+
+// daysIn counts the days of a month.
+func daysIn(year, month int) int {
+	return time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day()
 }
 
 func isYear(v int32) bool { return v >= 1900 && v < 2100 }

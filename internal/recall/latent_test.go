@@ -72,7 +72,7 @@ func vocabularyOf(t testing.TB, texts []string) *latentSpace {
 	}
 	l := &latentSpace{index: index, terms: map[string]int{}}
 	for _, text := range texts {
-		for _, term := range index.Analyze(text).Terms {
+		for _, term := range index.Analyze(text, lexical.View{}).Terms {
 			if _, known := l.terms[term.Term]; !known {
 				l.terms[term.Term] = len(l.rarity)
 				l.rarity = append(l.rarity, 0)
@@ -90,7 +90,7 @@ func vocabularyOf(t testing.TB, texts []string) *latentSpace {
 func (l *latentSpace) weigh(text string) weighted {
 	var terms weighted
 	sum := 0.0
-	for _, t := range l.index.Analyze(text).Terms {
+	for _, t := range l.index.Analyze(text, lexical.View{}).Terms {
 		if term, known := l.terms[t.Term]; known {
 			weight := (1 + math.Log(t.Weight)) * l.rarity[term]
 			terms = append(terms, struct {

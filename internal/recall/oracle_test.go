@@ -45,7 +45,7 @@ func (s *space) oracle(q recall.Query) map[string]float64 {
 	view := lexical.View{
 		Rows: uint32(len(s.rows)), At: s.position, Ends: ends, Docs: population.Docs, Tokens: population.Tokens,
 	}
-	question := s.words.Expand(s.words.Analyze(q.Text), view)
+	question := s.words.Expand(s.words.Analyze(q.Text, view), view)
 	for _, row := range s.words.Score(question, view, dense, nil) {
 		if member(row) {
 			words[row] = dense[row]

@@ -245,7 +245,7 @@ func (r *run) byWords() error {
 		return nil
 	}
 	view := r.population.view(r.c)
-	r.question = r.c.Words.Analyze(r.q.Text)
+	r.question = r.c.Words.Analyze(r.q.Text, view)
 	if !r.off(StepSpelling) {
 		r.question = r.c.Words.Expand(r.question, view)
 	}

@@ -277,6 +277,10 @@ func (b *book) put(id string) action {
 		OccurredAt: store.Time{Nanos: 1e15 + seed%17*1e12, Offset: 3600}, ValidFrom: none, ValidUntil: none,
 		ExpiresAt: none, CreatedAt: store.Time{Nanos: b.clock}, UpdatedAt: store.Time{Nanos: b.clock},
 		Confidence: float64(seed%5) / 4, Pin: seed%7 == 0, Source: longSource,
+		Language: []string{"", "de", "fr"}[seed%3],
+		LanguageFrom: []store.LanguageSource{
+			store.LanguageFound, store.LanguageFound, store.LanguageStated,
+		}[seed%3],
 	}
 	if seed%2 == 0 {
 		r.Tags = []string{"t" + strconv.Itoa(int(seed%4)), "all"}

@@ -38,12 +38,25 @@ type Record struct {
 	UpdatedAt  Time
 	Confidence float64
 	Pin        bool
+	// Language is the ISO 639 code of what Content is in, "" if that is not known, and LanguageFrom says how it is known.
+	Language     string
+	LanguageFrom LanguageSource
 }
+
+// LanguageSource says how the language of a record is known. Its values are stored.
+type LanguageSource uint8
+
+const (
+	LanguageOpen   LanguageSource = iota // not at all: the index goes by its own, or finds it
+	LanguageFound                        // found out when the record was made; "" if too little speaks for any
+	LanguageStated                       // by whoever gave the memory
+)
 
 // Pair is one entry of a record's metadata.
 type Pair struct{ Key, Value string }
 
-const recordVersion = 1
+// recordVersion: 2 added the language; version 1 has none.
+const recordVersion = 2
 
 const (
 	recordPin = 1 << iota
@@ -77,6 +90,8 @@ func appendRecord(b []byte, r *Record) []byte {
 		flags |= recordPin
 	}
 	e.U8(flags)
+	e.U8(uint8(r.LanguageFrom))
+	e.String(r.Language)
 	return e.Buf
 }
 
@@ -131,8 +146,9 @@ func readRecord(b []byte) (*Record, error) {
 // copy.
 func (r *Record) decode(b []byte) error {
 	d := codec.NewDecoder(b)
-	if v := d.U8(); d.Err() == nil && v != recordVersion {
-		return fmt.Errorf("decode record: encoding %d is unknown, this program reads %d", v, recordVersion)
+	v, err := recordEncoding(d)
+	if err != nil {
+		return err
 	}
 	whole := string(b)
 	text := func() string {
@@ -162,17 +178,35 @@ func (r *Record) decode(b []byte) error {
 	}
 	r.Confidence = d.F64()
 	r.Pin = d.U8()&recordPin != 0
+	if v > 1 {
+		r.LanguageFrom, r.Language = LanguageSource(d.U8()), text()
+		if r.LanguageFrom > LanguageStated || len(r.Language) > maxLanguage {
+			d.Fail(fmt.Errorf("language %.20q from source %d is impossible", r.Language, r.LanguageFrom))
+		}
+	}
 	if err := d.Done(); err != nil {
 		return fmt.Errorf("decode record: %w", err)
 	}
 	return nil
 }
 
+// maxLanguage bounds the code of a language, in bytes.
+const maxLanguage = 16
+
+// recordEncoding reads the version that a record begins with.
+func recordEncoding(d *codec.Decoder) (uint8, error) {
+	v := d.U8()
+	if d.Err() == nil && (v == 0 || v > recordVersion) {
+		return 0, fmt.Errorf("decode record: encoding %d is unknown, this program reads 1 to %d", v, recordVersion)
+	}
+	return v, nil
+}
+
 // recordID reads the id alone, as a part of b.
 func recordID(b []byte) ([]byte, error) {
 	d := codec.NewDecoder(b)
-	if v := d.U8(); d.Err() == nil && v != recordVersion {
-		return nil, fmt.Errorf("decode record: encoding %d is unknown, this program reads %d", v, recordVersion)
+	if _, err := recordEncoding(d); err != nil {
+		return nil, err
 	}
 	id := d.Bytes()
 	return id, d.Err()

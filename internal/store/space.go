@@ -182,6 +182,16 @@ func (s *Space) Prepare(r *Record) *Prepared {
 	return p
 }
 
+// PrepareNew is Prepare for a version that is about to be made. If its language is open and the space has none of its
+// own, what it was found to be in is noted in r, so that it is stored with what was made of it.
+func (s *Space) PrepareNew(r *Record) *Prepared {
+	p := s.Prepare(r)
+	if r.LanguageFrom == LanguageOpen && s.t.words.FindsLanguages() {
+		r.Language, r.LanguageFrom = p.Detected(), LanguageFound
+	}
+	return p
+}
+
 // Recycle takes back what Prepare gave; nobody may use it any more. What a panicking write used is not given back.
 func (s *Space) Recycle(p *Prepared) { s.prepared.Put(p) }
 

@@ -326,9 +326,22 @@ func (s *Space) before(a, b, newRow uint32, newID string) bool {
 	return x < y
 }
 
+// Words lists the words of what a record says, stemmed and without stop words, each once.
+func (v *View) Words(r *Record) []string {
+	d := document(r)
+	return v.s.t.words.Words(lexical.Document{Content: d.Content, Language: d.Language, Found: d.Found})
+}
+
 // document is what of a memory is searched as text.
 func document(r *Record) lexical.Document {
 	d := lexical.Document{Content: r.Content, Speaker: r.Speaker, Tags: r.Tags}
+	switch r.LanguageFrom {
+	case LanguageStated:
+		d.Language = r.Language
+	case LanguageFound:
+		d.Found = &r.Language
+	case LanguageOpen:
+	}
 	if !r.OccurredAt.IsZero() {
 		d.When = r.OccurredAt.Go()
 	}

@@ -53,6 +53,30 @@ func TestLifeOfAMemory(t *testing.T) {
 	d.want(404, "DELETE", memories+"/m1?mode=erase", "", nil)
 }
 
+func TestLanguages(t *testing.T) {
+	d := open(t)
+	d.want(201, "POST", memories, `{"id":"a","content":"Maisons","language":"fr"}`, nil)
+	d.want(201, "POST", memories, `{"id":"b","content":"Wir waren in den Häusern am Hafen, und es war kalt."}`, nil)
+	for id, want := range map[string]wire.Memory{
+		"a": {Memory: engram.Memory{Language: "fr"}}, "b": {Memory: engram.Memory{Language: "de", LanguageDetected: true}},
+	} {
+		var m wire.Memory
+		d.want(200, "GET", memories+"/"+id, "", &m)
+		if m.Language != want.Language || m.LanguageDetected != want.LanguageDetected {
+			t.Errorf("language of %s = %q, found out %v", id, m.Language, m.LanguageDetected)
+		}
+	}
+	for query, id := range map[string]string{"maison": "a", "Haus": "b"} {
+		if _, text := d.send("POST", "/v1/spaces/default/recall", `{"query":"`+query+`"}`); !strings.Contains(text, `"id":"`+id+`"`) {
+			t.Errorf("recall of %s = %s, want %s", query, text, id)
+		}
+	}
+	d.want(200, "PATCH", memories+"/a", `{"language":"it"}`, nil)
+	for _, body := range []string{`{"content":"x","language":"klingon"}`, `{"content":"x","language_detected":true}`} {
+		d.want(400, "POST", memories, body, nil)
+	}
+}
+
 func TestRecallAnswersAsTheIssueSays(t *testing.T) {
 	d := open(t)
 	d.want(201, "POST", memories, `{"id":"a","content":"plums are purple","session":"s"}`, nil)

@@ -132,7 +132,7 @@ func TestEveryArgumentArrives(t *testing.T) {
 		t.Errorf("without a space the call went to %q, want the door's", n.space)
 	}
 	// What the tool of this slice does not take; everything else must have arrived.
-	wantSet(t, n.draft, "EmbeddingModel", "ID", "Speaker", "Session", "Metadata")
+	wantSet(t, n.draft, "EmbeddingModel", "ID", "Language", "Speaker", "Session", "Metadata")
 	call(t, session, "recall", `{"query":"q","limit":3,"max_tokens":64,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
 		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"explain":true,"embedding":[1],
 		"space":"other"}`)
@@ -143,7 +143,7 @@ func TestEveryArgumentArrives(t *testing.T) {
 	}
 	call(t, session, "update", `{"id":"x","content":"c","confidence":0,"tags":[],"pin":false,
 		"valid_until":"2026-01-01T00:00:00Z","reason":"r"}`)
-	wantSet(t, n.change, "EmbeddingModel", "Kind", "Speaker", "Session", "OccurredAt", "ValidFrom", "ExpiresAt", "Source", "Metadata", "Embedding",
+	wantSet(t, n.change, "EmbeddingModel", "Kind", "Speaker", "Session", "OccurredAt", "ValidFrom", "ExpiresAt", "Source", "Language", "Metadata", "Embedding",
 		"IfVersion", "Mode")
 	call(t, session, "link", `{"from":"a","to":"b","type":"t","weight":0}`)
 	wantSet(t, n.link)
