@@ -36,12 +36,12 @@ func actives(t *testing.T, s *engram.Space) map[string]engram.Memory {
 // worthOf is what a memory is kept by: by its definition, from what the API tells of it.
 func worthOf(m *engram.Memory, now time.Time) float64 {
 	p := dynamics.Prior().Mean()
-	if m.Confidence < 1 {
-		p = m.Confidence
+	if m.GivenConfidence != nil {
+		p = *m.GivenConfidence
 	}
 	st := curve.Fresh(m.CreatedAt.UnixNano(), dynamics.NewEvidence(m.Source, true, p))
-	if m.Use != nil {
-		st.Stability, st.LastUse = float32(m.Use.Stability), m.Use.LastUsed.UnixNano()
+	st.Stability, st.LastUse = float32(m.Use.Stability), m.Use.LastUsed.UnixNano()
+	if len(m.Belief.Evidence) > 0 {
 		var evidence []dynamics.Evidence
 		for _, e := range m.Belief.Evidence {
 			evidence = append(evidence, dynamics.Evidence{Source: e.Source, Supports: e.Supports, LogOdds: float32(e.LogOdds)})

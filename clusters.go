@@ -253,7 +253,8 @@ func (cl *cluster) extend(r *store.Record) {
 }
 
 // life is what was made of the uses of all that a concept stands for, and what is said of them: the stability of the most
-// stable, the time from when the first was stored to when any was last used, and each source once, as it spoke last. What a
+// stable, the time from when the first was stored to when any was last used, and each source once, as it spoke last and as
+// surely as it ever did. What a
 // concept had before other members join it is a part of it. When it began is left open.
 func (cl *cluster) life(tx *store.Tx, m *dynamics.Model) (*store.Dynamics, error) {
 	all := cl.members
@@ -292,10 +293,10 @@ func joinLives(d, more *store.Dynamics) {
 		a.Lapse = 0
 	}
 	for _, e := range more.Evidence {
-		d.Evidence = dynamics.Hear(d.Evidence, e)
+		d.Evidence = slices.Clone(dynamics.Hear(d.Evidence, e))
 		i := slices.IndexFunc(d.Evidence, func(known dynamics.Evidence) bool { return known.Source == e.Source })
-		d.Evidence = slices.Clone(d.Evidence)
-		d.Evidence[i].Counted |= e.Counted
+		known := &d.Evidence[i]
+		known.LogOdds, known.Counted = max(known.LogOdds, e.LogOdds), known.Counted|e.Counted
 	}
 }
 

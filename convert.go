@@ -1,6 +1,8 @@
 package engram
 
 import (
+	"fmt"
+	"math"
 	"strconv"
 	"time"
 
@@ -43,21 +45,27 @@ func fromPairs(pairs []store.Pair) map[string]string {
 	return m
 }
 
-// memoryOf is a stored version as the API shows it, without embedding and links.
-func memoryOf(r *store.Record) (m Memory) {
+// memoryOf is an older version of a memory as the API shows it, without embedding and links: believed as far as its writer
+// was to be.
+func memoryOf(v *store.View, f store.Found, r *store.Record) (m Memory) {
 	m.set(r)
+	m.Confidence = dynamics.Alone(v.Own(f, r).LogOdds).Confidence()
 	return m
 }
 
-// set makes m the version r. A Memory is some 450 bytes: on the way of Get it is filled in where the caller has it.
+// set makes m the version r, without what is believed of it. A Memory is some 450 bytes: on the way of Get it is filled in
+// where the caller has it.
 func (m *Memory) set(r *store.Record) {
 	*m = Memory{
 		ID: r.ID, Content: r.Content, Kind: r.Kind, Tags: r.Tags, Speaker: r.Speaker, Session: r.Session,
 		OccurredAt: r.OccurredAt.Go(), ValidFrom: r.ValidFrom.Go(), ValidUntil: r.ValidUntil.Go(),
-		ExpiresAt: r.ExpiresAt.Go(), Pin: r.Pin, Confidence: r.Confidence, Source: r.Source,
+		ExpiresAt: r.ExpiresAt.Go(), Pin: r.Pin, Source: r.Source,
 		Metadata: fromPairs(r.Metadata), CreatedAt: r.CreatedAt.Go(), UpdatedAt: r.UpdatedAt.Go(),
 		Version: int(r.Version), Reason: r.Reason,
 		Language: r.Language, LanguageDetected: r.LanguageFrom == store.LanguageFound && r.Language != "",
+	}
+	if r.Confidence < 1 {
+		m.GivenConfidence = new(r.Confidence)
 	}
 }
 
@@ -72,13 +80,7 @@ func (m *Memory) setCurrent(v *store.View, f store.Found, r *store.Record, at le
 	m.set(r)
 	m.Tier = tierOf(v, f.Row)
 	m.Reinforced = int(f.Reinforced())
-	if d := f.Dynamics(); d != nil {
-		now, past := f.AsOf()
-		if !past {
-			now = at.now().UnixNano()
-		}
-		m.Use, m.Belief = at.usage(d, now), beliefOf(d)
-	}
+	m.setStanding(v, f, r, at)
 	if f.Archived() {
 		m.ArchivedAt = fromNanos(f.ArchivedAt())
 	}
@@ -94,34 +96,80 @@ func (m *Memory) setCurrent(v *store.View, f store.Found, r *store.Record, at le
 
 // lens is when memories are looked at: the clock is asked only where it matters.
 type lens struct {
-	model *dynamics.Model
+	model *faded
 	now   func() time.Time
 }
 
 // lens looks at memories at a time that is known already.
-func (s *Space) lens(now time.Time) lens { return lens{s.model(), func() time.Time { return now }} }
+func (s *Space) lens(now time.Time) lens { return lens{s.faded(), func() time.Time { return now }} }
 
-func (at lens) usage(d *store.Dynamics, now int64) *Usage {
-	st := &d.State
-	u := &Usage{
-		Stability: weight64(st.Stability), Difficulty: weight64(st.Difficulty), LastUsed: fromNanos(st.LastUse),
-		Retrievability: at.model.StateRetrievability(st, now),
+// setStanding fills in how fresh m is and how far it is believed.
+func (m *Memory) setStanding(v *store.View, f store.Found, r *store.Record, at lens) {
+	now, past := f.AsOf()
+	if !past {
+		now = at.now().UnixNano()
 	}
-	if st.LabileTill != 0 {
-		u.LabileUntil = fromNanos(st.LabileTill)
+	both := &struct { // one place in memory for two
+		u Usage
+		b Belief
+	}{}
+	m.Use, m.Belief = &both.u, &both.b
+	var t dynamics.Tally
+	st, touched := f.State()
+	if touched {
+		t = st.Tally
+		both.u.Stability, both.u.Difficulty = weight64(st.Stability), weight64(st.Difficulty)
+		if st.LabileTill != 0 {
+			both.u.LabileUntil = fromNanos(st.LabileTill)
+		}
+	} else { // the usual case
+		t, st.LastUse = dynamics.Alone(v.Own(f, r).LogOdds), r.CreatedAt.Nanos
+		both.u.Stability, both.u.Difficulty = at.model.fresh.Stability, at.model.fresh.Difficulty
+		st.Stability = float32(both.u.Stability)
 	}
-	return u
+	both.u.LastUsed = fromNanos(st.LastUse)
+	both.u.Retrievability = sixDecimals(at.model.StateRetrievability(&st, now))
+	m.Confidence = t.Confidence()
+	both.b = Belief{
+		Probability: m.Confidence, For: int(t.NumFor), Against: int(t.NumAgainst), Sources: int(t.NumFor) + int(t.NumAgainst),
+		Disputed: t.Disputed(),
+	}
+	low, high := t.Interval()
+	both.b.Low, both.b.High = sixDecimals(low), sixDecimals(high)
+	if !touched {
+		return
+	}
+	evidence := f.Dynamics().Evidence
+	both.b.Evidence = make([]Evidence, len(evidence))
+	for i, e := range evidence {
+		both.b.Evidence[i] = Evidence{Source: e.Source, Supports: e.Supports, LogOdds: weight64(e.LogOdds)}
+	}
 }
 
-func beliefOf(d *store.Dynamics) *Belief {
-	t := d.State.Tally
-	b := &Belief{Probability: t.Probability(), Disputed: t.Disputed(), Evidence: make([]Evidence, len(d.Evidence))}
-	b.Low, b.High = t.Interval()
-	for i, e := range d.Evidence {
-		b.Evidence[i] = Evidence{Source: e.Source, Supports: e.Supports, LogOdds: weight64(e.LogOdds)}
+// Standing says in a few words how far a memory is believed, by how many sources, and how fresh it is: for people to read.
+func (m *Memory) Standing() string {
+	text := fmt.Sprintf("confidence %.2f", m.Confidence)
+	if b := m.Belief; b != nil {
+		text += " (1 source"
+		if b.Sources != 1 {
+			text = fmt.Sprintf("confidence %.2f (%d sources", m.Confidence, b.Sources)
+		}
+		if b.Against > 0 {
+			text += fmt.Sprintf(", %d against", b.Against)
+		}
+		if b.Disputed {
+			text += ", disputed"
+		}
+		text += ")"
 	}
-	return b
+	if m.Use != nil {
+		text += fmt.Sprintf(", freshness %.2f", m.Use.Retrievability)
+	}
+	return text
 }
+
+// sixDecimals is a probability as it is shown.
+func sixDecimals(p float64) float64 { return math.Round(p*1e6) / 1e6 }
 
 func tierOf(v *store.View, row uint32) Tier {
 	if v.Warm(row) {

@@ -163,8 +163,10 @@ func TestRememberRecallGetReopen(t *testing.T) {
 	expected := engram.Memory{
 		ID: "m1", Content: full.Content, Kind: "fact", Tags: full.Tags, Speaker: "Ada", Session: "chat-1",
 		OccurredAt: full.OccurredAt, ValidFrom: day(1), ValidUntil: day(20), ExpiresAt: day(25), Pin: true,
-		Confidence: .75, Source: "mail:7", Metadata: full.Metadata, Embedding: full.Embedding,
+		Confidence: .75, GivenConfidence: new(.75), Source: "mail:7", Metadata: full.Metadata, Embedding: full.Embedding,
 		CreatedAt: day(1), UpdatedAt: day(1), Version: 1, Tier: engram.TierHot,
+		Use:    &engram.Usage{Stability: 2.3065, Difficulty: 2.118104, LastUsed: day(1), Retrievability: 1},
+		Belief: &engram.Belief{Probability: .75, For: 1, Sources: 1, Low: .223607, High: .974679},
 	}
 	remember(t, s, engram.Draft{ID: "m2", Content: "The harbour is loud at night."})
 	for _, stage := range []string{"fresh", "sealed", "reopened"} {

@@ -41,7 +41,7 @@ func TestFeedbackShowsInTheOrder(t *testing.T) {
 		if got := idsOf(t, w.def(), cue); got != "a b c d" {
 			t.Fatalf("recalled %d times: %s", n, got)
 		}
-		if m, err := w.def().Get(t.Context(), "a"); err != nil || m.Use != nil || m.Belief != nil {
+		if m, err := w.def().Get(t.Context(), "a"); err != nil || !m.Use.LastUsed.Equal(day(1)) || m.Belief.Evidence != nil {
 			t.Fatalf("looking changes %+v, %v", m, err)
 		}
 	}
@@ -63,7 +63,7 @@ func TestFeedbackShowsInTheOrder(t *testing.T) {
 	if got := idsOf(t, w.def(), engram.Cue{Text: "zeppelin"}); got != "" {
 		t.Errorf("feedback alone finds %s", got)
 	}
-	if got := idsOf(t, w.def(), engram.Cue{Text: "ferry", MinConfidence: .9}); strings.Contains(got, "b") {
+	if got := idsOf(t, w.def(), engram.Cue{Text: "ferry", MinConfidence: .8}); got != "d c a" {
 		t.Errorf("sure enough are %s, b was contradicted", got)
 	}
 	b, err := w.def().Get(t.Context(), "b")
@@ -119,7 +119,7 @@ func TestFeedbackRefuses(t *testing.T) {
 		}
 	}
 	_, err := w.def().Feedback(t.Context(), engram.Feedback{Useful: []string{"a", "nobody"}})
-	if m, getErr := w.def().Get(t.Context(), "a"); !errors.Is(err, engram.ErrNotFound) || getErr != nil || m.Use != nil {
+	if m, getErr := w.def().Get(t.Context(), "a"); !errors.Is(err, engram.ErrNotFound) || getErr != nil || !m.Use.LastUsed.Equal(day(1)) {
 		t.Errorf("Feedback on nobody = %v, and a is %+v", err, m.Use)
 	}
 }
@@ -165,7 +165,7 @@ func TestUpdateByUse(t *testing.T) {
 				return
 			}
 			old, err := w.def().Get(t.Context(), "a")
-			if err != nil || old.SupersededBy != out.ID || m.Version != 1 || m.Use != nil {
+			if err != nil || old.SupersededBy != out.ID || m.Version != 1 || m.Belief.Evidence != nil {
 				t.Errorf("old %+v, %v; new %+v", old, err, m)
 			}
 			if got := idsOf(t, w.def(), engram.Cue{Text: "ferry"}); got != out.ID {

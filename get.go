@@ -31,7 +31,7 @@ func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
 		if err != nil {
 			return err
 		}
-		return m.setWhole(v, f, &r, lens{s.model(), s.db.o.Clock})
+		return m.setWhole(v, f, &r, lens{s.faded(), s.db.o.Clock})
 	})
 	if err != nil {
 		return Memory{}, err
@@ -73,7 +73,7 @@ func checkAsOf(asOf time.Time) error {
 func (s *Space) History(ctx context.Context, id string) ([]Memory, error) {
 	var out []Memory
 	err := s.found(ctx, "history", id, func(v *store.View, f store.Found) (err error) {
-		out, err = history(v, f, lens{s.model(), s.db.o.Clock})
+		out, err = history(v, f, lens{s.faded(), s.db.o.Clock})
 		return err
 	})
 	return out, err
@@ -146,7 +146,7 @@ func history(v *store.View, f store.Found, at lens) ([]Memory, error) {
 		if err != nil {
 			return nil, err
 		}
-		m := memoryOf(r)
+		m := memoryOf(v, f, r)
 		m.Tier = tierOf(v, row)
 		if err = m.setVector(v, row); err != nil {
 			return nil, err

@@ -189,13 +189,13 @@ func (j *judge) outcome(
 		return d, grade, nil
 	}
 	supports := signal == Confirmed
-	p := tx.View().Reliability(j.f.Source).Mean()
+	says := tx.View().Reliability(j.f.Source).Says(j.f.Source, supports)
 	if j.f.Verified {
 		if d.Evidence, err = j.verify(tx, d.Evidence, supports); err != nil {
 			return d, grade, err
 		}
 	}
-	d.Evidence = dynamics.Hear(d.Evidence, dynamics.NewEvidence(j.f.Source, supports, p))
+	d.Evidence = dynamics.Hear(d.Evidence, says)
 	d.State.Learn(d.Evidence)
 	return d, grade, nil
 }

@@ -56,8 +56,7 @@ func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *
 			}
 		}
 		m.Links = outgoing
-		export := exportLine{Memory: m}
-		export.Use, export.Belief = nil, nil
+		export := lineOf(m)
 		if i == len(versions)-1 {
 			export.States = statesOf(f)
 		}
@@ -75,6 +74,15 @@ func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *
 	}
 	report.Memories++
 	return nil
+}
+
+// lineOf is a version of a memory as the writer of its draft gave it: what uses made of it and what is believed are States.
+func lineOf(m Memory) exportLine {
+	m.Use, m.Belief, m.Confidence = nil, nil, 1
+	if m.GivenConfidence != nil {
+		m.Confidence, m.GivenConfidence = *m.GivenConfidence, nil
+	}
+	return exportLine{Memory: m}
 }
 
 // writeLine writes one line of an export.

@@ -39,8 +39,12 @@ type Memory struct {
 	// left out. LanguageDetected: it was found out when the version was stored; else somebody named it.
 	Language         string `json:"language,omitempty"`
 	LanguageDetected bool   `json:"language_detected,omitempty"`
-	// Confidence in [0,1] is how sure the caller was; 1 by default.
+	// Confidence in (0,1) is the probability that it is true, by what all its sources say, to six decimals; Belief tells how
+	// many say what. While only its writer has spoken it is GivenConfidence, or the reliability of its Source, .8 for one that
+	// nothing is known of. Nothing is certain: it lies in [.018, .982].
 	Confidence float64 `json:"confidence"`
+	// GivenConfidence in [0,1) is how sure its writer was; nil if that was left to what is known of the source.
+	GivenConfidence *float64 `json:"given_confidence,omitempty"`
 	// Source is where it comes from: a URI or a name.
 	Source string `json:"source,omitempty"`
 	// Metadata is the caller's own, returned as given.
@@ -68,8 +72,8 @@ type Memory struct {
 	SupersededAt time.Time `json:"superseded_at,omitzero"`
 	// ArchivedSpans are the times in which it was archived before it was restored, oldest first.
 	ArchivedSpans []Span `json:"archived_spans,omitempty"`
-	// Use is how it was used, and Belief how far it is believed, as of now; both are nil while nobody has said anything of
-	// it, by Feedback or by remembering it again.
+	// Use is how fresh it is, by its uses, and Belief what Confidence rests on; both as of now, or as of the instant that was
+	// asked for. Older versions in a history have none.
 	Use    *Usage  `json:"use,omitempty"`
 	Belief *Belief `json:"belief,omitempty"`
 	// Tier is where the content is held: hot or warm.
@@ -89,26 +93,31 @@ type Usage struct {
 	Stability float64 `json:"stability"`
 	// Difficulty in [1,10] is how slowly stability grows.
 	Difficulty float64 `json:"difficulty"`
-	// LastUsed is when it was last of use or told again.
+	// LastUsed is when it was last of use or told again; when it was stored, if it never was.
 	LastUsed time.Time `json:"last_used"`
 	// LabileUntil is until when Update with UpdateByUse edits it in place; zero if it was never of use.
 	LabileUntil time.Time `json:"labile_until,omitzero"`
-	// Retrievability in (0,1] is the predicted probability that it is still of use. Import ignores it.
-	Retrievability float64 `json:"retrievability,omitempty"`
+	// Retrievability in (0,1] is how fresh it is: the predicted probability that it is still of use.
+	Retrievability float64 `json:"retrievability"`
 }
 
-// Belief is how far a memory is believed, by the sources that spoke for it and against it.
+// Belief is how far a memory is believed, by the sources that spoke for it and against it, its own included.
 type Belief struct {
-	// Probability in (0,1) is that of its being true: log-odds of the sources added up, each further one on the same side
-	// at half the weight. Low and High are where the share of sources that support it lies with probability .9. Import
-	// ignores these, Disputed included, and goes by Evidence.
+	// Probability is the memory's Confidence: log-odds of the sources added up, each further one on the same side at half
+	// the weight.
 	Probability float64 `json:"probability"`
-	Low         float64 `json:"low"`
-	High        float64 `json:"high"`
+	// For and Against count the sources that say so, Sources both.
+	For     int `json:"for"`
+	Against int `json:"against"`
+	Sources int `json:"sources"`
 	// Disputed: some source speaks against it, and the probability is below .6.
 	Disputed bool `json:"disputed,omitempty"`
-	// Evidence is what each source says, the memory's own first; at most 64.
-	Evidence []Evidence `json:"evidence"`
+	// Low and High are where the share of sources that support it lies with probability .9.
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+	// Evidence is what each source says, the memory's own first, at most 64; nil while nobody has said anything of it, by
+	// Feedback or by remembering it again.
+	Evidence []Evidence `json:"evidence,omitempty"`
 }
 
 // Evidence is what one source says of a memory.
@@ -159,7 +168,7 @@ type Draft struct {
 	ValidUntil time.Time `json:"valid_until,omitzero"`
 	ExpiresAt  time.Time `json:"expires_at,omitzero"`
 	Pin        bool      `json:"pin,omitempty"`
-	// Confidence nil means 1.
+	// Confidence in [0,1] is how sure the writer is; nil, or 1, leaves that to what is known of the source.
 	Confidence *float64          `json:"confidence,omitempty"`
 	Source     string            `json:"source,omitempty"`
 	Metadata   map[string]string `json:"metadata,omitempty"`
@@ -338,7 +347,7 @@ type Cue struct {
 	// of then; explicit associations, which have no dates, take no part. With ValidAt: what was believed then of what
 	// was true at ValidAt. Zero: now.
 	AsOf time.Time `json:"as_of,omitzero"`
-	// MinConfidence in [0,1] keeps memories at least this sure.
+	// MinConfidence in [0,1] keeps memories whose Confidence is at least this.
 	MinConfidence float64 `json:"min_confidence,omitempty"`
 	// Where, if not nil, keeps the memories for which it returns true. It is asked last of the filters, before ranking,
 	// and is given each memory that passed the others, without Embedding and Links, as it is or was at AsOf: every one

@@ -21,21 +21,34 @@ import (
 
 // models holds the weights of forgetting of each open space. Looking takes no lock.
 type models struct {
-	usual  *dynamics.Model
+	usual  *faded
 	off    []dynamics.Mechanism // what every model is without
 	mu     sync.Mutex           // held to replace
 	fitted atomic.Pointer[map[string]fitted]
 }
 
+// faded is how memories fade, with what it makes of one that nobody used as answers show it.
+type faded struct {
+	*dynamics.Model
+	fresh dynamics.Strength
+}
+
+func newFaded(m *dynamics.Model) *faded {
+	x := m.Initial(dynamics.Good)
+	return &faded{m, dynamics.Strength{
+		Stability: weight64(float32(x.Stability)), Difficulty: weight64(float32(x.Difficulty)),
+	}}
+}
+
 // fitted are weights that were learnt, ready for use.
 type fitted struct {
-	model   *dynamics.Model
+	model   *faded
 	weights dynamics.Weights
 	file    *modelFile // nobody writes to it
 }
 
 func newModels(off []dynamics.Mechanism) *models {
-	m := &models{usual: dynamics.New(dynamics.DefaultWeights()).Without(off...), off: off}
+	m := &models{usual: newFaded(dynamics.New(dynamics.DefaultWeights()).Without(off...)), off: off}
 	m.fitted.Store(&map[string]fitted{})
 	return m
 }
@@ -49,7 +62,7 @@ func (m *models) set(space string, f *modelFile) {
 		delete(next, space)
 	} else {
 		w := dynamics.Weights(f.Weights)
-		next[space] = fitted{dynamics.New(w).Without(m.off...), w, f}
+		next[space] = fitted{newFaded(dynamics.New(w).Without(m.off...)), w, f}
 	}
 	m.fitted.Store(&next)
 }
@@ -66,7 +79,10 @@ func (m *models) weights(space string) (dynamics.Weights, bool) {
 func (m *models) file(space string) *modelFile { return (*m.fitted.Load())[space].file }
 
 // model is what the space's memories fade by. The space must be open: it is read when it is opened.
-func (s *Space) model() *dynamics.Model {
+func (s *Space) model() *dynamics.Model { return s.faded().Model }
+
+// faded is model, with what it makes of a memory that nobody used.
+func (s *Space) faded() *faded {
 	if f, ok := (*s.db.models.fitted.Load())[s.name]; ok {
 		return f.model
 	}

@@ -2,6 +2,7 @@ package engram_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +17,13 @@ type life struct {
 	state    dynamics.State
 	evidence []dynamics.Evidence
 	verdicts map[[2]string]bool // counted: source, and whether it was right
+}
+
+// verdict is what a verified judgement said of a source.
+type verdict struct {
+	source string
+	right  bool
+	at     time.Time
 }
 
 var curve = dynamics.New(dynamics.DefaultWeights())
@@ -154,12 +162,13 @@ func (p *player) judge(m *ideal, f engram.Feedback) {
 	}
 	supports, reliability := f.Signal == engram.Confirmed, p.oracle.reliability(f.Source).Mean()
 	for _, e := range l.evidence {
-		verdict := [2]string{e.Source, fmt.Sprint(e.Supports == supports)}
-		if !f.Verified || e.Source == f.Source || l.verdicts[verdict] {
+		key := [2]string{e.Source, fmt.Sprint(e.Supports == supports)}
+		if !f.Verified || e.Source == f.Source || l.verdicts[key] {
 			continue
 		}
-		l.verdicts[verdict] = true
+		l.verdicts[key] = true
 		p.oracle.sources[e.Source] = p.oracle.reliability(e.Source).Judge(e.Supports == supports)
+		p.oracle.verdicts = append(p.oracle.verdicts, verdict{e.Source, e.Supports == supports, now})
 	}
 	l.hear(dynamics.NewEvidence(f.Source, supports, reliability))
 }
@@ -181,25 +190,46 @@ func (l *life) clone() *life {
 	return &life{state: l.state, evidence: slices.Clone(l.evidence)}
 }
 
-// shown is a life as the API must show it at an instant.
-func (l *life) shown(at time.Time) (*engram.Usage, *engram.Belief) {
-	if l == nil {
-		return nil, nil
+// shown is what the API must show of a memory's life at an instant; one of which nobody said anything has one all the same.
+func (p *player) shown(m *ideal, l *life, at time.Time) (confidence float64, u *engram.Usage, b *engram.Belief) {
+	touched := l != nil
+	if !touched {
+		own := dynamics.NewEvidence("", true, p.oracle.reliabilityAt("", at).Mean())
+		l = &life{state: curve.Fresh(m.versions[0].CreatedAt.UnixNano(), own)}
 	}
+	six := func(x float64) float64 { return math.Round(x*1e6) / 1e6 }
 	st, t := &l.state, l.state.Tally
-	u := &engram.Usage{
+	u = &engram.Usage{
 		Stability: float64(st.Stability), Difficulty: float64(st.Difficulty), LastUsed: instant(st.LastUse),
-		Retrievability: curve.StateRetrievability(st, at.UnixNano()),
+		Retrievability: six(curve.StateRetrievability(st, at.UnixNano())),
 	}
 	if st.LabileTill != 0 {
 		u.LabileUntil = instant(st.LabileTill)
 	}
-	b := &engram.Belief{Probability: t.Probability(), Disputed: t.Disputed()}
-	b.Low, b.High = t.Interval()
+	b = &engram.Belief{
+		Probability: six(t.Probability()), Disputed: t.Disputed(), For: int(t.NumFor), Against: int(t.NumAgainst),
+		Sources: int(t.NumFor + t.NumAgainst),
+	}
+	low, high := t.Interval()
+	b.Low, b.High = six(low), six(high)
+	if !touched {
+		return b.Probability, u, b
+	}
 	for _, e := range l.evidence {
 		b.Evidence = append(b.Evidence, engram.Evidence{Source: e.Source, Supports: e.Supports, LogOdds: float64(e.LogOdds)})
 	}
-	return u, b
+	return b.Probability, u, b
+}
+
+// reliabilityAt is what was known of a source at an instant.
+func (o *oracle) reliabilityAt(source string, at time.Time) dynamics.Reliability {
+	r := dynamics.Prior()
+	for _, v := range o.verdicts {
+		if v.source == source && !v.at.After(at) {
+			r = r.Judge(v.right)
+		}
+	}
+	return r
 }
 
 // rounded takes numbers that are shown with the digits of 32 bits back to them.

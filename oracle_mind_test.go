@@ -27,7 +27,7 @@ func (p *player) restate() {
 		out, err := p.w.def().Remember(p.t.Context(), d)
 		p.expect("restate", err, nil)
 		p.oracle.add(d.ID, &ideal{versions: []engram.Memory{{
-			ID: d.ID, Content: d.Content, Kind: "note", Speaker: speaker, OccurredAt: d.OccurredAt, Confidence: 1,
+			ID: d.ID, Content: d.Content, Kind: "note", Speaker: speaker, OccurredAt: d.OccurredAt,
 			CreatedAt: p.w.clock.tell(), UpdatedAt: p.w.clock.tell(), Version: 1,
 		}}})
 		p.learn(d, out)

@@ -87,9 +87,9 @@ func (p *player) comparePast(s *engram.Space) {
 		version := m.memory.versions[m.versions-1]
 		want(p.t, "past content of "+id, []any{got.Content, got.Version, got.SupersededBy, !got.ArchivedAt.IsZero(), err},
 			[]any{version.Content, version.Version, m.supersededBy, m.archived, nil})
-		use, belief := m.life.shown(moment)
+		confidence, use, belief := p.shown(m.memory, m.life, moment)
 		rounded(&got)
-		want(p.t, "past use and belief of "+id, []any{got.Use, got.Belief}, []any{use, belief})
+		want(p.t, "past use and belief of "+id, []any{got.Confidence, got.Use, got.Belief}, []any{confidence, use, belief})
 	}
 	word := oracleWords[p.rng.IntN(len(oracleWords))]
 	p.compareRecallAsOf(s, known, engram.Cue{Text: word, Limit: 1000, AsOf: moment, Without: []string{"spelling"}})

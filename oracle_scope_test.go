@@ -76,7 +76,7 @@ func (p *player) unnamedKept(d engram.Draft) {
 	}
 	p.oracle.add(out.ID, &ideal{versions: []engram.Memory{{
 		ID: out.ID, Content: d.Content, Kind: kind, Tags: d.Tags, Speaker: d.Speaker, Session: d.Session,
-		OccurredAt: occurred, Confidence: 1, Embedding: d.Embedding, CreatedAt: p.w.clock.tell(),
+		OccurredAt: occurred, Embedding: d.Embedding, CreatedAt: p.w.clock.tell(),
 		UpdatedAt: p.w.clock.tell(), Version: 1,
 	}}})
 }

@@ -26,6 +26,7 @@ type oracle struct {
 	concepts map[string]bool // those that Consolidate wrote
 	past     []snapshot      // after each step, oldest first
 	sources  map[string]dynamics.Reliability
+	verdicts []verdict
 	judged   []string // every judgement, in order
 	born     int      // memories so far
 }
@@ -191,7 +192,7 @@ func (p *player) remember() {
 	p.expect("remember", err, nil)
 	p.oracle.add(d.ID, &ideal{versions: []engram.Memory{{
 		ID: d.ID, Content: d.Content, Kind: "note", Tags: d.Tags, Speaker: d.Speaker, Session: d.Session,
-		OccurredAt: d.OccurredAt, Confidence: 1, Embedding: d.Embedding, CreatedAt: p.w.clock.tell(),
+		OccurredAt: d.OccurredAt, Embedding: d.Embedding, CreatedAt: p.w.clock.tell(),
 		UpdatedAt: p.w.clock.tell(), Version: 1, Language: codeOf(d.Language),
 	}}})
 	p.learn(d, out)
@@ -358,7 +359,7 @@ func (p *player) supersede() {
 			}
 		}
 		p.oracle.add(d.ID, &ideal{versions: []engram.Memory{{
-			ID: d.ID, Content: d.Content, Kind: "note", OccurredAt: d.OccurredAt, Confidence: 1,
+			ID: d.ID, Content: d.Content, Kind: "note", OccurredAt: d.OccurredAt,
 			CreatedAt: p.w.clock.tell(), UpdatedAt: p.w.clock.tell(), Version: 1,
 		}}})
 	}
@@ -406,7 +407,10 @@ func (p *player) compare(s *engram.Space) {
 		last.Reinforced, last.SupersededBy, last.SupersededAt = m.reinforced, m.supersededBy, m.supersededAt
 		last.ArchivedAt, last.ArchivedSpans = m.archivedAt, m.spans
 		last.Links = p.linksOf(id)
-		last.Use, last.Belief = m.life.shown(p.w.clock.tell())
+		for i := range expected {
+			expected[i].Confidence, _, _ = p.shown(m, nil, p.w.clock.tell()) // of an older version its writer's word
+		}
+		last.Confidence, last.Use, last.Belief = p.shown(m, m.life, p.w.clock.tell())
 		for i := range got {
 			got[i].Tier = ""
 			rounded(&got[i])

@@ -169,7 +169,7 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 	}
 	q = recall.Query{
 		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
-		Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model, Ring: primes,
+		Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model.Model, Ring: primes,
 	}
 	damage = new([]error)
 	if cue.Where != nil {

@@ -198,9 +198,9 @@ func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []exportLin
 			if vector, err = ownVector(v, row); err != nil {
 				out.lose(fmt.Errorf("vector of memory %q, version %d: %w", r.ID, r.Version, err))
 			}
-			m := memoryOf(r)
+			m := memoryOf(v, f, r)
 			m.Embedding = vector
-			versions = append(versions, exportLine{Memory: m})
+			versions = append(versions, lineOf(m))
 			newest = i == len(rows)-1
 			continue
 		}

@@ -60,6 +60,12 @@ func fields() []field {
 		{name: "superseded_at", kind: Time, time: func(m *engram.Memory) time.Time { return m.SupersededAt }},
 		{name: "archived_at", kind: Time, time: func(m *engram.Memory) time.Time { return m.ArchivedAt }},
 		{name: "confidence", kind: Number, number: always(func(m *engram.Memory) float64 { return m.Confidence })},
+		{name: "given_confidence", kind: Number, number: func(m *engram.Memory) (float64, bool) {
+			if m.GivenConfidence == nil {
+				return 0, false
+			}
+			return *m.GivenConfidence, true
+		}},
 		{name: "version", kind: Number, number: always(func(m *engram.Memory) float64 { return float64(m.Version) })},
 		{name: "reinforced", kind: Number, number: always(func(m *engram.Memory) float64 { return float64(m.Reinforced) })},
 		{name: "archived_spans", kind: Number, number: always(func(m *engram.Memory) float64 {
@@ -88,7 +94,7 @@ func linked(m *engram.Memory, kind string) (ids []string) {
 	return ids
 }
 
-// usage are the fields of what uses made of a memory; one that nobody said anything of has none of them.
+// usage are the fields of what uses made of a memory.
 func usage() []field {
 	number := func(of func(*engram.Usage) float64) func(*engram.Memory) (float64, bool) {
 		return func(m *engram.Memory) (float64, bool) {
@@ -125,30 +131,24 @@ func belief() []field {
 			return of(m.Belief), true
 		}
 	}
-	sides := func(supports bool) func(*engram.Belief) float64 {
-		return func(b *engram.Belief) (n float64) {
-			for _, e := range b.Evidence {
-				if e.Supports == supports {
-					n++
-				}
-			}
-			return n
-		}
-	}
 	return []field{
 		{name: "belief.probability", kind: Number, number: number(func(b *engram.Belief) float64 { return b.Probability })},
 		{name: "belief.low", kind: Number, number: number(func(b *engram.Belief) float64 { return b.Low })},
 		{name: "belief.high", kind: Number, number: number(func(b *engram.Belief) float64 { return b.High })},
-		{name: "belief.for", kind: Number, number: number(sides(true))},
-		{name: "belief.against", kind: Number, number: number(sides(false))},
+		{name: "belief.for", kind: Number, number: number(func(b *engram.Belief) float64 { return float64(b.For) })},
+		{name: "belief.against", kind: Number, number: number(func(b *engram.Belief) float64 { return float64(b.Against) })},
 		{name: "belief.disputed", kind: Flag, flag: func(m *engram.Memory) (flag, has bool) {
 			return m.Belief != nil && m.Belief.Disputed, m.Belief != nil
 		}},
 		{name: "belief.sources", kind: Set, set: func(m *engram.Memory) (names []string) {
-			if m.Belief != nil {
-				for _, e := range m.Belief.Evidence {
-					names = append(names, e.Source)
-				}
+			if m.Belief == nil {
+				return nil
+			}
+			if len(m.Belief.Evidence) == 0 {
+				return []string{m.Source} // nobody else has spoken
+			}
+			for _, e := range m.Belief.Evidence {
+				names = append(names, e.Source)
 			}
 			return names
 		}},

@@ -218,8 +218,8 @@ func (m maker) test() query.Cond {
 	switch m.rng.IntN(5) {
 	case 0:
 		op := pick(m, append(compare, query.In, query.Exists)...)
-		number := func() query.Value { return query.Value{Number: pick(m, 0, 1, .5, .25, 1e9, -3)} }
-		field := pick(m, "confidence", "version", "reinforced", "archived_spans", "use.stability", "use.difficulty",
+		number := func() query.Value { return query.Value{Number: pick(m, 0, 1, .5, .25, .7, .8, 1e9, -3)} }
+		field := pick(m, "confidence", "given_confidence", "version", "reinforced", "archived_spans", "use.stability", "use.difficulty",
 			"use.retrievability", "belief.probability", "belief.low", "belief.high", "belief.for", "belief.against")
 		return query.Test{Field: field, Op: op, Values: m.values(op, number)}
 	case 1:

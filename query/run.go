@@ -146,7 +146,7 @@ func (q Query) spreading() engram.SpreadRequest {
 	return engram.SpreadRequest{
 		IDs: q.IDs, Types: q.Types, Limit: q.Limit, AsOf: q.AsOf, ValidAt: q.Valid, Kinds: cue.Kinds, Tags: cue.Tags,
 		TagsAny: cue.TagsAny, TagsNone: cue.TagsNone, Speaker: cue.Speaker, Session: cue.Session, From: cue.From, To: cue.To,
-		Where: where(rest), WhereLinks: needsLinks(rest),
+		MinConfidence: cue.MinConfidence, Where: where(rest), WhereLinks: needsLinks(rest),
 	}
 }
 
@@ -234,8 +234,7 @@ func giveTags(cue *engram.Cue, t Test) bool {
 	return true
 }
 
-// giveRange gives the bounds of times. The engine's filter of confidence is not used: it goes by what is believed, the
-// field is what the answer shows.
+// giveRange gives the bounds of times and of confidence: the engine's filter goes by the number that the answer shows.
 func giveRange(cue *engram.Cue, t Test) bool {
 	switch v := t.Values; {
 	case t.Field == "occurred_at" && t.Op == AtLeast && cue.From.IsZero() &&
@@ -245,6 +244,9 @@ func giveRange(cue *engram.Cue, t Test) bool {
 	case t.Field == "occurred_at" && t.Op == Less && cue.To.IsZero() &&
 		(cue.From.IsZero() || cue.From.Before(v[0].Time)):
 		cue.To = v[0].Time
+		return true
+	case t.Field == "confidence" && t.Op == AtLeast && v[0].Number >= 0 && v[0].Number <= 1:
+		cue.MinConfidence = max(cue.MinConfidence, v[0].Number)
 		return true
 	}
 	return false

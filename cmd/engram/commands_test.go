@@ -466,7 +466,7 @@ func TestVersion(t *testing.T) {
 
 // moments are times of this run, and sizes that depend on them.
 var moments = regexp.MustCompile(
-	`"(created_at|updated_at|archived_at|superseded_at|from|until)":"[^"]*"|(created|updated|archived|superseded) +[0-9: +Z-]+`)
+	`"(created_at|updated_at|archived_at|superseded_at|from|until|last_used|labile_until)":"[^"]*"|(created|updated|archived|superseded) +[0-9: +Z-]+`)
 
 func TestBothBackendsSayTheSame(t *testing.T) {
 	script := [][]string{

@@ -38,7 +38,7 @@ func whenText(t time.Time) string {
 	return t.Format("2006-01-02 15:04:05Z07:00")
 }
 
-// attributes writes what a memory has beside its content, in one line.
+// attributes writes what a memory has beside its content, in one line; how it stands comes last.
 func attributes(m engram.Memory) string {
 	parts := []string{printable(m.Kind)}
 	if m.Speaker != "" {
@@ -50,16 +50,13 @@ func attributes(m engram.Memory) string {
 	for _, tag := range m.Tags {
 		parts = append(parts, "#"+printable(tag))
 	}
-	if m.Confidence < 1 {
-		parts = append(parts, "confidence "+shortNumber(m.Confidence))
-	}
 	if m.Language != "" && !m.LanguageDetected {
 		parts = append(parts, "in "+m.Language)
 	}
 	if m.Pin {
 		parts = append(parts, "pinned")
 	}
-	return strings.Join(parts, " ")
+	return strings.Join(append(parts, m.Standing()), " ")
 }
 
 // shortNumber writes a number with four digits.

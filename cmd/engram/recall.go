@@ -53,7 +53,7 @@ func (f *cueFlags) registerCue(a *app, set *pflag.FlagSet) {
 	set.Var(&f.to, "to", "only what happened before this time")
 	set.Var(&f.validAt, "valid-at", "only what was true then, replaced memories included")
 	set.Var(&f.asOf, "as-of", "from what was known then: later memories, changes and archivings do not count")
-	set.Float64Var(&c.MinConfidence, "min-confidence", 0, "only what is at least this sure, a `number` from 0 to 1")
+	set.Float64Var(&c.MinConfidence, "min-confidence", 0, "only what is believed at least so far, a `number` from 0 to 1")
 }
 
 // read is the cue that the flags and the words give.

@@ -36,7 +36,7 @@ func (a *app) spreadCommand() *cobra.Command {
 	set.Var(&to, "to", "only what happened before this time")
 	set.Var(&validAt, "valid-at", "only what was true then, replaced memories included")
 	set.Var(&asOf, "as-of", "along sessions as they were known then; associations have no dates, and take no part")
-	set.Float64Var(&r.MinConfidence, "min-confidence", 0, "only what is at least this sure, a `number` from 0 to 1")
+	set.Float64Var(&r.MinConfidence, "min-confidence", 0, "only what is believed at least so far, a `number` from 0 to 1")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
 		r.IDs, r.From, r.To, r.ValidAt, r.AsOf = args, from.time, to.time, validAt.time, asOf.time
 		return a.withBackend(ctx, reading, func(b backend) error {

@@ -31,6 +31,17 @@ func Prior() Reliability { return Reliability{Right: 4, Wrong: 1} }
 // Mean is the probability in (0,1) that what the source says is true.
 func (r Reliability) Mean() float64 { return float64(r.Right) / (float64(r.Right) + float64(r.Wrong)) }
 
+// Says is what a source of that reliability says.
+func (r Reliability) Says(source string, supports bool) Evidence {
+	if r == Prior() { // most are, and logarithms cost
+		return Evidence{Source: source, Supports: supports, LogOdds: priorOdds}
+	}
+	return NewEvidence(source, supports, r.Mean())
+}
+
+// priorOdds are the log-odds of a source that nothing is known of: ln 4.
+const priorOdds = float32(2 * math.Ln2)
+
 // Judge counts a statement of the source that was verified or refuted.
 func (r Reliability) Judge(right bool) Reliability {
 	if right {
@@ -149,6 +160,14 @@ func (t Tally) Disputed() bool { return t.NumAgainst > 0 && t.Probability() < .6
 // Beta(1+NumFor, 1+NumAgainst).
 func (t Tally) Interval() (low, high float64) {
 	a, b := 1+float64(t.NumFor), 1+float64(t.NumAgainst)
+	switch { // those that have a closed form
+	case t.NumAgainst == 0 && t.NumFor == 1:
+		return math.Sqrt(.05), math.Sqrt(.95)
+	case t.NumAgainst == 0:
+		return math.Pow(.05, 1/a), math.Pow(.95, 1/a)
+	case t.NumFor == 0:
+		return 1 - math.Pow(.95, 1/b), 1 - math.Pow(.05, 1/b)
+	}
 	return BetaQuantile(.05, a, b), BetaQuantile(.95, a, b)
 }
 

@@ -158,6 +158,9 @@ const maxTime = int64(^uint64(0) >> 1)
 
 // ReliabilityAsOf is what was known of a source at an instant.
 func (v *View) ReliabilityAsOf(source string, at int64) dynamics.Reliability {
+	if v.Verified == 0 {
+		return dynamics.Prior()
+	}
 	if cell := v.s.t.sources.cellOf(source); cell != nil {
 		if st := cell.at(v.Position).asOf(at); st != nil {
 			return st.Reliability
@@ -180,7 +183,7 @@ func (v *View) Own(f Found, r *Record) dynamics.Evidence {
 	if r.Confidence < 1 {
 		return dynamics.NewEvidence(r.Source, true, r.Confidence)
 	}
-	return dynamics.NewEvidence(r.Source, true, v.ReliabilityAsOf(r.Source, f.at()).Mean())
+	return v.ReliabilityAsOf(r.Source, f.at()).Says(r.Source, true)
 }
 
 // Confidence is how far a row's memory is believed.
@@ -213,7 +216,7 @@ func (s source) untouched(row uint32, at int64) float64 {
 		}
 		reliability = s.ReliabilityAsOf(r.Source, at)
 	}
-	return dynamics.Alone(dynamics.NewEvidence("", true, reliability.Mean()).LogOdds).Confidence()
+	return dynamics.Alone(reliability.Says("", true).LogOdds).Confidence()
 }
 
 // Sources lists the sources of which something is known, by name.

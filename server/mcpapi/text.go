@@ -54,8 +54,8 @@ func recallText(r recalled) string {
 		if len(h.Contradicts) > 0 {
 			otherSide = ", contradicted by " + quotes(h.Contradicts)
 		}
-		line := fmt.Sprintf("%d. id %s, %s, confidence %.2g, score %.3g%s: %s\n",
-			i+1, quote(h.ID), h.OccurredAt.Format(time.RFC3339), h.Confidence, h.Score, otherSide, excerpt(h.Content))
+		line := fmt.Sprintf("%d. id %s, %s, %s, score %.3g%s: %s\n",
+			i+1, quote(h.ID), h.OccurredAt.Format(time.RFC3339), h.Standing(), h.Score, otherSide, excerpt(h.Content))
 		if b.Len()+len(line) > maxText {
 			fmt.Fprintf(&b, "%d more are in the structured result.\n", len(r.Hits)-i)
 			break
@@ -96,8 +96,8 @@ func getText(r gotten) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d memories. %s\n", len(r.Memories), r.Provenance)
 	for i, m := range r.Memories {
-		line := fmt.Sprintf("id %s, version %d, %s, kind %s, confidence %.2g: %s\n",
-			quote(m.ID), m.Version, m.OccurredAt.Format(time.RFC3339), quote(m.Kind), m.Confidence, excerpt(m.Content))
+		line := fmt.Sprintf("id %s, version %d, %s, kind %s, %s: %s\n",
+			quote(m.ID), m.Version, m.OccurredAt.Format(time.RFC3339), quote(m.Kind), m.Standing(), excerpt(m.Content))
 		if b.Len()+len(line) > maxText {
 			fmt.Fprintf(&b, "%d more are in the structured result.\n", len(r.Memories)-i)
 			break
