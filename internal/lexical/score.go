@@ -95,7 +95,7 @@ func (x *Index) weigh(t QueryTerm, v View, n int) weight {
 	}
 	docs, holders := float64(v.Docs), float64(n)
 	idf := ln(1 + (docs-holders+.5)/(holders+.5))
-	long := v.long()
+	long := v.Long()
 	k1, b := between(x.k1, long), between(x.b, long)
 	w := weight{term: t.Weight * idf * (k1 + 1), fixed: k1 * (1 - b)}
 	if v.Tokens > 0 { // rows of nothing but emoji have no length
@@ -104,8 +104,20 @@ func (x *Index) weigh(t QueryTerm, v View, n int) weight {
 	return w
 }
 
-// long tells, in [0,1], how long the rows of v are on average: 0 up to ShortText tokens, 1 from LongText on.
-func (v *View) long() float64 {
+// Holders counts the rows alive in v that hold a term.
+func (x *Index) Holders(term string, v View) int {
+	scratch, _ := x.scratch.Get().(*[]hit)
+	if scratch == nil {
+		scratch = new([]hit)
+	}
+	*scratch = x.alive(QueryTerm{Term: term, Weight: 1}, v, (*scratch)[:0])
+	n := len(*scratch)
+	x.scratch.Put(scratch)
+	return n
+}
+
+// Long tells, in [0,1], how long the rows of v are on average: 0 up to ShortText tokens, 1 from LongText on.
+func (v *View) Long() float64 {
 	if v.Docs <= 0 {
 		return 0
 	}

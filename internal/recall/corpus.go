@@ -78,6 +78,8 @@ type Source interface {
 	Until(row uint32) int64
 	// Symbol gives the number of a name; NoSymbol if no memory has it.
 	Symbol(name string) uint32
+	// Text reads the content of a row's memory; an error means that the row is damaged.
+	Text(row uint32) (string, error)
 	// Speaks reports whether a symbol is the name of a speaker.
 	Speaks(symbol uint32) bool
 	// TagSet lists the symbols of a set of tags. Nobody may write to it.

@@ -220,6 +220,13 @@ func (s *space) Symbol(name string) uint32 {
 	return recall.NoSymbol
 }
 
+func (s *space) Text(row uint32) (string, error) {
+	if s.damaged[row] {
+		return "", errDamaged
+	}
+	return s.rows[row].text, nil
+}
+
 func (s *space) Speaks(symbol uint32) bool {
 	return slices.ContainsFunc(s.rows, func(m memory) bool { return m.speaker != "" && s.symbols[m.speaker] == symbol })
 }

@@ -176,7 +176,11 @@ func position(i int) string { return fmt.Sprintf("t%05d", i) }
 
 // remember builds a space of a collection; vectors may be nil.
 func (c *collection) remember(t testing.TB, vectors [][]float32) *space {
-	k1, b := .9, .4
+	return c.rememberWith(t, vectors, .9, .4)
+}
+
+// rememberWith is remember with other weights of words.
+func (c *collection) rememberWith(t testing.TB, vectors [][]float32, k1, b float64) *space {
 	s := newSpace(t, lexical.Options{K1: &k1, B: &b, Language: "porter"})
 	for i, turn := range c.turns {
 		m := memory{
@@ -279,14 +283,16 @@ func TestKnownLadder(t *testing.T) {
 	step.Association, step.Lambda = 0, .3
 	for _, rung := range []struct {
 		what    string
+		k1, b   float64
 		off     []string
 		weights *recall.Weights
 		want    quality
 	}{
-		{"words", plain(recall.TermAssociation), nil, quality{.569, .649, .697, .507, .490, 383}},
-		{"words and neighbours", plain(), &step, quality{.592, .678, .759, .524, .505, 383}},
+		{"words", .9, .4, plain(recall.TermAssociation), nil, quality{.569, .649, .697, .507, .490, 383}},
+		{"words with 1.2 and .75, and neighbours", 1.2, .75, plain(), &step, quality{.584, .675, .760, .507, .480, 383}},
+		{"words and neighbours", .9, .4, plain(), &step, quality{.592, .678, .759, .524, .505, 383}},
 	} {
-		got := gauge(t, collections, rung.off, rung.weights)
+		got := gaugeWith(t, collections, rung.off, rung.weights, rung.k1, rung.b)
 		t.Logf("%s: %v", rung.what, got)
 		near := func(x, y float64) bool { return math.Abs(x-y) <= .002 }
 		if got.n != rung.want.n || !near(got.recall5, rung.want.recall5) || !near(got.recall10, rung.want.recall10) ||
@@ -309,9 +315,17 @@ func TestKnownLadder(t *testing.T) {
 // gauge asks all questions of categories 1 to 4.
 func gauge(t *testing.T, collections []collection, off []string, weights *recall.Weights) quality {
 	t.Helper()
+	return gaugeWith(t, collections, off, weights, .9, .4)
+}
+
+// gaugeWith is gauge with other weights of words.
+func gaugeWith(
+	t *testing.T, collections []collection, off []string, weights *recall.Weights, k1, b float64,
+) quality {
+	t.Helper()
 	var m quality
 	for _, c := range collections {
-		s := c.remember(t, nil)
+		s := c.rememberWith(t, nil, k1, b)
 		for _, question := range c.questions {
 			q := ask(question.Question)
 			q.Limit, q.Without, q.Weights = 100, off, weights

@@ -35,7 +35,7 @@ type Query struct {
 // added to the score has a name here and asks run.off for it, so that measurements of what each is worth find it.
 func Switches() []string {
 	return []string{
-		TermWords, StepSpelling, TermMeaning, TermSpeaker, TermTime, TermAssociation, StepFan,
+		TermWords, StepSpelling, StepTopic, TermMeaning, TermSpeaker, TermTime, TermAssociation, StepFan,
 		TermPriming, TermAge, TermUse, TermBelief,
 	}
 }
@@ -135,6 +135,7 @@ type Term struct {
 const (
 	StepFan      = "fan"      // what a memory passes on is divided among its associations
 	StepSpelling = "spelling" // words that no memory holds find those nearest in spelling
+	StepTopic    = "topic"    // where memories are long, words that the best have in common are asked for too
 )
 
 // The names of terms.

@@ -250,8 +250,14 @@ func (r *run) byWords() error {
 		r.question = r.c.Words.Expand(r.question, view)
 	}
 	r.touched = r.c.Words.Score(r.question, view, r.words, r.touched)
+	r.keepMembers()
+	return r.byTopic(view)
+}
+
+// keepMembers takes the words of rows that do not take part away.
+func (r *run) keepMembers() {
 	if r.whole {
-		return nil
+		return
 	}
 	kept := r.touched[:0]
 	for _, row := range r.touched {
@@ -262,7 +268,6 @@ func (r *run) byWords() error {
 		}
 	}
 	r.touched = kept
-	return nil
 }
 
 // byMeaning scores members by the embedding.

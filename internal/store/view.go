@@ -492,6 +492,15 @@ func (s source) Until(row uint32) int64 {
 	return s.s.t.state(s.s.t.facts.At(row).Entry, s.Position).fate.until.Nanos
 }
 
+// Text reads the content of a row's memory.
+func (s source) Text(row uint32) (string, error) {
+	r, err := s.Record(row)
+	if err != nil {
+		return "", err
+	}
+	return r.Content, nil
+}
+
 // Speaks reports whether a symbol is a speaker's.
 func (s source) Speaks(symbol uint32) bool { return s.s.t.symbols.speaks(symbol) }
 
