@@ -98,8 +98,9 @@ func (c *consolidator) wanted(v *store.View, f store.Found, r *store.Record) (bo
 	if c.o.Where == nil {
 		return true, nil
 	}
-	m := withFate(v, f, r, c.s.lens(c.start))
-	if err := m.setForWhere(v, f, true); err != nil {
+	look := c.s.lens(c.start)
+	m := withFate(v, f, r, look)
+	if err := m.setForWhere(v, f, look, true); err != nil {
 		return false, err
 	}
 	return c.o.Where(&m), nil

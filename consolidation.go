@@ -328,7 +328,7 @@ func (s *Space) UndoConsolidation(ctx context.Context, id string) (Undone, error
 	now := s.db.o.Clock()
 	err := s.with(ctx, "undo consolidation", false, func(sp *store.Space) error {
 		return sp.Write(ctx, "undo consolidation", nil, func(tx *store.Tx) error {
-			members, err := cited(tx, id)
+			members, err := cited(tx, id, now)
 			if err != nil {
 				return err
 			}
@@ -350,10 +350,10 @@ func (s *Space) UndoConsolidation(ctx context.Context, id string) (Undone, error
 }
 
 // cited lists the ids that a concept stands for, in ascending order.
-func cited(tx *store.Tx, id string) ([]string, error) {
-	f, ok, err := tx.Lookup(id)
-	if err != nil || !ok {
-		return nil, orNotFound(err, id)
+func cited(tx *store.Tx, id string, now time.Time) ([]string, error) {
+	f, err := living(tx.View(), id, now)
+	if err != nil {
+		return nil, err
 	}
 	links, err := tx.View().Links(f)
 	if err != nil {

@@ -183,6 +183,18 @@ func expired(expiresAt store.Time, now time.Time) bool {
 	return !expiresAt.IsZero() && expiresAt.Nanos <= now.UnixNano()
 }
 
+// living finds a memory for whoever names it: one that has expired is not there any more.
+func living(v *store.View, id string, now time.Time) (store.Found, error) {
+	f, ok, err := v.Lookup(id)
+	if err == nil && ok {
+		ok = !expired(v.ExpiresAt(f.Row), now)
+	}
+	if err != nil || !ok {
+		return f, orNotFound(err, id)
+	}
+	return f, nil
+}
+
 // weight64 is a stored weight with the digits that the caller gave, as far as 32 bits hold them.
 func weight64(w float32) float64 {
 	x, err := strconv.ParseFloat(strconv.FormatFloat(float64(w), 'g', -1, 32), 64)

@@ -91,3 +91,104 @@ func TestImportReplacesTheExpired(t *testing.T) {
 		t.Errorf("second Import = %+v, %v", report, err)
 	}
 }
+
+// TestTheExpiredAreGone: a memory that has expired is not there for any call, and is not counted. What it was associated
+// with is told without it. Only erasing finds it: until then its bytes are on the disk.
+func TestTheExpiredAreGone(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	remember(t, s, engram.Draft{ID: "a", Content: "The code is blue.", Session: "s", OccurredAt: day(1)})
+	remember(t, s, engram.Draft{ID: "x", Content: "The code is green.", Session: "s", OccurredAt: day(2), Tags: []string{"t"}, ExpiresAt: day(5)})
+	remember(t, s, engram.Draft{ID: "b", Content: "The code is red.", Session: "s", OccurredAt: day(3), Links: []engram.Link{{To: "x"}, {To: "a"}}})
+	remember(t, s, engram.Draft{ID: "y", Content: "The code is grey.", Tags: []string{"t"}, ExpiresAt: day(5)})
+	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"y"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Link(t.Context(), "x", engram.Link{To: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	stats := func() []int {
+		st, err := s.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []int{st.Memories, st.Archived, st.Expired}
+	}
+	want(t, "memories, archived, expired before", stats(), []int{3, 1, 0})
+	w.clock.set(day(6))
+	for _, stage := range []string{"fresh", "sealed", "reopened"} {
+		for what, call := range map[string]func() error{
+			"Get":            func() error { _, err := s.Get(t.Context(), "x"); return err },
+			"Update":         func() error { _, err := s.Update(t.Context(), "x", engram.Change{Pin: new(true)}); return err },
+			"Link":           func() error { return s.Link(t.Context(), "x", engram.Link{To: "a"}) },
+			"Link to":        func() error { return s.Link(t.Context(), "a", engram.Link{To: "x"}) },
+			"Unlink":         func() error { _, err := s.Unlink(t.Context(), "x", "a", ""); return err },
+			"Unlink from":    func() error { _, err := s.Unlink(t.Context(), "b", "x", ""); return err },
+			"Restore":        func() error { _, err := s.Restore(t.Context(), "y"); return err },
+			"Update archive": func() error { _, err := s.Update(t.Context(), "y", engram.Change{Pin: new(true)}); return err },
+			"Neighbors":      func() error { _, err := s.Neighbors(t.Context(), "x"); return err },
+			"Spread":         func() error { _, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"x"}}); return err },
+			"Predict":        func() error { _, err := s.Predict(t.Context(), engram.Precedent{IDs: []string{"x"}}); return err },
+			"Feedback": func() error {
+				_, err := s.Feedback(t.Context(), engram.Feedback{IDs: []string{"x"}, Signal: engram.Useful})
+				return err
+			},
+			"a link": func() error {
+				_, err := s.Remember(t.Context(), engram.Draft{Content: "z", Links: []engram.Link{{To: "x"}}})
+				return err
+			},
+			"contradicting": func() error {
+				_, err := s.Remember(t.Context(), engram.Draft{Content: "z", Contradicts: []string{"x"}})
+				return err
+			},
+			"superseding": func() error {
+				_, err := s.Remember(t.Context(), engram.Draft{Content: "z", Supersedes: []string{"x"}})
+				return err
+			},
+			"undoing": func() error { _, err := s.UndoConsolidation(t.Context(), "x"); return err },
+		} {
+			if err := call(); !errors.Is(err, engram.ErrNotFound) {
+				t.Errorf("%s: %s = %v, want not found", stage, what, err)
+			}
+		}
+		report, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"x", "y"}})
+		want(t, stage+": archive", report, engram.ForgetReport{Missing: []string{"x", "y"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err = s.Forget(t.Context(), engram.ForgetRequest{Tags: []string{"t"}})
+		want(t, stage+": archive by tag", report, engram.ForgetReport{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, stage+": memories, archived, expired", stats(), []int{2, 0, 2})
+		m, err := s.Get(t.Context(), "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, stage+": links", m.Links, []engram.Association{{To: "a", Type: "relates_to", Weight: engram.DefaultLinkWeight}})
+		next, err := s.Neighbors(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want(t, stage+": neighbours", next, []engram.Association{{To: "b", Type: "next", Weight: 1}})
+		report2, err := importLines(t, w.space("copy-"+stage), engram.ImportOptions{Strict: true}, exported(t, s))
+		if err != nil {
+			t.Errorf("%s: import of the export = %+v, %v", stage, report2, err)
+		}
+		if stage == "fresh" {
+			if err := s.Seal(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			w.reopen()
+			s = w.def()
+		}
+	}
+	report, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"x", "y"}, Mode: engram.Erase})
+	want(t, "erase", report, engram.ForgetReport{Matched: 2, Erased: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "memories, archived, expired at the end", stats(), []int{2, 0, 0})
+}

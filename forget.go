@@ -13,7 +13,7 @@ import (
 //
 // Archived memories are no longer recalled or listed; Get reads them and Restore brings them back. Erased ones are
 // gone from every answer when Forget returns, with their versions and links, and their ids are free again; their
-// bytes stay in the files until these are rewritten.
+// bytes stay in the files until these are rewritten. Erasing finds memories that have expired too: nothing else does.
 func (s *Space) Forget(ctx context.Context, r ForgetRequest) (ForgetReport, error) {
 	if err := s.db.o.Limits.forget(&r); err != nil {
 		return ForgetReport{}, err
@@ -22,12 +22,12 @@ func (s *Space) Forget(ctx context.Context, r ForgetRequest) (ForgetReport, erro
 	var out ForgetReport
 	err := s.with(ctx, "forget", s.name == DefaultSpace, func(sp *store.Space) error {
 		if r.DryRun {
-			matched, missing, err := r.match(sp.View())
+			matched, missing, err := r.match(sp.View(), now)
 			out = ForgetReport{Matched: len(matched), Missing: missing}
 			return err
 		}
 		return sp.Write(ctx, "forget", nil, func(tx *store.Tx) error {
-			matched, missing, err := r.match(tx.View())
+			matched, missing, err := r.match(tx.View(), now)
 			out = ForgetReport{Matched: len(matched), Missing: missing}
 			if err != nil {
 				return err
@@ -76,14 +76,14 @@ func (l Limits) forget(r *ForgetRequest) error {
 	return c.err
 }
 
-// match lists the ids of the memories to be forgotten: for archiving those that are active, for erasing archived ones
-// too.
-func (r *ForgetRequest) match(v *store.View) (ids, missing []string, err error) {
+// match lists the ids of the memories to be forgotten: for archiving those that are active, for erasing archived and
+// expired ones too.
+func (r *ForgetRequest) match(v *store.View, now time.Time) (ids, missing []string, err error) {
 	if len(r.IDs) > 0 {
-		return r.matchIDs(v)
+		return r.matchIDs(v, now)
 	}
 	v.Scan(0, func(_ uint32, f store.Found) bool {
-		if f.Archived() && r.Mode == Archive {
+		if r.Mode == Archive && (f.Archived() || expired(v.ExpiresAt(f.Row), now)) {
 			return true
 		}
 		var rec *store.Record
@@ -111,7 +111,7 @@ func (r *ForgetRequest) selects(rec *store.Record) bool {
 	return r.Before.IsZero() || rec.OccurredAt.Nanos < r.Before.UnixNano()
 }
 
-func (r *ForgetRequest) matchIDs(v *store.View) (ids, missing []string, err error) {
+func (r *ForgetRequest) matchIDs(v *store.View, now time.Time) (ids, missing []string, err error) {
 	for i, id := range r.IDs {
 		if slices.Index(r.IDs, id) != i {
 			continue
@@ -120,7 +120,7 @@ func (r *ForgetRequest) matchIDs(v *store.View) (ids, missing []string, err erro
 		switch {
 		case err != nil:
 			return nil, nil, err
-		case !ok:
+		case !ok, r.Mode == Archive && expired(v.ExpiresAt(f.Row), now):
 			missing = append(missing, id)
 		case !f.Archived() || r.Mode == Erase:
 			ids = append(ids, id)
@@ -141,6 +141,9 @@ func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
 	err := s.with(ctx, "restore", false, func(sp *store.Space) error {
 		return sp.Write(ctx, "restore", nil, func(tx *store.Tx) (err error) {
 			if err := s.fits(tx, 1); err != nil {
+				return err
+			}
+			if _, err := living(tx.View(), id, now); err != nil {
 				return err
 			}
 			if out, err = restore(sp, tx, id, now); err != nil {

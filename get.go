@@ -87,12 +87,9 @@ func (s *Space) found(ctx context.Context, op, id string, fn func(*store.View, s
 	}
 	now := s.db.o.Clock()
 	return s.read(ctx, op, func(v *store.View) error {
-		f, ok, err := v.Lookup(id)
-		if err != nil || !ok {
-			return orNotFound(err, id)
-		}
-		if expired(v.ExpiresAt(f.Row), now) {
-			return notFound(id)
+		f, err := living(v, id, now)
+		if err != nil {
+			return err
 		}
 		return fn(v, f)
 	})
@@ -117,7 +114,7 @@ func (m *Memory) setWhole(v *store.View, f store.Found, r *store.Record, at lens
 	if err = m.setVector(v, f.Row); err != nil {
 		return err
 	}
-	m.Links, err = associations(v, f)
+	m.Links, err = associations(v, f, at.now)
 	return err
 }
 

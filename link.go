@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
@@ -18,10 +19,13 @@ func (s *Space) Link(ctx context.Context, from string, l Link) error {
 	if c.err != nil {
 		return c.err
 	}
+	now := s.db.o.Clock()
 	return s.with(ctx, "link", false, func(sp *store.Space) error {
 		return sp.Write(ctx, "link", nil, func(tx *store.Tx) error {
-			if _, ok, err := tx.Lookup(from); err != nil || !ok {
-				return orNotFound(err, from)
+			for _, id := range []string{from, l.To} {
+				if _, err := living(tx.View(), id, now); err != nil {
+					return err
+				}
 			}
 			return link(tx, from, l)
 		})
@@ -39,11 +43,12 @@ func (s *Space) Unlink(ctx context.Context, from, to, linkType string) (removed 
 	if c.err != nil {
 		return false, c.err
 	}
+	now := s.db.o.Clock()
 	err = s.with(ctx, "unlink", false, func(sp *store.Space) error {
 		return sp.Write(ctx, "unlink", nil, func(tx *store.Tx) (err error) {
 			for _, id := range []string{from, to} {
-				if _, ok, err := tx.Lookup(id); err != nil || !ok {
-					return orNotFound(err, id)
+				if _, err := living(tx.View(), id, now); err != nil {
+					return err
 				}
 			}
 			linkType := cmp.Or(linkType, DefaultLinkType)
@@ -62,8 +67,9 @@ func (s *Space) Unlink(ctx context.Context, from, to, linkType string) (removed 
 // "next" with weight 1: up to two.
 func (s *Space) Neighbors(ctx context.Context, id string) ([]Association, error) {
 	var out []Association
+	now := s.db.o.Clock()
 	err := s.found(ctx, "neighbors", id, func(v *store.View, f store.Found) error {
-		prev, next, okPrev, okNext := v.Neighbors(f.Row)
+		prev, next, okPrev, okNext := v.Neighbors(f.Row, now.UnixNano())
 		for _, n := range []struct {
 			row  uint32
 			ok   bool
@@ -91,7 +97,7 @@ func weightOf(l Link) float64 {
 	return *l.Weight
 }
 
-// link stages an association.
+// link stages an association. Whoever was given the ids by a caller has looked whether they have expired.
 func link(tx *store.Tx, from string, l Link) error {
 	if from == l.To {
 		return linkToItself(from)
@@ -121,14 +127,17 @@ func orNotFound(err error, id string) error {
 	return notFound(id)
 }
 
-// associations lists a memory's explicit associations.
-func associations(v *store.View, f store.Found) ([]Association, error) {
+// associations lists a memory's explicit associations, but those with memories that have expired; without a clock all.
+func associations(v *store.View, f store.Found, now func() time.Time) ([]Association, error) {
 	links, err := v.Links(f)
 	if err != nil {
 		return nil, fmt.Errorf("read associations: %w", err)
 	}
 	var out []Association
 	for _, l := range links {
+		if until := v.ExpiresAt(l.Other); now != nil && !until.IsZero() && expired(until, now()) {
+			continue
+		}
 		id, err := v.ID(l.Other)
 		if err != nil {
 			return nil, fmt.Errorf("read associations: %w", err)

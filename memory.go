@@ -31,7 +31,7 @@ type Memory struct {
 	// ValidFrom and ValidUntil bound the time in which it is true, as [ValidFrom, ValidUntil); zero is open.
 	ValidFrom  time.Time `json:"valid_from,omitzero"`
 	ValidUntil time.Time `json:"valid_until,omitzero"`
-	// ExpiresAt is when it stops being recalled, got or listed; zero is never.
+	// ExpiresAt is when it stops being there: no call finds it then, but one that erases; zero is never.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// Pin marks a memory that must never be forgotten by the engine of its own accord.
 	Pin bool `json:"pin,omitempty"`

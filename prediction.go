@@ -122,10 +122,11 @@ type following struct {
 
 // occurrences finds what says the same as a memory and notes what came after each.
 func (x *predictor) occurrences(id string) error {
-	f, ok, err := x.v.Lookup(id)
-	if err != nil || !ok {
-		return orNotFound(err, id)
+	f, err := living(x.v, id, x.now)
+	if err != nil {
+		return err
 	}
+	ok := false
 	if f, ok = x.known(f); !ok {
 		return unknownAt(id, x.p.AsOf)
 	}
@@ -203,8 +204,9 @@ func (x *predictor) successive(f store.Found) bool {
 		x.err = err
 		return false
 	}
-	m := withFate(x.v, f, r, x.s.lens(x.now))
-	if x.err = m.setForWhere(x.v, f, x.p.AsOf.IsZero()); x.err != nil {
+	look := x.s.lens(x.now)
+	m := withFate(x.v, f, r, look)
+	if x.err = m.setForWhere(x.v, f, look, x.p.AsOf.IsZero()); x.err != nil {
 		return false
 	}
 	return x.p.Where(&m)

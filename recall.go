@@ -176,7 +176,7 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 		q.Filters.Keep = keep(v, damage, func(row uint32, r *store.Record) bool {
 			f := fateOf(v, cue, row)
 			m := withFate(v, f, r, look)
-			if err := m.setForWhere(v, f, cue.WhereLinks && cue.AsOf.IsZero()); err != nil {
+			if err := m.setForWhere(v, f, look, cue.WhereLinks && cue.AsOf.IsZero()); err != nil {
 				note(damage, err)
 				return false
 			}
@@ -206,7 +206,7 @@ func note(damage *[]error, err error) {
 }
 
 // setForWhere adds what a caller's condition may ask for besides: what made the vector, and the links.
-func (m *Memory) setForWhere(v *store.View, f store.Found, links bool) error {
+func (m *Memory) setForWhere(v *store.View, f store.Found, at lens, links bool) error {
 	vector, err := v.Vector(f.Row)
 	if err != nil {
 		return err
@@ -215,7 +215,7 @@ func (m *Memory) setForWhere(v *store.View, f store.Found, links bool) error {
 		m.EmbeddingModel = v.Model
 	}
 	if links {
-		m.Links, err = associations(v, f)
+		m.Links, err = associations(v, f, at.now)
 	}
 	return err
 }

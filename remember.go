@@ -330,12 +330,20 @@ func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time, m *dynam
 func (p *pending) refer(tx *store.Tx, now time.Time) error {
 	id := p.outcome.ID
 	for i, l := range p.draft.Links {
-		if err := link(tx, id, l); err != nil {
+		_, err := living(tx.View(), l.To, now)
+		if err == nil {
+			err = link(tx, id, l)
+		}
+		if err != nil {
 			return inField(err, fmt.Sprintf("links[%d].", i))
 		}
 	}
 	for i, other := range p.draft.Contradicts {
-		if err := link(tx, id, Link{To: other, Type: Contradicts, Weight: new(1.0)}); err != nil {
+		_, err := living(tx.View(), other, now)
+		if err == nil {
+			err = link(tx, id, Link{To: other, Type: Contradicts, Weight: new(1.0)})
+		}
+		if err != nil {
 			return inField(err, fmt.Sprintf("contradicts[%d]: ", i))
 		}
 	}
@@ -375,12 +383,10 @@ func supersede(tx *store.Tx, olds []string, s store.Supersession) error {
 
 // supersedeOne ends a memory, and tells what ended with it: nothing, if the same memory had replaced it before.
 func supersedeOne(tx *store.Tx, old string, s store.Supersession) (ended []string, err error) {
-	f, ok, err := tx.Lookup(old)
+	f, err := living(tx.View(), old, time.Unix(0, s.At))
 	switch {
 	case err != nil:
 		return nil, err
-	case !ok:
-		return nil, notFound(old)
 	case old == s.By:
 		return nil, supersedesItself(old)
 	case f.SupersededBy() == s.By:

@@ -213,7 +213,7 @@ func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []exportLin
 	if f.Archived() {
 		last.ArchivedAt = fromNanos(f.ArchivedAt())
 	}
-	links, err := associations(v, f)
+	links, err := associations(v, f, nil)
 	if err != nil {
 		out.lose(fmt.Errorf("associations of memory %q: %w", last.ID, err))
 	}

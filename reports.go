@@ -46,7 +46,8 @@ type SpaceStats struct {
 	Space    string `json:"space"`
 	Memories int    `json:"memories"` // active, the current versions
 	Archived int    `json:"archived"`
-	Versions int    `json:"versions"` // rows held, old versions and archived ones included
+	Expired  int    `json:"expired,omitempty"` // no longer there, active and archived ones, and in neither count
+	Versions int    `json:"versions"`          // rows held, old versions and archived ones included
 	// Hot and Warm count rows by tier.
 	Hot  int `json:"hot"`
 	Warm int `json:"warm"`

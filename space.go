@@ -52,11 +52,14 @@ func (s *Space) read(ctx context.Context, op string, fn func(*store.View) error)
 // Stats describes the space as it is now.
 func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 	var out SpaceStats
+	now := s.db.o.Clock()
 	err := s.with(ctx, "stats", s.name == DefaultSpace, func(sp *store.Space) error {
 		st := sp.Stats()
+		active, archived := st.View.Expired(now.UnixNano())
 		out = SpaceStats{
-			Space: s.name, Memories: st.Memories, Archived: st.Archived, Versions: st.Hot + st.Warm,
-			Hot: st.Hot, Warm: st.Warm, Vectors: st.Vectors, Dim: st.Dim, EmbeddingModel: st.Model,
+			Space: s.name, Memories: st.Memories - active, Archived: st.Archived - archived, Expired: active + archived,
+			Versions: st.Hot + st.Warm,
+			Hot:      st.Hot, Warm: st.Warm, Vectors: st.Vectors, Dim: st.Dim, EmbeddingModel: st.Model,
 			Links: st.LinkCount, Position: st.Position, Segments: st.Segments, LogBytes: st.LogBytes,
 			SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes, HotBytes: st.HotBytes, Torn: st.Torn,
 			Quarantined: st.Damaged,

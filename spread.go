@@ -87,7 +87,7 @@ type PathStep struct {
 // nothing on, so that hubs do not flood; the work is bounded whatever the size of the space. It writes nothing, and
 // the result does not depend on the order in which memories were stored.
 //
-// An id that does not exist is ErrNotFound; one that is archived, superseded or expired is refused.
+// An id that does not exist or has expired is ErrNotFound; one that is archived or superseded is refused.
 func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) {
 	if err := s.db.o.Limits.spread(&r); err != nil {
 		return Spreading{}, err
@@ -194,11 +194,12 @@ func (s *Space) spreading(v *store.View, r *SpreadRequest, now time.Time) (out r
 		out.Types = func(kind string) bool { return slices.Contains(r.Types, kind) }
 	}
 	for _, id := range r.IDs {
-		found, ok, err := v.Lookup(id)
-		if err != nil || !ok {
-			return out, nil, orNotFound(err, id)
+		found, err := living(v, id, time.Unix(0, q.Now))
+		if err != nil {
+			return out, nil, err
 		}
 		if !r.AsOf.IsZero() {
+			ok := false
 			if found, ok = v.AsOf(found, r.AsOf.UnixNano()); !ok {
 				return out, nil, unknownAt(id, r.AsOf)
 			}

@@ -142,8 +142,8 @@ func TestSpreadGoesOverWhatExists(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.clock.set(day(2))
-	if _, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"f"}}); !errors.As(err, &invalid) {
-		t.Errorf("Spread(expired) = %v, want an InvalidError", err)
+	if _, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"f"}}); !errors.Is(err, engram.ErrNotFound) {
+		t.Errorf("Spread(expired) = %v, want ErrNotFound", err)
 	}
 }
 

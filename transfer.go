@@ -407,7 +407,7 @@ func (im *importer) storeDraft(tx *store.Tx, n *numbered) error {
 	}
 	same, err := im.settled(tx, &p)
 	if err == nil {
-		err = errors.Join(im.dimension(tx, n), supersedable(tx, p.draft.Supersedes, p.outcome.ID))
+		err = errors.Join(im.dimension(tx, n), supersedable(tx, p.draft.Supersedes, p.outcome.ID, im.now))
 	}
 	if err != nil {
 		return im.bad(n.line, err)
@@ -470,11 +470,11 @@ func (im *importer) settled(tx *store.Tx, p *pending) (bool, error) {
 
 // supersedable checks what supersede would refuse, before anything is staged. own is the memory that supersedes, if it
 // is known already.
-func supersedable(tx *store.Tx, ids []string, own string) error {
+func supersedable(tx *store.Tx, ids []string, own string, now time.Time) error {
 	for _, id := range ids {
-		f, ok, err := tx.Lookup(id)
-		if err != nil || !ok {
-			return orNotFound(err, id)
+		f, err := living(tx.View(), id, now)
+		if err != nil {
+			return err
 		}
 		if by := f.SupersededBy(); by != "" && by != own {
 			return replacedAlready(id, by)

@@ -46,9 +46,9 @@ func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, 
 
 // active finds a memory that may be changed.
 func active(tx *store.Tx, id string, now time.Time) (store.Found, *store.Record, error) {
-	f, ok, err := tx.Lookup(id)
-	if err != nil || !ok {
-		return f, nil, orNotFound(err, id)
+	f, err := living(tx.View(), id, now)
+	if err != nil {
+		return f, nil, err
 	}
 	switch {
 	case f.Archived():
@@ -57,9 +57,6 @@ func active(tx *store.Tx, id string, now time.Time) (store.Found, *store.Record,
 		return f, nil, fmt.Errorf("memory %q was replaced by %q: update that one: %w", id, f.SupersededBy(), ErrConflict)
 	}
 	r, err := tx.Record(f.Row)
-	if err == nil && expired(r.ExpiresAt, now) {
-		err = notFound(id)
-	}
 	return f, r, err
 }
 

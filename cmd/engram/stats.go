@@ -35,6 +35,9 @@ func (a *app) printStats(s engram.SpaceStats) {
 	a.printf("space       %s\n", s.Space)
 	a.printf("memories    %d active, %d archived, %s in all\n", s.Memories, s.Archived,
 		counted(s.Versions, "version", "versions"))
+	if s.Expired > 0 {
+		a.printf("expired     %d besides, which nothing finds any more\n", s.Expired)
+	}
 	a.printf("held        %d hot, %d warm in %s\n", s.Hot, s.Warm, counted(s.Segments, "segment", "segments"))
 	if s.Dim > 0 {
 		a.printf("vectors     %d of dimension %d%s\n", s.Vectors, s.Dim, modelText(s.EmbeddingModel))

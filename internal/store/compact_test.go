@@ -204,7 +204,7 @@ func TestSessionOrderBehindACompaction(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, next, _, ok := s.View().Neighbors(f.Row)
+				_, next, _, ok := s.View().Neighbors(f.Row, 0)
 				if ok != (i+1 < len(ids)) {
 					t.Fatalf("seed %d, %s: %s has a next one: %v", seed, what, id, ok)
 				}

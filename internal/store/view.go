@@ -264,10 +264,18 @@ func (v *View) LinksOf(f Found, linkType string) ([]Link, error) {
 	return out, nil
 }
 
-// Neighbors gives the rows of the previous and the next current memory of the same session; ok says which exist.
-func (v *View) Neighbors(row uint32) (prev, next uint32, okPrev, okNext bool) {
-	prev, okPrev = v.s.t.chain.Prev(row, v.current)
-	next, okNext = v.s.t.chain.Next(row, v.current)
+// Neighbors gives the rows of the previous and the next current memory of the same session that has not expired at now;
+// ok says which exist.
+func (v *View) Neighbors(row uint32, now int64) (prev, next uint32, okPrev, okNext bool) {
+	there := v.current
+	if v.Expiring {
+		there = func(row uint32) bool {
+			until := v.ExpiresAt(row)
+			return v.current(row) && (until.IsZero() || until.Nanos > now)
+		}
+	}
+	prev, okPrev = v.s.t.chain.Prev(row, there)
+	next, okNext = v.s.t.chain.Next(row, there)
 	return prev, next, okPrev, okNext
 }
 
@@ -390,6 +398,24 @@ func (s *Space) noteDamage(err error) {
 			return
 		}
 	}
+}
+
+// Expired counts the memories that have expired at now and were not erased: those not archived, and those that are.
+func (v *View) Expired(now int64) (active, archived int) {
+	if !v.Expiring {
+		return 0, 0
+	}
+	v.Scan(0, func(_ uint32, f Found) bool {
+		switch until := v.ExpiresAt(f.Row); {
+		case until.IsZero() || until.Nanos > now:
+		case f.Archived():
+			archived++
+		default:
+			active++
+		}
+		return true
+	})
+	return active, archived
 }
 
 // ExpiresAt tells when a row expires, without reading it.
