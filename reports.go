@@ -74,6 +74,8 @@ type SpaceStats struct {
 	ReadOnly string `json:"read_only,omitempty"`
 	// Torn is the number of bytes of an unfinished write that the last opening dropped from the log's end.
 	Torn int64 `json:"torn_bytes,omitempty"`
+	// TornFile is the path of the file that has these bytes now, until the log file that they were in is dropped.
+	TornFile string `json:"torn_file,omitempty"`
 	// Quarantined lists what was found damaged since the space was opened.
 	Quarantined []string `json:"quarantined,omitempty"`
 }

@@ -61,7 +61,7 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 			Versions: st.Hot + st.Warm,
 			Hot:      st.Hot, Warm: st.Warm, Vectors: st.Vectors, Dim: st.Dim, EmbeddingModel: st.Model,
 			Links: st.LinkCount, Position: st.Position, Segments: st.Segments, LogBytes: st.LogBytes,
-			SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes, HotBytes: st.HotBytes, Torn: st.Torn,
+			SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes, HotBytes: st.HotBytes, Torn: st.Torn, TornFile: st.TornFile,
 			Quarantined: st.Damaged,
 		}
 		dead, _ := sp.Fragmentation()

@@ -61,7 +61,11 @@ func (a *app) printStats(s engram.SpaceStats) {
 	}
 	a.printf("in memory   indexes %s, hot contents %s\n", sizeText(s.IndexBytes), sizeText(s.HotBytes))
 	if s.Torn > 0 {
-		a.printf("torn        %d bytes of an unfinished write were dropped at the last opening\n", s.Torn)
+		a.printf("torn        %d bytes of an unfinished write were dropped at the last opening", s.Torn)
+		if s.TornFile != "" {
+			a.printf(" and kept in %s", s.TornFile)
+		}
+		a.printf("\n")
 	}
 	if s.ReadOnly != "" {
 		a.printf("READ-ONLY   %s\n", printable(s.ReadOnly))

@@ -3,6 +3,7 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -277,6 +278,10 @@ func (m *matrix) during(actions []action) string {
 		return outcomeNotReached
 	case err == nil && returned:
 		m.b = after
+		if errors.Is(m.s.Health(), store.ErrReadOnly) { // what failed came behind the write
+			m.inDoubt(after)
+			return outcomeInDoubt
+		}
 		return outcomeAbsorbed
 	case m.trap.name == "store/afterwards", m.trap.name == "store/publish": // the goroutine ended behind a write that is durable
 		m.b = after
@@ -388,6 +393,7 @@ func (m *matrix) reopen() string {
 	if err := m.fsys.SetBytes(filepath.Join(spaceDir, "00000000000000ff.seg.tmp"), []byte("left")); err != nil {
 		m.t.Fatal(err)
 	}
+	m.tear()
 	err, returned := on(func() (err error) {
 		s, err := open(m.fsys, m.options)
 		if err == nil {
@@ -404,6 +410,22 @@ func (m *matrix) reopen() string {
 	m.trap.shut.Store(true)
 	m.s = mustOpen(m.t, m.fsys, m.options)
 	return outcomeOpening
+}
+
+// tear leaves, behind the last record of the log, what a write that was cut off can leave.
+func (m *matrix) tear() {
+	m.t.Helper()
+	names := slices.DeleteFunc(m.fsys.Files(), func(name string) bool { return !strings.HasSuffix(name, ".wal") })
+	last := names[len(names)-1]
+	b, err := m.fsys.Bytes(last)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	end := len(bytes.TrimRight(b, "\x00"))
+	copy(b[end+16:], "torn")
+	if err := m.fsys.SetBytes(last, b); err != nil {
+		m.t.Fatal(err)
+	}
 }
 
 // make makes another space, and again if that failed: it is empty then, and takes writes.
@@ -492,7 +514,7 @@ var (
 
 // covered are functions that change files and have no point: each is called by one that has, right behind it.
 var covered = []string{
-	"makeSpare", "adopt", "syncDir", "empty", "create", "settle", "writeControl", // of wal, by rotate, Trim, Open
+	"makeSpare", "adopt", "syncDir", "empty", "create", "settle", "writeControl", "copyTorn", // of wal, by rotate, Trim, Open
 	"endFile", "File", "Finish", // of store; the latter build what nobody may open yet
 }
 

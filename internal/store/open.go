@@ -98,8 +98,11 @@ func (s *Space) replay() error {
 	}
 	s.log = log
 	s.logged.Store(recovery.Bytes)
+	for _, err := range recovery.Damaged {
+		s.noteDamage(err)
+	}
 	if recovery.Torn != nil {
-		s.torn = recovery.Torn.Bytes
+		s.torn = *recovery.Torn
 	}
 	return nil
 }

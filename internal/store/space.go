@@ -75,7 +75,7 @@ type Space struct {
 	id   [16]byte
 	log  *wal.Log
 	t    *table
-	torn int64 // bytes of an unfinished write dropped by Open
+	torn wal.Tear // the unfinished write dropped by Open
 
 	prepared sync.Pool // of *Prepared
 

@@ -245,13 +245,14 @@ type Stats struct {
 	IndexBytes   int64
 	HotBytes     int64
 	Torn         int64
+	TornFile     string
 	ReadOnly     error
 	Damaged      []string
 }
 
 // Stats describes the space as it is now.
 func (s *Space) Stats() Stats {
-	st := Stats{View: *s.View(), Torn: s.torn, IndexBytes: s.t.words.SizeBytes()}
+	st := Stats{View: *s.View(), Torn: s.torn.Bytes, TornFile: s.torn.Kept, IndexBytes: s.t.words.SizeBytes()}
 	for _, p := range *s.parts.Load() {
 		switch {
 		case p.sealed != nil:

@@ -161,13 +161,17 @@ func (l *Log) Retract() { l.announced.Add(-1) }
 // lead writes and syncs records, ends the batch and wakes its followers. The caller has the turn; it ends here, also if
 // the file system panics, so that one goroutine's failure leaves nobody waiting.
 func (l *Log) lead(b *batch, records []byte) {
-	err := errors.New("write log: the writing goroutine ended before it was done")
+	err := errEnded
+	var markErr error
 	defer func() {
 		l.mu.Lock()
 		if err != nil {
 			b.err = l.failLocked(err)
 		} else {
 			l.stats.Commits++
+		}
+		if markErr != nil { // the batch is durable all the same
+			l.failLocked(markErr) //nolint:errcheck // whoever comes next gets it
 		}
 		if cap(records) <= keptBuffer {
 			l.writeBuf = records[:0]
@@ -184,6 +188,30 @@ func (l *Log) lead(b *batch, records []byte) {
 		l.prepare()
 	}
 	err = outcome // only now: until here the goroutine may have ended, whatever was done before
+	if err == nil && l.quiet() {
+		markErr = errEnded
+		markErr = l.mark()
+	}
+}
+
+// errEnded stands for the outcome of work whose goroutine ends before it is done.
+var errEnded = errors.New("write log: the writing goroutine ended before it was done")
+
+// quiet reports whether nobody waits to write behind what was just made durable.
+func (l *Log) quiet() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pending) == 0
+}
+
+// mark writes, behind the last record, that it is durable: its watermark, which otherwise comes with the next record, so
+// that damage to it is told from a torn write although nothing follows. It is not synced, as a process that is killed does
+// not take it along, and takes no room: the next record is written over it. The caller has the turn.
+func (l *Log) mark() error {
+	if err := isolate.Fault("wal/mark"); err != nil {
+		return err
+	}
+	return l.putControl(kindClean, l.off)
 }
 
 // keptBuffer is the largest buffer in bytes that is kept for the next batch; 64 writers of 4 KiB fit (chosen).
@@ -199,13 +227,8 @@ func (b *batch) wake() {
 // write puts records into the active file, and into further ones as each is full, and makes each part durable before
 // the next is written. The caller has the turn.
 func (l *Log) write(records []byte) error {
-	if l.clean {
-		if err := l.renewClean(); err != nil {
-			return err
-		}
-	}
 	for len(records) > 0 {
-		n, last, clean := l.stampFitting(records)
+		n, last := l.stampFitting(records)
 		if n == 0 {
 			if err := l.rotate(recordLen(records)); err != nil {
 				return err
@@ -226,30 +249,17 @@ func (l *Log) write(records []byte) error {
 		}
 		isolate.Point("wal/synced")
 		l.off += int64(n)
-		l.clean = clean
+		l.clean = false
 		l.durable.Store(uint64(last))
 		records = records[n:]
 	}
 	return nil
 }
 
-// renewClean writes the record again that an earlier session ended with, before anything is written behind it: its sync
-// may have failed, and a record behind one that a power cut then takes away would look like damage. The caller has the
-// turn.
-func (l *Log) renewClean() error {
-	if err := l.writeControl(kindClean, l.off-recordHeader); err != nil {
-		return err
-	}
-	l.clean = false
-	return nil
-}
-
 // writeControl writes a record without a payload at off of the active file and syncs it. The caller has the turn.
 func (l *Log) writeControl(k kind, off int64) error {
-	rec := appendRecord(nil, k, l.Durable(), nil)
-	stamp(rec, l.seed, off, l.Durable())
-	if err := writeAll(l.active, rec, off); err != nil {
-		return fmt.Errorf("write log: %w", err)
+	if err := l.putControl(k, off); err != nil {
+		return err
 	}
 	if err := l.active.SyncData(); err != nil {
 		return fmt.Errorf("sync log: %w", err)
@@ -257,9 +267,19 @@ func (l *Log) writeControl(k kind, off int64) error {
 	return nil
 }
 
+// putControl is writeControl without the sync.
+func (l *Log) putControl(k kind, off int64) error {
+	rec := appendRecord(l.control[:0], k, l.Durable(), nil)
+	stamp(rec, l.seed, off, l.Durable())
+	if err := writeAll(l.active, rec, off); err != nil {
+		return fmt.Errorf("write log: %w", err)
+	}
+	return nil
+}
+
 // stampFitting completes those records at the front that fit into the active file and a seal behind them. It returns
-// their length in bytes, the last one's LSN, and whether that marks the end of the session. The caller has the turn.
-func (l *Log) stampFitting(records []byte) (n int, last LSN, clean bool) {
+// their length in bytes and the last one's LSN. The caller has the turn.
+func (l *Log) stampFitting(records []byte) (n int, last LSN) {
 	durable := l.Durable()
 	for n < len(records) {
 		rec := records[n:]
@@ -269,10 +289,9 @@ func (l *Log) stampFitting(records []byte) (n int, last LSN, clean bool) {
 		}
 		stamp(rec[:size], l.seed, l.off+int64(n), durable)
 		last = LSN(binary.LittleEndian.Uint64(rec[lsnOff:]))
-		clean = kind(rec[kindOff]) == kindClean
 		n += int(size)
 	}
-	return n, last, clean
+	return n, last
 }
 
 // recordLen is the size in bytes of the record, made by appendRecord, that b begins with.

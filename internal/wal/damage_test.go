@@ -110,15 +110,60 @@ func spanOf(spans []wal.Span, off int64) (wal.Span, bool) {
 	return wal.Span{}, false
 }
 
-// crashed returns a log of n records of up to 600 bytes in one file, as a kill leaves it.
-func crashed(t *testing.T, n int) (*vfs.Mem, wal.Options, []wal.Span) {
+// killed returns a log of n records of up to 600 bytes in one file, as a kill leaves it: the last of spans is the mark that
+// says that they are durable.
+func killed(t *testing.T, n int) (*vfs.Mem, wal.Options, []wal.Span) {
 	t.Helper()
 	m := newMem(t)
 	o := options(m)
 	o.FirstFileBytes = 8192
 	l, _, _ := mustOpen(t, o, 0)
 	fill(t, l, n, 600)
-	return m, o, o.Spans(1, mustBytes(t, m, o.LogPath(1)))
+	spans := o.Spans(1, mustBytes(t, m, o.LogPath(1)))
+	if len(spans) != n+1 || spans[n].Kind != "clean" || spans[n].LSN != wal.LSN(n) {
+		t.Fatalf("records are %+v, want %d and a mark behind them", spans, n)
+	}
+	return m, o, spans
+}
+
+// crashed is killed with a power cut, which takes the mark along.
+func crashed(t *testing.T, n int) (*vfs.Mem, wal.Options, []wal.Span) {
+	t.Helper()
+	m, o, spans := killed(t, n)
+	b := mustBytes(t, m, o.LogPath(1))
+	clear(b[spans[n].Off:])
+	mustSetBytes(t, m, o.LogPath(1), b)
+	return m, o, spans[:n]
+}
+
+// TestLastRecordIsCovered flips every bit of every record of a log that was killed, and of the mark behind the last one.
+// No record is taken for torn, though nothing was written behind the last one; and the mark itself holds nothing.
+func TestLastRecordIsCovered(t *testing.T) {
+	for _, n := range []int{1, 2, 5} {
+		m, o, spans := killed(t, n)
+		path := o.LogPath(1)
+		for off := spans[max(n-4, 0)].Off; off < spans[n].End; off++ {
+			for bit := range 8 {
+				clone := m.CrashClone(0, vfs.KeepAll)
+				if err := clone.Corrupt(path, off, 1<<bit); err != nil {
+					t.Fatal(err)
+				}
+				c, r, err := recoverLog(o, clone, 0)
+				span, _ := spanOf(spans, off)
+				if span == spans[n] {
+					if err != nil || r.Torn == nil {
+						t.Fatalf("%d records, bit %d of the mark: %+v, %v, want it dropped", n, bit, r, err)
+					}
+					checkContents(t, c, 1, wal.LSN(n), 600)
+					continue
+				}
+				ce, ok := errors.AsType[*codec.CorruptError](err)
+				if !ok || ce.Path != path || ce.Offset != span.Off {
+					t.Fatalf("%d records, bit %d of %d in %+v: %v, want a *CorruptError at its offset", n, bit, off, span, err)
+				}
+			}
+		}
+	}
 }
 
 // TestTornTailCutAtEveryByte replaces the last write by every prefix of it, followed by zeros.
@@ -149,8 +194,13 @@ func TestTornTailCutAtEveryByte(t *testing.T) {
 			t.Fatalf("cut at %d: Torn is %+v, want it from %d to %d", cut, r.Torn, end, cut)
 		}
 		after := mustBytes(t, m, path)
-		if !zeros(after[end:]) || !bytes.Equal(after[:end], whole[:end]) {
-			t.Fatalf("cut at %d: recovery did not leave whole records and zeros", cut)
+		left := o.Spans(1, after)
+		if mark := left[len(left)-1]; mark.Kind != "clean" || mark.Off != end || !zeros(after[mark.End:]) ||
+			!bytes.Equal(after[:end], whole[:end]) {
+			t.Fatalf("cut at %d: recovery did not leave whole records, a mark and zeros", cut)
+		}
+		if torn && !bytes.Equal(mustBytes(t, m, r.Torn.Kept), b[end:end+r.Torn.Bytes]) {
+			t.Fatalf("cut at %d: what was dropped was not kept", cut)
 		}
 		if _, r, err = recoverLog(o, m, 0); err != nil || r.Last != want || r.Torn != nil {
 			t.Fatalf("cut at %d: second recovery %+v, %v", cut, r, err)
@@ -187,10 +237,18 @@ func TestLaterRecordsOfATornWriteAreDropped(t *testing.T) {
 	}
 }
 
-// TestDamageOfAcknowledgedRecordsIsRefused damages each record of a crashed log in several ways. Only what the last
-// write holds can be taken for torn.
+// TestDamageOfAcknowledgedRecordsIsRefused damages each record of a log in several ways: one that was killed, and one that
+// lost its power, of which what the last write holds can be taken for torn.
 func TestDamageOfAcknowledgedRecordsIsRefused(t *testing.T) {
-	m, o, spans := crashed(t, 12)
+	m, o, spans := killed(t, 12)
+	damagedRecords(t, m, o, spans[:12], 12)
+	m, o, spans = crashed(t, 12)
+	damagedRecords(t, m, o, spans, 8)
+}
+
+// damagedRecords damages each record; from the one behind covered on it may be taken for torn.
+func damagedRecords(t *testing.T, m *vfs.Mem, o wal.Options, spans []wal.Span, covered int) {
+	t.Helper()
 	path := o.LogPath(1)
 	whole := mustBytes(t, m, path)
 	for i, s := range spans {
@@ -211,11 +269,11 @@ func TestDamageOfAcknowledgedRecordsIsRefused(t *testing.T) {
 			_, r, err := recoverLog(o, m, 0)
 			ce, ok := errors.AsType[*codec.CorruptError](err)
 			switch {
-			case i >= 8 && err != nil:
+			case i >= covered && err != nil:
 				t.Errorf("record %d %s: %v, want a torn tail", s.LSN, name, err)
-			case i >= 8 && (r.Last != s.LSN-1 || (r.Torn == nil) != zeros(b[s.Off:])):
+			case i >= covered && (r.Last != s.LSN-1 || (r.Torn == nil) != zeros(b[s.Off:])):
 				t.Errorf("record %d %s: %+v, want a torn tail at it", s.LSN, name, r)
-			case i < 8 && (!ok || ce.Path != path || ce.Offset != s.Off || !strings.Contains(err.Error(), "record ")):
+			case i < covered && (!ok || ce.Path != path || ce.Offset != s.Off || !strings.Contains(err.Error(), "record ")):
 				t.Errorf("record %d %s: %v, want a *CorruptError that names file, offset and record", s.LSN, name, err)
 			}
 		}
@@ -283,37 +341,52 @@ func TestFileCutBetweenRecords(t *testing.T) {
 	}
 }
 
-// TestDamagedSessionEnd damages the record that ended a session when the next one has made one write only, whose
-// watermark does not cover it: taking it for a torn write would drop an acknowledged one.
+// TestDamagedSessionEnd damages the record that ended a session of an earlier program, which wrote the next records behind
+// it: they are there, and the damage is told. Damage to one of them is told as such.
 func TestDamagedSessionEnd(t *testing.T) {
 	m := newMem(t)
 	o := options(m)
 	l, _, _ := mustOpen(t, o, 0)
 	fill(t, l, 3, 100)
 	mustClose(t, l)
-	l, _, _ = mustOpen(t, o, 0)
-	fill(t, l, 2, 100)
-	spans := o.Spans(1, mustBytes(t, m, o.LogPath(1)))
-	if len(spans) != 6 || spans[3].Kind != "clean" {
-		t.Fatalf("records are %+v, want a session's end in the middle", spans)
+	path := o.LogPath(1)
+	b := mustBytes(t, m, path)
+	spans := o.Spans(1, b)
+	at := spans[3].Off
+	at += int64(copy(b[at:], o.RawClean(1, at, 3)))
+	for lsn := wal.LSN(4); lsn <= 5; lsn++ {
+		at += int64(copy(b[at:], o.RawRecord(1, at, lsn, 3, payload(lsn, 0, 100))))
 	}
-	if err := m.Corrupt(o.LogPath(1), spans[3].Off+10, 1); err != nil {
-		t.Fatal(err)
+	mustSetBytes(t, m, path, b)
+	c, r, err := recoverLog(o, m, 0)
+	if err != nil || r.Damaged != nil || r.Torn != nil {
+		t.Fatalf("recovered %+v, %v, want it whole", r, err)
 	}
-	if _, _, err := recoverLog(o, m, 0); !errors.Is(err, codec.ErrCorrupt) {
-		t.Errorf("recovered with %v, want ErrCorrupt", err)
+	checkContents(t, c, 1, 5, 100)
+	mustSetBytes(t, m, path, b)
+	for bit := range 8 * wal.RecordHeader {
+		clone := m.CrashClone(0, vfs.KeepAll)
+		if err := clone.Corrupt(path, spans[3].Off+int64(bit/8), 1<<(bit%8)); err != nil {
+			t.Fatal(err)
+		}
+		c, r, err := recoverLog(o, clone, 0)
+		if err != nil || len(r.Damaged) != 1 {
+			t.Fatalf("bit %d: recovered %+v, %v, want the damage told", bit, r, err)
+		}
+		checkContents(t, c, 1, 5, 100)
 	}
 }
 
-// TestDamagedSessionEndBeforeAnother is the same with a session in between that had to drop a torn write.
-func TestDamagedSessionEndBeforeAnother(t *testing.T) {
+// TestDamagedMarkBeforeAnother damages the mark that a session ended with and that the next one, which had to drop a torn
+// write, wrote anew.
+func TestDamagedMarkBeforeAnother(t *testing.T) {
 	m := newMem(t)
 	o := options(m)
 	l, _, _ := mustOpen(t, o, 0)
 	fill(t, l, 3, 100)
 	mustClose(t, l)
-	end := o.Spans(1, mustBytes(t, m, o.LogPath(1)))[3].End
-	if err := m.Corrupt(o.LogPath(1), end+1, 1); err != nil {
+	mark := o.Spans(1, mustBytes(t, m, o.LogPath(1)))[3]
+	if err := m.Corrupt(o.LogPath(1), mark.End+1, 1); err != nil {
 		t.Fatal(err)
 	}
 	l, r, _ := mustOpen(t, o, 0)
@@ -321,11 +394,31 @@ func TestDamagedSessionEndBeforeAnother(t *testing.T) {
 		t.Errorf("recovered %+v, want a torn tail", r)
 	}
 	mustClose(t, l)
-	if err := m.Corrupt(o.LogPath(1), end-20, 1); err != nil {
+	if err := m.Corrupt(o.LogPath(1), mark.Off+12, 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := recoverLog(o, m, 0); !errors.Is(err, codec.ErrCorrupt) {
-		t.Errorf("recovered with %v, want ErrCorrupt", err)
+	c, r, err := recoverLog(o, m, 0)
+	if err != nil || r.Torn == nil {
+		t.Errorf("recovered %+v, %v, want the mark dropped", r, err)
+	}
+	checkContents(t, c, 1, 3, 100)
+}
+
+// TestMarksTakeNoRoom commits records one by one and closes and opens in between: behind the last one stands one mark, and
+// nothing between them.
+func TestMarksTakeNoRoom(t *testing.T) {
+	m := newMem(t)
+	o := options(m)
+	for session := range 3 {
+		l, _, _ := mustOpen(t, o, 0)
+		for range 4 {
+			fill(t, l, 1, 100)
+		}
+		spans := o.Spans(1, mustBytes(t, m, o.LogPath(1)))
+		if n := 4 * (session + 1); len(spans) != n+1 || spans[n].Kind != "clean" {
+			t.Fatalf("records are %+v, want %d and a mark", spans, n)
+		}
+		mustClose(t, l)
 	}
 }
 

@@ -22,6 +22,13 @@ func (o Options) RawRecord(number uint64, off int64, lsn, durable LSN, payload [
 	return rec
 }
 
+// RawClean returns a whole record that ends a session, as it is at off of file number of o's store.
+func (o Options) RawClean(number uint64, off int64, lsn LSN) []byte {
+	rec := appendRecord(nil, kindClean, lsn, nil)
+	stamp(rec, codec.Seed(o.Store, number), off, lsn)
+	return rec
+}
+
 // Span is one record in a file.
 type Span struct {
 	Off, End int64

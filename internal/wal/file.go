@@ -27,6 +27,7 @@ const (
 const (
 	logSuffix   = ".wal"
 	spareSuffix = ".spare"
+	tornSuffix  = ".torn"
 	hexDigits   = 16
 )
 
@@ -44,6 +45,11 @@ func (o *Options) logPath(number uint64) string {
 
 func (o *Options) sparePath(number uint64) string {
 	return filepath.Join(o.Dir, fmt.Sprintf("%0*x%s", hexDigits, number, spareSuffix))
+}
+
+// tornPath is where a recovery keeps what it drops of the end of a log file.
+func (o *Options) tornPath(number uint64) string {
+	return filepath.Join(o.Dir, fmt.Sprintf("%0*x%s", hexDigits, number, tornSuffix))
 }
 
 // parseLogName returns the number in the name of a log file.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -38,37 +39,40 @@ func Open(o Options, after LSN, apply func(lsn LSN, payload []byte) error) (*Log
 	if err := isolate.Fault("wal/open"); err != nil {
 		return nil, Recovery{}, err
 	}
-	numbers, spares, err := o.list()
+	numbers, spares, torn, err := o.list()
 	if err != nil {
 		return nil, Recovery{}, err
 	}
 	if len(numbers) == 0 {
-		l, err := create(o, spares, after)
+		l, err := create(o, append(spares, torn...), after)
 		return l, Recovery{Created: true, Last: after}, err
 	}
 	r := &replay{o: &o, after: after, mark: after, apply: apply}
 	if err := r.run(numbers); err != nil {
 		return nil, r.found, err
 	}
-	l, err := r.open(spares)
+	l, err := r.open(spares, torn)
 	return l, r.found, err
 }
 
-// list returns the numbers of the log files in ascending order, and the paths of left-over spares.
-func (o *Options) list() (numbers []uint64, spares []string, err error) {
+// list returns the numbers of the log files in ascending order, and the paths of left-over spares and of what recoveries
+// kept.
+func (o *Options) list() (numbers []uint64, spares, torn []string, err error) {
 	names, err := o.FS.ReadDir(o.Dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("list log directory: %w", err)
+		return nil, nil, nil, fmt.Errorf("list log directory: %w", err)
 	}
 	for _, name := range names {
 		if number, ok := parseLogName(name); ok {
 			numbers = append(numbers, number)
 		} else if strings.HasSuffix(name, spareSuffix) {
 			spares = append(spares, filepath.Join(o.Dir, name))
+		} else if strings.HasSuffix(name, tornSuffix) {
+			torn = append(torn, filepath.Join(o.Dir, name))
 		}
 	}
 	slices.Sort(numbers)
-	return numbers, spares, nil
+	return numbers, spares, torn, nil
 }
 
 // create makes the first file of a log.
@@ -116,6 +120,7 @@ type replay struct {
 	mark LSN // highest LSN known to have been durable
 
 	end   int64 // where the records end in the file read last
+	off   int64 // where the next one is written: over a mark at the end
 	doubt int64 // where those begin that no mark covers
 }
 
@@ -218,9 +223,14 @@ func (r *replay) header(file vfs.File, number uint64) (*scanner, *logFile, error
 
 // records replays a file's records up to its seal or the first that is not whole; r.end is where it is.
 func (r *replay) records(s *scanner) (sealed bool, err error) {
-	r.end, r.doubt, r.found.Clean = fileHeader, fileHeader, false
+	r.end, r.off, r.doubt, r.found.Clean = fileHeader, fileHeader, fileHeader, false
 	for {
 		h, payload, ok, err := s.record(r.end)
+		if err == nil && (!ok || !r.inOrder(h)) {
+			if ok, err = r.passControl(s); ok {
+				continue
+			}
+		}
 		if err != nil || !ok || !r.inOrder(h) {
 			return false, err
 		}
@@ -232,10 +242,10 @@ func (r *replay) records(s *scanner) (sealed bool, err error) {
 			return true, nil
 		}
 		r.end += h.size()
-		r.found.Clean = h.kind == kindClean
-		if h.kind != kindData {
+		if r.found.Clean = h.kind == kindClean; r.found.Clean {
 			continue
 		}
+		r.off = r.end
 		r.last = h.lsn
 		if h.lsn <= r.after {
 			continue
@@ -248,6 +258,20 @@ func (r *replay) records(s *scanner) (sealed bool, err error) {
 		r.found.Records++
 		r.found.Bytes += int64(h.length)
 	}
+}
+
+// passControl goes on behind a damaged record of a session's end, which earlier programs wrote the next record behind: it
+// says nothing that is missed where that record is whole.
+func (r *replay) passControl(s *scanner) (passed bool, err error) {
+	off := r.end + recordHeader
+	h, _, ok, err := s.record(off)
+	if err != nil || !ok || h.kind != kindData || !r.inOrder(h) {
+		return false, err
+	}
+	r.found.Damaged = append(r.found.Damaged, corrupt("open log", s.file.Name(), r.end,
+		"the record that ended a session is damaged; what follows is whole"))
+	r.end = off
+	return true, nil
 }
 
 // inOrder reports whether a record may stand behind the last one.
@@ -279,7 +303,7 @@ func (r *replay) tail(s *scanner) error {
 		if err != nil {
 			return err
 		}
-		if ok && !r.explained(h, off == r.end) {
+		if ok && !r.explained(h, off) {
 			return corrupt("read log", s.file.Name(), r.end,
 				"record %d is damaged: records up to %d were acknowledged, and the file goes on at offset %d",
 				r.last+1, max(h.durable, min(h.lsn, r.last+1)), off)
@@ -292,16 +316,19 @@ func (r *replay) tail(s *scanner) error {
 	return nil
 }
 
-// explained reports whether a crash before the first sync of a write can have left this header at the place of the
-// first bad record, or behind it.
-func (r *replay) explained(h head, atEnd bool) bool {
+// explained reports whether a crash before the first sync of a write can have left this header at off: that of the first
+// record of the write at the place of the first bad one, or behind a mark that the write did not come to overwrite; or
+// that of another behind it.
+func (r *replay) explained(h head, off int64) bool {
 	switch {
 	case h.durable > r.last:
 		return false
 	case h.kind != kindData:
-		return atEnd && h.lsn == r.last
-	case atEnd:
+		return off == r.end && h.lsn == r.last
+	case off == r.end && r.end == r.off:
 		return h.lsn == r.last+1
+	case off == r.end:
+		return h.lsn > r.last
 	default:
 		return h.lsn > r.last+1
 	}
@@ -309,12 +336,12 @@ func (r *replay) explained(h head, atEnd bool) bool {
 
 // open makes the last file writable and returns the log.
 //
-// After a crash it first writes again, from what checksums have just proved, the records that no watermark covers (a
-// failed sync may have left them in the system's memory only, marked as written), overwrites all that follows with
-// zeros, also what reads as zeros already (for the same reason), and syncs both and the directory. Interrupted, it
-// leaves what it found or more zeros.
-func (r *replay) open(leftOver []string) (*Log, error) {
-	for _, path := range leftOver {
+// After a crash it first keeps what it is to drop in a file of its own. It writes again, from what checksums have just
+// proved, the records that no watermark covers (a failed sync may have left them in the system's memory only, marked as
+// written), overwrites all that follows with zeros, also what reads as zeros already (for the same reason), and syncs both
+// and the directory. Interrupted, it leaves what it found or more zeros.
+func (r *replay) open(spares, torn []string) (*Log, error) {
+	for _, path := range spares {
 		if err := r.o.drop(path); err != nil {
 			return nil, err
 		}
@@ -324,14 +351,71 @@ func (r *replay) open(leftOver []string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log file: %w", err)
 	}
+	if r.found.Torn != nil {
+		if torn, err = r.keepTorn(file, f.number, torn); err != nil {
+			return nil, errors.Join(fmt.Errorf("recover log: %w", err), file.Close())
+		}
+	}
 	if !r.found.Clean {
 		if err := r.settle(file); err != nil {
 			return nil, errors.Join(fmt.Errorf("recover log: %w", err), file.Close())
 		}
 	}
-	l := newLog(*r.o, r.files, file, r.end, r.last)
-	l.clean, l.dirSynced = r.found.Clean, !r.found.Clean
+	l := newLog(*r.o, r.files, file, r.off, r.last)
+	l.clean, l.dirSynced, l.torn = r.found.Clean, !r.found.Clean, torn
+	if !r.found.Clean {
+		if err := l.mark(); err != nil {
+			return nil, errors.Join(fmt.Errorf("recover log: %w", err), file.Close())
+		}
+	}
 	return l, nil
+}
+
+// keepTorn copies what settle is going to overwrite into a file, in the place of what earlier recoveries kept: should it
+// turn out to have been acknowledged, it is not gone. On a disk that is full it is let go of.
+func (r *replay) keepTorn(file vfs.File, number uint64, earlier []string) (kept []string, err error) {
+	for _, path := range earlier {
+		if err := r.o.drop(path); err != nil {
+			return nil, err
+		}
+	}
+	if err := isolate.Fault("wal/torn"); err != nil {
+		return nil, err
+	}
+	path := r.o.tornPath(number)
+	err = r.copyTorn(file, path)
+	if err == nil {
+		err = r.o.FS.SyncDir(r.o.Dir)
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return nil, r.o.drop(path)
+	case err != nil:
+		return nil, err
+	}
+	r.found.Torn.Kept = path
+	return []string{path}, nil
+}
+
+func (r *replay) copyTorn(file vfs.File, path string) (err error) {
+	to, err := r.o.FS.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, to.Close()) }()
+	from, size := r.found.Torn.Offset, r.found.Torn.Bytes
+	buf := make([]byte, min(size, windowBytes))
+	for done := int64(0); done < size; {
+		b := buf[:min(int64(len(buf)), size-done)]
+		if n, err := file.ReadAt(b, from+done); n < len(b) {
+			return fmt.Errorf("read %s: %w", file.Name(), cmp.Or(err, io.ErrUnexpectedEOF))
+		}
+		if err := writeAll(to, b, done); err != nil {
+			return err
+		}
+		done += int64(len(b))
+	}
+	return to.Sync()
 }
 
 // settle makes durable what recovery has found.

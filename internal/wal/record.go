@@ -28,7 +28,7 @@ type kind uint8
 const (
 	kindData  kind = 1 // a payload; its LSN is one more than that of the data record before
 	kindSeal  kind = 2 // the file is complete and the next one exists; LSN of the last data record before
-	kindClean kind = 3 // the log was closed in order; LSN of the last data record before
+	kindClean kind = 3 // a mark: everything before is durable; LSN of the last data record before
 )
 
 // recordSize is how many bytes a record with a payload of n bytes takes in a file.

@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,7 @@ func Salvage(o Options, after LSN, apply func(lsn LSN, payload []byte) error, lo
 	if err != nil {
 		return err
 	}
-	numbers, _, err := o.list()
+	numbers, _, _, err := o.list()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -56,6 +57,7 @@ func (v *salvage) file(number uint64) (err error) {
 		return fmt.Errorf("salvage log file: %w", err)
 	}
 	s := &scanner{file: file, seed: codec.Seed(v.o.Store, number), size: size &^ (recordGrid - 1)}
+	end := int64(fileHeader)
 	for off := int64(fileHeader); off+recordHeader <= s.size; {
 		h, payload, ok, err := s.record(off)
 		if err != nil {
@@ -76,6 +78,23 @@ func (v *salvage) file(number uint64) (err error) {
 			v.next = h.lsn + 1
 		}
 		off += h.size()
+		end = off
+	}
+	return v.tail(s, end)
+}
+
+// tail tells of bytes behind the last whole record of a file: usually those of a write that was never acknowledged.
+func (v *salvage) tail(s *scanner, end int64) error {
+	for off := end; off+recordGrid <= s.size; off += recordGrid {
+		b, err := s.view(off, recordGrid)
+		if err != nil {
+			return fmt.Errorf("salvage log: %w", err)
+		}
+		if binary.LittleEndian.Uint64(b) != 0 {
+			v.lost(corrupt("salvage log", s.file.Name(), end,
+				"what follows the last whole record may have been a write, of record %d on, that was not finished", v.next))
+			return nil
+		}
 	}
 	return nil
 }

@@ -31,8 +31,11 @@ func (l *Log) trimTo(before LSN, keepBytes int64) error {
 	defer l.trimMu.Unlock()
 	for {
 		f, s, err := l.trimmable(before, keepBytes)
-		if err != nil || f == nil {
+		if err != nil {
 			return err
+		}
+		if f == nil {
+			return l.dropTorn(keepBytes)
 		}
 		// What an earlier life dropped and did not sync must be gone before more is.
 		if !l.dirSynced {
@@ -45,6 +48,30 @@ func (l *Log) trimTo(before LSN, keepBytes int64) error {
 			return fmt.Errorf("trim log: %w", err)
 		}
 	}
+}
+
+// dropTorn removes what recoveries kept of log files that are gone, and all of it if nothing is to be kept. trimMu must be
+// held.
+func (l *Log) dropTorn(keepBytes int64) error {
+	if len(l.torn) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	first := l.o.tornPath(l.files[0].number)
+	l.mu.Unlock()
+	var left []string
+	for i, path := range l.torn {
+		if keepBytes > 0 && path >= first {
+			left = append(left, path)
+			continue
+		}
+		if err := l.o.drop(path); err != nil {
+			l.torn = append(left, l.torn[i:]...)
+			return fmt.Errorf("trim log: %w", err)
+		}
+	}
+	l.torn = left
+	return nil
 }
 
 // trimmable returns the first file if Trim may drop it, and the spare that it is to become (path "" if none); nil if

@@ -16,7 +16,7 @@ func Unused(o Options) (store [16]byte, made, unused bool, err error) {
 	if err != nil {
 		return store, false, false, err
 	}
-	numbers, _, err := o.list()
+	numbers, _, _, err := o.list()
 	if err != nil || len(numbers) == 0 {
 		return store, false, err == nil, err
 	}

@@ -16,7 +16,10 @@
 //     durable when they were written). So whatever a power cut leaves of that write, nothing behind its first bad
 //     record has a watermark at or above it; if something has, the record was acknowledged, and it is damage.
 //   - Nothing is appended behind torn bytes: recovery overwrites them with zeros and syncs before the log opens, and it
-//     writes again what no watermark covers, for a sync that failed before the reopening may have lost it.
+//     writes again what no watermark covers, for a sync that failed before the reopening may have lost it. What it
+//     overwrites it keeps in a file beside.
+//   - While nobody writes, a mark stands behind the last record: a watermark that covers it. It is not synced, and the next
+//     record is written over it. So of a log whose process was killed every record is told from a torn one.
 //   - No file is synced again after a write to it or a sync of it failed.
 //   - Checksums start from the store's id, the file's number and the record's offset: neither a record left over in a
 //     recycled file nor one copied into a payload can be taken for a record.
@@ -31,8 +34,8 @@
 //
 // # Durability
 //
-// After Commit: the record and all before it. After Close: everything, and damage even to the last record is told from
-// a torn tail. Append alone: nothing.
+// After Commit: the record and all before it; damage even to the last record is told from a torn tail, unless a power cut
+// took its mark along. After Close also then. Append alone: nothing.
 //
 // # Failure
 //
@@ -143,7 +146,7 @@ type Record struct {
 // Recovery is what Open found and did.
 type Recovery struct {
 	Created bool  // there was no log file: the log is new
-	Clean   bool  // the log was closed in order; false after a crash and for a new log
+	Clean   bool  // a mark stands behind the last record, and nothing else: the log was closed, or nobody was writing
 	Records int   // records given to apply
 	Bytes   int64 // their payloads, in bytes
 	Last    LSN   // LSN of the last record in the log; what after was if the log is empty
@@ -158,6 +161,7 @@ type Tear struct {
 	File   string // the log file
 	Offset int64  // where the last whole record ends
 	Bytes  int64  // from there to the last 8 bytes that were not all zero
+	Kept   string // the file that has these bytes now, until the log file is dropped; "" on a disk that was full
 }
 
 // Stats counts what a Log holds and has done since Open.
