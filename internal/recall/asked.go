@@ -49,12 +49,7 @@ func (r *run) byAsked() error {
 		a.most += w.When
 	}
 	if w.Dated > 0 {
-		a.spans = lexical.TimesIn(r.q.Text, time.Unix(0, r.q.Now).UTC())
-		a.spans = slices.DeleteFunc(a.spans, func(s lexical.Span) bool { return s.Days == 0 })
-		for _, s := range a.spans {
-			a.moments = append(a.moments, moments{startOf(int64(s.From)), startOf(int64(s.From) + int64(s.Days))})
-		}
-		if len(a.spans) > 0 {
+		if a.named(r.q); len(a.spans) > 0 {
 			a.most += w.Dated
 		}
 	}

@@ -125,3 +125,33 @@ func TestOtherNamesDoNotHideSpeakers(t *testing.T) {
 		t.Errorf("hits are %+v, want one with a term of its speaker", answer.Hits)
 	}
 }
+
+// TestOnlyATime: a question that names a time and nothing else finds what was then, newest first, and not what speaks of
+// such a time on another day.
+func TestOnlyATime(t *testing.T) {
+	s := newSpace(t, lexical.Options{})
+	now := time.Date(2024, 5, 15, 18, 0, 0, 0, time.UTC) // a Wednesday
+	at := func(days int) int64 { return now.AddDate(0, 0, -days).UnixNano() }
+	s.add(memory{id: "dentist", text: "I was at the dentist yesterday", at: at(8)})
+	s.add(memory{id: "garden", text: "we planted beans", at: at(1)})
+	s.add(memory{id: "rain", text: "it rained all afternoon", at: at(1) - hour})
+	s.add(memory{id: "ferry", text: "the ferry was late", at: at(40)})
+	for text, want := range map[string][]string{
+		"what did I do yesterday?":    {"garden", "rain"},
+		"what happened last week?":    {"dentist"},
+		"anything new on 7 May 2024?": {"dentist"},
+		"what about beans yesterday?": {"garden", "dentist"}, // by words
+		"what happened last year?":    {},
+	} {
+		q := ask(text)
+		q.Now, q.Explain = now.UnixNano(), true
+		answer := s.recall(q)
+		equal(t, text, s.idsOf(answer), want)
+	}
+	q := ask("what did I do yesterday?")
+	q.Now, q.Without = now.UnixNano(), []string{recall.TermTime}
+	equal(t, "without time", s.ids(q), []string{"dentist"})
+	q.Without = nil
+	q.Filters.Rows = []uint32{2, 3}
+	equal(t, "of two", s.ids(q), []string{"rain"})
+}

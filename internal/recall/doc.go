@@ -56,6 +56,10 @@
 // has an expression of time, Dated times the best if the memory occurred in a time that the question names, or tells of
 // one. Days are those of UTC; relative expressions in the question are relative to Now. Neither makes a hit.
 //
+// A question in English that names a time, and has no other word but stop words and those of asking what there was, is
+// answered with the members of that time, newest first, if there are any; time is their single term, 1/(1+days before the
+// end of that time).
+//
 // association is activation that spreads from the best by words and meaning over explicit associations and to
 // neighbours in sessions (package graph). With pi the probability that a walk ends at a memory, what it has by being
 // itself among the best left out,

@@ -125,6 +125,9 @@ func (r *run) answer() (Answer, error) {
 	if r.q.Text == "" && len(r.q.Embedding) == 0 {
 		steps = []func() error{r.byTime}
 	}
+	if found, err := r.byMoment(); found || err != nil {
+		return r.out, err
+	}
 	for _, step := range steps {
 		if err := r.ctx.Err(); err != nil {
 			return Answer{}, fmt.Errorf("recall: %w", err)
