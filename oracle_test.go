@@ -564,8 +564,8 @@ func answerOf(t *testing.T, s *engram.Space, cue engram.Cue) engram.Answer {
 	return answer
 }
 
-// TestSameAnswers: the same memories, ingested in any order, sealed at any point and reopened, give the same answers
-// to the last bit.
+// TestSameAnswers: the same memories, ingested in any order, sealed at any point, reopened, compacted, and exported and
+// imported, with another one erased, give the same answers to the last bit.
 func TestSameAnswers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	var drafts []engram.Draft
@@ -602,16 +602,28 @@ func TestSameAnswers(t *testing.T) {
 				}
 			}
 		}
-		for stage := range 3 {
+		stage := 0
+		check := func(s *engram.Space) {
+			t.Helper()
 			for i, cue := range cues {
-				got := answerOf(t, w.def(), cue)
-				if round == 0 && stage == 0 {
+				got := answerOf(t, s, cue)
+				if len(reference) < len(cues) {
 					reference = append(reference, got)
 					continue
 				}
 				want(t, fmt.Sprintf("round %d stage %d cue %d", round, stage, i), got, reference[i])
 			}
-			w.reopen()
+			stage++
 		}
+		check(s)
+		remember(t, s, engram.Draft{ID: "gone", Content: "copper lantern, thunder and the orchard", Session: "s1"})
+		if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"gone"}, Mode: engram.Erase}); err != nil {
+			t.Fatal(err)
+		}
+		w.stages(check)
+		if _, err := w.def().Compact(t.Context(), engram.CompactOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		w.stages(check)
 	}
 }
