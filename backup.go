@@ -19,7 +19,7 @@ import (
 // BackupOptions say what a backup holds. The zero value is a full backup of every space.
 type BackupOptions struct {
 	// Spaces are the names of the spaces to back up; empty means all that exist.
-	Spaces []string `json:"spaces,omitempty"`
+	Spaces []string `json:"spaces,omitempty" min:"1"`
 	// After makes the backup incremental: for each space named here it holds only what was written after that position,
 	// the To of the backup before. A space whose log no longer reaches back that far (Options.LogKeepBytes), or that
 	// is not named, is backed up in full.

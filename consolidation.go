@@ -32,7 +32,7 @@ type ConsolidateOptions struct {
 	// DryRun finds what would be consolidated and changes nothing.
 	DryRun bool `json:"dry_run,omitempty"`
 	// MaxMemories is how many memories are compared, the newest of those that can be: up to 200,000; 0 means 20,000.
-	MaxMemories int `json:"max_memories,omitempty"`
+	MaxMemories int `json:"max_memories,omitempty" min:"1"`
 	// MaxTime ends the pass before the next cluster is written when so much time has gone by; 0 is no limit.
 	MaxTime time.Duration `json:"-"`
 	// Kinds are the kinds to look at. Empty: all but "event" and "task", of which two with the same words are two.

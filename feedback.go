@@ -36,10 +36,10 @@ func Signals() []Signal { return []Signal{Useful, Useless, Wrong, Confirmed, Pin
 type Feedback struct {
 	// EventID, up to 128 bytes, makes a retry safe: the same event told again changes nothing and gives the same report,
 	// other feedback with the same id is a conflict. Empty: every call counts.
-	EventID string `json:"event_id,omitempty"`
+	EventID string `json:"event_id,omitempty" min:"1"`
 	// RecallID is Answer.RecallID of the recall that brought the memories up; the terms of their scores are then kept
 	// with the feedback. The newest 1,024 recalls of the process are known.
-	RecallID string   `json:"recall_id,omitempty"`
+	RecallID string   `json:"recall_id,omitempty" min:"1"`
 	IDs      []string `json:"ids,omitempty"`
 	Signal   Signal   `json:"signal,omitempty"`
 	Useful   []string `json:"useful,omitempty"`

@@ -104,7 +104,7 @@ type importLine struct {
 	EmbeddingB64 *string   `json:"embedding_b64,omitempty"`
 	CreatedAt    time.Time `json:"created_at,omitzero"`
 	UpdatedAt    time.Time `json:"updated_at,omitzero"`
-	Version      int       `json:"version,omitempty"`
+	Version      int       `json:"version,omitempty" min:"1"`
 	Reason       string    `json:"reason,omitempty"`
 	Reinforced   int       `json:"reinforced,omitempty"`
 	ArchivedAt   time.Time `json:"archived_at,omitzero"`

@@ -157,7 +157,7 @@ const (
 
 // Draft is a memory to be remembered. Only Content is required; see [Memory] for the fields not explained here.
 type Draft struct {
-	ID         string    `json:"id,omitempty"` // "" lets the engine assign a UUIDv7
+	ID         string    `json:"id,omitempty" min:"1"` // "" lets the engine assign a UUIDv7
 	Content    string    `json:"content"`
 	Kind       string    `json:"kind,omitempty"`
 	Tags       []string  `json:"tags,omitempty"`
@@ -190,7 +190,7 @@ type Draft struct {
 	Contradicts []string `json:"contradicts,omitempty"`
 	// IdempotencyKey, up to 128 bytes, makes a retry safe: a second Remember with the same key in the same space
 	// changes nothing and returns the first one's outcome. The same key with other content is a conflict.
-	IdempotencyKey string `json:"idempotency_key,omitempty"`
+	IdempotencyKey string `json:"idempotency_key,omitempty" min:"1"`
 }
 
 // Link asks for an association.
@@ -264,7 +264,7 @@ type Change struct {
 	// Mode says what becomes of the memory that is changed; "" is UpdateInPlace.
 	Mode UpdateMode `json:"mode,omitempty"`
 	// IfVersion, if above 0, refuses the update with ErrConflict unless the memory is at this version.
-	IfVersion int `json:"if_version,omitempty"`
+	IfVersion int `json:"if_version,omitempty" min:"1"`
 }
 
 // UpdateMode says whether an update edits a memory or replaces it.
@@ -327,15 +327,15 @@ type Cue struct {
 	// EmbeddingModel names what made Embedding, as in a Draft; another model than the space's is refused.
 	EmbeddingModel string `json:"embedding_model,omitempty"`
 	// Limit is the number of hits wanted: 1 to 1000; 0 means 10.
-	Limit int `json:"limit,omitempty"`
+	Limit int `json:"limit,omitempty" min:"1"`
 
-	IDs      []string `json:"ids,omitempty"`       // only these memories
-	Kinds    []string `json:"kinds,omitempty"`     // one of these kinds
-	Tags     []string `json:"tags,omitempty"`      // all of these tags
-	TagsAny  []string `json:"tags_any,omitempty"`  // at least one of these tags
-	TagsNone []string `json:"tags_none,omitempty"` // none of these tags
-	Speaker  string   `json:"speaker,omitempty"`
-	Session  string   `json:"session,omitempty"`
+	IDs      []string `json:"ids,omitempty" min:"1"` // only these memories; nil is all, none at all is refused
+	Kinds    []string `json:"kinds,omitempty"`       // one of these kinds
+	Tags     []string `json:"tags,omitempty"`        // all of these tags
+	TagsAny  []string `json:"tags_any,omitempty"`    // at least one of these tags
+	TagsNone []string `json:"tags_none,omitempty"`   // none of these tags
+	Speaker  string   `json:"speaker,omitempty" min:"1"`
+	Session  string   `json:"session,omitempty" min:"1"`
 	// From and To bound OccurredAt as [From, To); zero is open.
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
@@ -360,10 +360,10 @@ type Cue struct {
 	Explain bool `json:"explain,omitempty"`
 	// MaxTokens, 64 to 1,000,000, ends the hits before their contents need more tokens; 0 sets no bound. Tokens are
 	// counted as [ApproxTokens] does, since the reader's own count is not known here.
-	MaxTokens int `json:"max_tokens,omitempty"`
+	MaxTokens int `json:"max_tokens,omitempty" min:"1"`
 	// MaxTime, 1 to 3,600,000 milliseconds of real time, ends a recall that takes longer with context.DeadlineExceeded;
 	// 0 sets no bound. There is no partial answer: what it would hold depended on how busy the machine is.
-	MaxTime int `json:"max_time_ms,omitempty"`
+	MaxTime int `json:"max_time_ms,omitempty" min:"1"`
 	// Without switches terms of the score off, for measuring what each is worth on one's own memories: names of [Terms].
 	Without []string `json:"without,omitempty"`
 	// Distinct lets hits that say the same be one: the best of them, which names the others in Similar, so that the

@@ -18,9 +18,9 @@ type Precedent struct {
 	// IDs are memories after which something is to come: 1 to Limits.IDs. Their restatements count as them.
 	IDs []string `json:"ids"`
 	// Steps is how far ahead in its session to look from each occurrence: 1 to 16; 0 means 1.
-	Steps int `json:"steps,omitempty"`
+	Steps int `json:"steps,omitempty" min:"1"`
 	// Limit is the number of successors wanted: 1 to Limits.Hits; 0 means 10.
-	Limit int `json:"limit,omitempty"`
+	Limit int `json:"limit,omitempty" min:"1"`
 	// AsOf counts in what the space knew then: memories stored by then, as they were. Zero: now.
 	AsOf time.Time `json:"as_of,omitzero"`
 	// Where, if not nil, says which memories may come next; others are passed over, as if they were not in the session. It

@@ -25,16 +25,16 @@ type SpreadRequest struct {
 	// IDs are the memories from which activation starts in equal shares: 1 to 100, each once.
 	IDs []string `json:"ids"`
 	// Types are the types of associations that it goes over, [SessionType] for neighbours in sessions. Empty means all.
-	Types []string `json:"types,omitempty"`
+	Types []string `json:"types,omitempty" min:"1"`
 	// Limit is the number of memories wanted: 1 to 1000; 0 means 10.
-	Limit int `json:"limit,omitempty"`
+	Limit int `json:"limit,omitempty" min:"1"`
 
 	Kinds         []string  `json:"kinds,omitempty"`
 	Tags          []string  `json:"tags,omitempty"`
 	TagsAny       []string  `json:"tags_any,omitempty"`
 	TagsNone      []string  `json:"tags_none,omitempty"`
-	Speaker       string    `json:"speaker,omitempty"`
-	Session       string    `json:"session,omitempty"`
+	Speaker       string    `json:"speaker,omitempty" min:"1"`
+	Session       string    `json:"session,omitempty" min:"1"`
 	From          time.Time `json:"from,omitzero"`
 	To            time.Time `json:"to,omitzero"`
 	ValidAt       time.Time `json:"valid_at,omitzero"`

@@ -301,6 +301,9 @@ func (l Limits) cue(q *Cue) error {
 		c.fail("limit", strconv.Itoa(q.Limit), fmt.Sprintf("use 1 to %d", l.Hits))
 	}
 	c.ids("ids", q.IDs, l.IDs)
+	if q.IDs != nil && len(q.IDs) == 0 {
+		c.fail("ids", "empty", "name at least one memory, or leave it out")
+	}
 	for i, kind := range q.Kinds {
 		c.name(fmt.Sprintf("kinds[%d]", i), kind, maxNameBytes)
 	}

@@ -60,15 +60,18 @@ func (a *app) rootCommand() *cobra.Command {
 		SilenceErrors:     true,
 		Args:              a.noSuchCommand,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: a.checkFlags,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 	}
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
+	root.SetFlagErrorFunc(flagError)
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.dataDir, "data", "", "data `directory` (environment ENGRAM_DATA_DIR; default: the platform's)")
 	flags.StringVar(&a.space, "space", engram.DefaultSpace, "the `name` of the space to work in")
 	flags.BoolVar(&a.json, "json", false, "print JSON: one document a line")
 	flags.DurationVar(&a.wait, "wait", defaultWait, "how long to wait for a directory that another command holds")
+	annotate(flags, zeroCounts, "wait")
 	root.AddCommand(
 		a.serveCommand(), a.mcpCommand(), a.demoCommand(), a.demoWriterCommand(),
 		a.rememberCommand(), a.recallCommand(), a.completeCommand(), a.consolidateCommand(), a.predictCommand(), a.getCommand(),

@@ -26,6 +26,7 @@ func (a *app) consolidateCommand() *cobra.Command {
 	set.IntVar(&o.MaxMemories, "max-memories", 0,
 		"how `many` memories are compared, the newest (the engine's default: 20000)")
 	set.DurationVar(&o.MaxTime, "max-time", 0, "write nothing more after this `duration`; 0 is no limit")
+	annotate(set, zeroCounts, "max-time")
 	set.StringArrayVar(&o.Kinds, "kind", nil,
 		"only memories of this `kind`; repeatable (the engine's default: all but event and task)")
 	set.BoolVar(&o.Undone, "undone", false, "also what --undo took apart")

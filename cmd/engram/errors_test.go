@@ -41,12 +41,33 @@ func TestUsageErrors(t *testing.T) {
 		{"remember", "--meta", "k=1", "--meta", "k=2", "x"},
 		{"remember", "--link", "a,weight=heavy", "x"},
 		{"recall", "--limit", "many"},
+		{"recall", "--limit", "0", "x"},
+		{"recall", "--speaker", "", "x"},
+		{"recall", "--tag", "", "x"},
+		{"recall", "--from", "", "x"},
+		{"recall", "--max-time", "0", "x"},
+		{"recall", ""},
+		{"remember", "--data", "", "x"},
+		{"remember", "--space", "", "x"},
+		{"remember", "--id", "", "x"},
+		{"remember", "--kind", "", "x"},
+		{"remember", "--idempotency-key", "", "x"},
+		{"remember", "--embedding", "", "x"},
+		{"remember", "--embedding", "[1,null,1,1,1,1,1,1]", "x"},
+		{"remember", "--wait", "-1s", "x"},
+		{"remember", "--pin=perhaps", "x"},
+		{"update", "a", "--reason", "", "x"},
+		{"update", "a", "--if-version", "0", "x"},
+		{"forget", "a", "--mode", ""},
+		{"export", "--wait", "soon"},
 		{"serve", "--addr", "nonsense"},
 	} {
 		if text := c.fails(problem.ExitInvalid, args...); !strings.HasPrefix(text, "engram: ") && args[0] != "serve" {
 			t.Errorf("engram %q said %q", args, text)
 		}
 	}
+	wantIn(t, "limit", c.fails(problem.ExitInvalid, "recall", "--limit", "many", "x"), `--limit is "many": want a whole number`)
+	wantIn(t, "wait", c.fails(problem.ExitInvalid, "stats", "--wait", "soon"), `--wait is "soon": want a duration`)
 	wantIn(t, "suggestion", c.fails(problem.ExitInvalid, "recal"), "recall")
 	if _, err := os.Stat(c.dir); !errors.Is(err, fs.ErrNotExist) && len(spacesOf(t, c.dir)) > 0 {
 		t.Errorf("a refused command line left spaces behind: %v", err)

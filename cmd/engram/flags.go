@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -85,8 +87,12 @@ func (f *vectorFlag) Set(text string) error {
 	if !strings.HasPrefix(text, "[") {
 		text = "[" + text + "]"
 	}
-	if err := json.Unmarshal([]byte(text), &f.vector); err != nil {
-		return fmt.Errorf("want numbers as in [0.1,-0.2], or @FILE that holds them: %w", err)
+	var numbers []*float32 // a pointer: null is not a number
+	if err := json.Unmarshal([]byte(text), &numbers); err != nil || slices.Contains(numbers, nil) {
+		return errors.New("want numbers as in [0.1,-0.2], or @FILE that holds them")
+	}
+	for _, x := range numbers {
+		f.vector = append(f.vector, *x)
 	}
 	return nil
 }

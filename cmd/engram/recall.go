@@ -69,6 +69,9 @@ func (f *cueFlags) read(a *app, words []string) (engram.Cue, error) {
 		return cue, nil
 	}
 	text, err := a.contentFrom(words)
+	if err == nil && text == "" {
+		err = usagef("the text is empty: give some words, or none at all to list by time")
+	}
 	cue.Text = text
 	return cue, err
 }

@@ -50,6 +50,7 @@ func (a *app) serveCommand() *cobra.Command {
 		"let associations grow between memories that one feedback says were useful together")
 	cmd.Flags().IntVar(&a.engine.MaxMemories, "max-memories", 0,
 		"the most active memories of a space: what goes beyond archives those of least worth, never pinned ones; 0 is no limit")
+	annotate(cmd.Flags(), zeroCounts, "scrub", "consolidate-every", "max-memories")
 	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
 		if scrub < 0 || scrub > maxRate {
 			return usagef("--scrub is %d: use 0 to %d MiB a second", scrub, maxRate)

@@ -19,6 +19,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().Int64Var(&rate, "rate", 0, "read at most this many `MiB` a second; 0 is no bound")
+	annotate(cmd.Flags(), zeroCounts, "rate")
 	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
 		if rate < 0 || rate > maxRate {
 			return usagef("--rate is %d: use 0 to %d MiB a second", rate, maxRate)

@@ -28,6 +28,7 @@ type shape struct {
 	names  string            // of sortObject: the fields' names, for error texts
 	elem   *shape            // of sortMap and sortList
 	none   bool              // of sortTime: Go's zero time is taken, which stands for none
+	filled bool              // a number is not 0, and a text or list is not empty
 }
 
 // shapeOf derives the shape of t: a struct of strings, numbers, booleans, times, and slices, maps, pointers and structs
@@ -70,6 +71,7 @@ func structShape(t reflect.Type) *shape {
 			continue
 		}
 		s.fields[name] = shapeOf(f.Type)
+		s.fields[name].filled = f.Tag.Get("min") == "1"
 		names = append(names, name)
 	}
 	slices.Sort(names)

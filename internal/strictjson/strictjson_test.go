@@ -19,6 +19,9 @@ type body struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	Parts  []Inner           `json:"parts,omitempty"`
 	Hidden int               `json:"-"`
+	Limit  int               `json:"limit,omitempty" min:"1"`
+	Key    string            `json:"key,omitempty" min:"1"`
+	IDs    []string          `json:"ids,omitempty" min:"1"`
 }
 
 type Inner struct {
@@ -36,6 +39,10 @@ func TestErrors(t *testing.T) {
 		`{"Hidden":1}`:                      {Kind: strictjson.Unknown, Field: "Hidden"},
 		`{"Inner":{}}`:                      {Kind: strictjson.Unknown, Field: "Inner"},
 		`{"parts":[{},{"o":true}]}`:         {Kind: strictjson.Unknown, Field: "parts[1].o"},
+		`{"limit":0}`:                       {Kind: strictjson.Invalid, Field: "limit"},
+		`{"limit":-0}`:                      {Kind: strictjson.Invalid, Field: "limit"},
+		`{"key":""}`:                        {Kind: strictjson.Invalid, Field: "key"},
+		`{"ids":[]}`:                        {Kind: strictjson.Invalid, Field: "ids"},
 		`[]`:                                {Kind: strictjson.Invalid, Field: "body"},
 		`{"count":1.5}`:                     {Kind: strictjson.Invalid, Field: "count"},
 		`{"count":99999999999999999999}`:    {Kind: strictjson.Invalid, Field: "count"},
@@ -59,7 +66,7 @@ func TestErrors(t *testing.T) {
 
 func TestDecode(t *testing.T) {
 	text := `{"weight":0.5,"name":"é\u00e9","at":"2026-01-01T00:00:00+01:00","until":"0001-01-01T00:00:00Z",` +
-		`"labels":{"":"x"},"parts":[{"on":true}]}`
+		`"labels":{"":"x"},"parts":[{"on":true}],"count":0,"limit":10,"key":"k","ids":[""]}`
 	got, err := strictjson.NewDecoder[body]().Decode([]byte(text))
 	if err != nil {
 		t.Fatal(err)

@@ -88,7 +88,11 @@ func (w *walker) list(s *shape) error {
 		}
 		w.path[len(w.path)-1].index++
 	}
+	n := w.path[len(w.path)-1].index
 	w.path = w.path[:len(w.path)-1]
+	if s.filled && n == 0 {
+		return w.refuse("empty", "must have something in it, or be left out")
+	}
 	return nil
 }
 
@@ -110,8 +114,14 @@ func (w *walker) more(end byte) bool {
 func (w *walker) text(s *shape) error {
 	start := w.pos
 	v, err := w.str()
-	if err != nil || s.sort != sortTime {
+	if err != nil {
 		return err
+	}
+	if s.filled && v == "" {
+		return w.refuse("empty", "must have something in it, or be left out")
+	}
+	if s.sort != sortTime {
+		return nil
 	}
 	var t time.Time
 	if t.UnmarshalJSON(w.data[start:w.pos]) != nil {
@@ -130,6 +140,9 @@ func (w *walker) scalar(s *shape) error {
 	w.pos += len(token)
 	if s.sort == sortInteger && bytes.ContainsAny(token, ".eE") {
 		return w.refuse(shorten(string(token)), s.wants())
+	}
+	if s.filled && (string(token) == "0" || string(token) == "-0") {
+		return w.refuse(shorten(string(token)), "must be a whole number from 1, or be left out")
 	}
 	return nil
 }

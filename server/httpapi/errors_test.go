@@ -45,6 +45,8 @@ func pathRefusals() []refusal {
 		{"parameter not encoded", "GET", memories + "?limit=%zz", "", "invalid_argument", "query", nil},
 		{"parameter not UTF-8", "GET", memories + "?cursor=%ff", "", "invalid_argument", "cursor", nil},
 		{"limit not a number", "GET", memories + "?limit=ten", "", "invalid_argument", "limit", nil},
+		{"limit of none", "GET", memories + "?limit=0", "", "invalid_argument", "limit", nil},
+		{"mode empty", "DELETE", memories + "/a?mode=", "", "invalid_argument", "mode", nil},
 		{"limit above", "GET", memories + "?limit=99999", "", "invalid_argument", "limit", nil},
 		{"vectors", "GET", memories + "?vectors=1", "", "invalid_argument", "vectors", nil},
 		{"cursor", "GET", memories + "?cursor=nonsense", "", "invalid_argument", "cursor", nil},
@@ -83,6 +85,11 @@ func bodyRefusals() []refusal {
 		{"unknown field of update", "PATCH", memories + "/a", `{"id":"b"}`, "unknown_field", "id", nil},
 		{"field twice", "POST", memories, `{"content":"x","content":"y"}`, "invalid_argument", "content", nil},
 		{"null", "PATCH", memories + "/a", `{"tags":null}`, "invalid_argument", "tags", nil},
+		{"limit 0", "POST", recallPath, `{"limit":0}`, "invalid_argument", "limit", nil},
+		{"no ids", "POST", recallPath, `{"ids":[]}`, "invalid_argument", "ids", nil},
+		{"nobody's speech", "POST", recallPath, `{"speaker":""}`, "invalid_argument", "speaker", nil},
+		{"no id", "POST", memories, `{"content":"x","id":""}`, "invalid_argument", "id", nil},
+		{"no key", "POST", memories, `{"content":"x","idempotency_key":""}`, "invalid_argument", "idempotency_key", nil},
 		{"two vectors", "POST", recallPath, `{"embedding":[1],"embedding_b64":""}`, "invalid_argument", "embedding_b64", nil},
 	}
 }

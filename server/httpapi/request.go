@@ -37,7 +37,7 @@ type call struct {
 	stream io.Reader         // of bodyLines and bodyBytes
 }
 
-// params reads the query; every parameter must be one of known, and be given once.
+// params reads the query; every parameter must be one of known, be given once, and have a value.
 func (q *call) params(known []string) error {
 	values, err := url.ParseQuery(q.r.URL.RawQuery)
 	if err != nil {
@@ -53,6 +53,9 @@ func (q *call) params(known []string) error {
 		}
 		if !utf8.ValidString(given[0]) {
 			return refuse(name, strconv.Quote(given[0]), "must be UTF-8")
+		}
+		if given[0] == "" && name != "cursor" { // of the first page it is empty
+			return refuse(name, "empty", "must have a value, or be left out")
 		}
 		q.query[name] = given[0]
 	}
@@ -83,15 +86,15 @@ func (q *call) flag(name string) (bool, error) {
 	}
 }
 
-// number reads a parameter that is a whole number, 0 if it is not given.
+// number reads a parameter that is a whole number from 1, 0 if it is not given.
 func (q *call) number(name string) (int, error) {
 	v, given := q.query[name]
 	if !given {
 		return 0, nil
 	}
 	n, err := strconv.Atoi(v)
-	if err != nil {
-		return 0, refuse(name, strconv.Quote(v), "must be a whole number")
+	if err != nil || n < 1 {
+		return 0, refuse(name, strconv.Quote(v), "must be a whole number from 1")
 	}
 	return n, nil
 }

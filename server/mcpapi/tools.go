@@ -40,15 +40,15 @@ type rememberArgs struct {
 	Supersedes     []string      `json:"supersedes"`
 	Contradicts    []string      `json:"contradicts"`
 	Embedding      []float32     `json:"embedding"`
-	IdempotencyKey string        `json:"idempotency_key"`
+	IdempotencyKey string        `json:"idempotency_key" min:"1"`
 }
 
 // recallArgs are the arguments of recall.
 type recallArgs struct {
 	Space         string    `json:"space"`
 	Query         string    `json:"query"`
-	Limit         int       `json:"limit"`
-	MaxTokens     int       `json:"max_tokens"`
+	Limit         int       `json:"limit" min:"1"`
+	MaxTokens     int       `json:"max_tokens" min:"1"`
 	Kinds         []string  `json:"kinds"`
 	Tags          []string  `json:"tags"`
 	From          time.Time `json:"from"`
@@ -76,12 +76,12 @@ type getArgs struct {
 // feedbackArgs are the arguments of feedback.
 type feedbackArgs struct {
 	Space    string   `json:"space"`
-	RecallID string   `json:"recall_id"`
+	RecallID string   `json:"recall_id" min:"1"`
 	Useful   []string `json:"useful"`
 	Useless  []string `json:"useless"`
 	Wrong    []string `json:"wrong"`
 	Source   string   `json:"source"`
-	EventID  string   `json:"event_id"`
+	EventID  string   `json:"event_id" min:"1"`
 }
 
 // recalled is the structured result of recall.
