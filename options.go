@@ -43,7 +43,8 @@ type Options struct {
 	// already is brought below the limit by the writes that add to it, each by up to 20,000 memories.
 	MaxMemories int
 	// LinkUsedTogether lets associations grow between memories that one Feedback says were useful together. Off unless
-	// asked for: in a simulated year they cost some .09 of hit@1 (bench year, with associations against without).
+	// asked for: in a simulated year they cost .08 of hit@1, where what is needed together has no word in common they find
+	// .08 of it instead of .01 among the first five (bench year; docs/design/0009 says why).
 	LinkUsedTogether bool
 	// MaxOpenSpaces is how many spaces are kept open when nobody uses them; 0 means 128.
 	MaxOpenSpaces int

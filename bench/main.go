@@ -39,6 +39,7 @@ func benchmarks() []benchmark {
 		{"dialogue", "6,000 dialogue turns in, 2,000 questions answered, beside SQLite's full-text index", dialogue},
 		{"large", "recall from 1,000,000 short memories: p50 and p99 by kind of question, memory of the indexes", large},
 		{"score", "the whole score of a candidate with every term on, and without each: nanoseconds", score},
+		{"dynamics", "bytes held of what was said of a memory; recall beside feedback and beside consolidation", dynamics},
 		{"spread", "activation spreading over 1,000,000 memories with 20,000,000 associations, beside a hundredth of them", spread},
 		{"year", "a simulated year of an agent: right and stale answers with each mechanism switched off, and by words alone", year},
 		{"spaces", "10,000 small spaces opened, asked and closed: memory and descriptors", spaces},

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -176,7 +177,7 @@ func TestMedianAndThousands(t *testing.T) {
 func TestYearsAreTold(t *testing.T) {
 	const days = 90
 	events := newYear(7, days, 40)
-	if again := newYear(7, days, 40); !slices.Equal(events, again) {
+	if again := newYear(7, days, 40); !reflect.DeepEqual(events, again) {
 		t.Error("the same seed gives two years")
 	}
 	truth, said := map[int]string{}, map[string]statement{}
@@ -189,6 +190,12 @@ func TestYearsAreTold(t *testing.T) {
 			counts["needs"]++
 			if truth[e.fact] == "" || truth[e.fact] != e.value {
 				t.Fatalf("event %d needs %q of fact %d, told was %q", i, e.value, e.fact, truth[e.fact])
+			}
+			if e.with != nil {
+				counts["partners"]++
+				if e.with.fact == e.fact || truth[e.with.fact] != e.with.value {
+					t.Fatalf("event %d needs %q of fact %d with it, told was %q", i, e.with.value, e.with.fact, truth[e.with.fact])
+				}
 			}
 			continue
 		}
@@ -212,9 +219,37 @@ func TestYearsAreTold(t *testing.T) {
 			truth[e.fact] = e.value
 		}
 	}
-	for _, what := range []string{"needs", "chatter", "wrong", "corrections", "told"} {
+	for _, what := range []string{"needs", "partners", "chatter", "wrong", "corrections", "told"} {
 		if counts[what] < 5 {
 			t.Errorf("%d days have %d %s", days, counts[what], what)
 		}
+	}
+}
+
+// A difference is that of the same needs; its interval widens with what facts differ in, and those without the figure do not
+// count.
+func TestDifference(t *testing.T) {
+	var base, better, mixed []need
+	for i := range 200 {
+		base = append(base, need{cluster: i / 10, right: 3})
+		better = append(better, need{cluster: i / 10, right: 0})
+		mixed = append(mixed, need{cluster: i / 10, right: 3 * (i / 10 % 2)})
+	}
+	if got := difference(base, base, hit1, 1); got != "+0.000 [+0.000, +0.000]" {
+		t.Errorf("of the same = %s", got)
+	}
+	if got := difference(better, base, hit1, 1); got != "+1.000 [+1.000, +1.000]" {
+		t.Errorf("of always and never = %s", got)
+	}
+	var mean, low, high float64
+	if _, err := fmt.Sscanf(difference(mixed, base, hit1, 1), "%f [%f, %f]", &mean, &low, &high); err != nil {
+		t.Fatal(err)
+	}
+	// Half of 20 facts: the standard error of a mean of 20 is .11.
+	if mean != .5 || !(low > .2 && low < .4 && high > .6 && high < .8) {
+		t.Errorf("of half the facts = %v [%v, %v]", mean, low, high)
+	}
+	if got := share(better, partner5); got != "0.000" {
+		t.Errorf("a share of nothing = %s", got)
 	}
 }

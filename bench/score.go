@@ -31,12 +31,17 @@ const scored = "when did Ada repair the copper lantern at the harbour on 5 March
 func score(s *session) error {
 	count := s.size(scoreMemories, 2000)
 	settings(s,
-		fmt.Sprintf("%s memories of sessions of 20, a tenth of which have a word of the question, with vectors of %d dimensions; half "+
-			"were of use or of none, or confirmed or denied by others; a tenth is associated with two others", thousands(float64(count)), scoreDim),
+		fmt.Sprintf("%s memories of sessions of 20, a tenth of which have a word of the question, with vectors of %d "+
+			"dimensions; half "+
+			"were of use or of none, or confirmed or denied by others; a tenth is associated with two others",
+			thousands(float64(count)), scoreDim),
 		"the question: \""+scored+"\", with a vector; 20 memories were of use in the hour before",
-		"a candidate's score is words + meaning + speaker + time + association + priming + use + belief; it is computed for all "+
-			"candidates in turn, again and again; what finds them (postings, vectors, walks) comes before and is not in it",
-		"each row computes it without one term; the last has words and meaning alone; processor time (on linux) of one thread, medians "+
+		"a candidate's score is words + meaning + speaker + time + association + priming + use + belief; it is "+
+			"computed for all "+
+			"candidates in turn, again and again; what finds them (postings, vectors, walks) comes before and is not "+
+			"in it",
+		"each row computes it without one term; the last has words and meaning alone; processor time (on linux) of one "+
+			"thread, medians "+
 			"of the rounds")
 	dir := filepath.Join(s.dir, "store")
 	if err := scoreSpace(s, dir, count); err != nil {
@@ -57,7 +62,8 @@ func scoreCases() [][]string {
 	all := recall.Switches()
 	cases := [][]string{nil}
 	for _, term := range []string{
-		recall.TermSpeaker, recall.TermTime, recall.TermAssociation, recall.TermPriming, recall.TermUse, recall.TermBelief,
+		recall.TermSpeaker, recall.TermTime, recall.TermAssociation, recall.TermPriming, recall.TermUse,
+		recall.TermBelief,
 	} {
 		cases = append(cases, []string{term})
 	}
@@ -125,7 +131,8 @@ func scoreRows(s *session, sp *store.Space) error {
 	}
 	t.print(s.out)
 	full := median(times[0])
-	verdict(s, fmt.Sprintf("the full score at most %d ns for each candidate (here %.1f)", scoreTarget, full), full <= scoreTarget)
+	verdict(s, fmt.Sprintf("the full score at most %d ns for each candidate (here %.1f)", scoreTarget, full),
+		full <= scoreTarget)
 	return nil
 }
 
@@ -179,8 +186,9 @@ func scoreSpace(s *session, dir string, count int) (err error) {
 		var drafts []engram.Draft
 		for i := first; i < min(first+1000, count); i++ {
 			d := engram.Draft{
-				ID: fmt.Sprintf("m%d", i), Content: words.text(i, 120), Session: fmt.Sprint("s", i/20), Speaker: []string{"Ada", "Bo"}[i%2],
-				Source: fmt.Sprint("source", i%9), OccurredAt: scoreStart.Add(time.Duration(i) * 20 * time.Minute),
+				ID: fmt.Sprintf("m%d", i), Content: words.text(i, 120), Session: fmt.Sprint("s", i/20),
+				Speaker: []string{"Ada", "Bo"}[i%2],
+				Source:  fmt.Sprint("source", i%9), OccurredAt: scoreStart.Add(time.Duration(i) * 20 * time.Minute),
 				Embedding: scoreVector(r, float64(1-min(1, r.IntN(40)))*(.4+.4*r.Float64())),
 			}
 			if i%10 == 0 {

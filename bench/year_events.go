@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -22,6 +23,9 @@ type yearEvent struct {
 	correction   bool // the fact has changed
 	names        bool // what the correction supersedes
 	ask          string
+	who, kind    int // the person and the kind of fact that it is about
+	// with is what is needed for the same purpose, asked next; nil if nothing is.
+	with *yearEvent
 }
 
 // factKind is what can be known of a person. The verbs of say take the person and the value, ask the person.
@@ -204,6 +208,7 @@ func (c *chronicle) change(i int, correction bool) {
 	f.told = c.words(f, f.value)
 	c.events = append(c.events, yearEvent{
 		statement: statement{i, f.value}, text: f.told, source: "notes", correction: correction, names: c.rng.Float64() < .7,
+		who: f.who, kind: f.kind,
 	})
 	c.came(i)
 }
@@ -213,29 +218,71 @@ func (c *chronicle) restate(i int) {
 	if c.rng.Float64() >= .4 {
 		f.told = c.words(f, f.value)
 	}
-	c.events = append(c.events, yearEvent{statement: statement{i, f.value}, text: f.told, source: c.names[f.who]})
+	c.events = append(c.events, yearEvent{
+		statement: statement{i, f.value}, text: f.told, source: c.names[f.who], who: f.who, kind: f.kind,
+	})
 }
 
 func (c *chronicle) hearsay(i int) {
 	f := &c.facts[i]
 	value := c.other(f)
 	c.events = append(c.events, yearEvent{
-		statement: statement{i, value}, text: c.words(f, value), source: "hearsay", wrong: true,
+		statement: statement{i, value}, text: c.words(f, value), source: "hearsay", wrong: true, who: f.who, kind: f.kind,
 	})
 }
 
 func (c *chronicle) chatter() {
-	kind := c.kinds[c.rng.IntN(len(c.kinds))]
+	kind := c.rng.IntN(len(c.kinds))
+	who := c.rng.IntN(len(c.names))
 	pick := func(words []string) string { return words[c.rng.IntN(len(words))] }
-	text := fmt.Sprintf(kind.chat, pick(c.names)) + fmt.Sprintf(" %s talked of %s and %s.", pick(c.names), pick(topics()), pick(topics()))
-	c.events = append(c.events, yearEvent{statement: statement{fact: -1}, text: text, source: "chat"})
+	text := fmt.Sprintf(c.kinds[kind].chat, c.names[who]) + fmt.Sprintf(" %s talked of %s and %s.", pick(c.names), pick(topics()), pick(topics()))
+	c.events = append(c.events, yearEvent{statement: statement{fact: -1}, text: text, source: "chat", who: who, kind: kind})
 }
 
+// ask needs a fact; now and then its partner, another fact that has nothing to do with it, is needed for the same purpose.
 func (c *chronicle) ask(i int) {
+	e := c.question(i)
+	c.came(i)
+	if partner := i ^ 1; c.rng.IntN(4) == 0 && partner < len(c.facts) && c.facts[partner].value != "" {
+		next := c.question(partner)
+		e.with = &next
+	}
+	c.events = append(c.events, e)
+}
+
+func (c *chronicle) question(i int) yearEvent {
 	f := &c.facts[i]
 	ask := c.kinds[f.kind].ask
-	c.events = append(c.events, yearEvent{
-		statement: statement{i, f.value}, ask: fmt.Sprintf(ask[c.rng.IntN(len(ask))], c.names[f.who]),
-	})
-	c.came(i)
+	return yearEvent{
+		statement: statement{i, f.value}, ask: fmt.Sprintf(ask[c.rng.IntN(len(ask))], c.names[f.who]), who: f.who, kind: f.kind,
+	}
+}
+
+// yearDim is the number of dimensions of the vectors.
+const yearDim = 128
+
+// vector is what an embedder might make of an event: a direction for the person, one for the kind of fact, a weaker one for
+// the value, and something of its own. A question has no value, and chatter is less about its kind; so vectors bring
+// questions near to what answers them, and do not tell what is true now from what was.
+func (e *yearEvent) vector(seed uint64) []float32 {
+	v := make([]float32, yearDim)
+	add := func(weight float64, of string) {
+		h := fnv.New64a()
+		h.Write([]byte(of))
+		r := rand.New(rand.NewPCG(seed, h.Sum64()))
+		for i := range v {
+			v[i] += float32(weight * r.NormFloat64() / math.Sqrt(yearDim))
+		}
+	}
+	about := 1.
+	if e.fact < 0 {
+		about = .7
+	}
+	add(1, fmt.Sprint("who", e.who))
+	add(about, fmt.Sprint("kind", e.kind))
+	if e.ask == "" && e.fact >= 0 {
+		add(.6, "value "+e.value)
+	}
+	add(.5, "own "+e.text+e.ask)
+	return v
 }
