@@ -8,9 +8,11 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/store"
 	"github.com/orchard9/engram-go/internal/vfs"
+	"github.com/orchard9/engram-go/internal/wal"
 )
 
 // step is one step of a script: a write, a write that fails after staging, a sealing, or a compaction.
@@ -79,10 +81,18 @@ func (sc *script) play(s *store.Space, acked func(), failed func(st step, err er
 				failed(st, errors.New("a failing write succeeded"))
 			}
 		default:
-			if err := write(s, st.actions); err != nil {
-				failed(st, err)
-			} else {
+			err := write(s, st.actions)
+			for tries := 0; errors.Is(err, wal.ErrFull) && tries < 300; tries++ { // nothing was written: try again
+				time.Sleep(time.Millisecond)
+				err = write(s, st.actions)
+			}
+			if err == nil {
 				acked()
+				continue
+			}
+			failed(st, err)
+			if errors.Is(err, wal.ErrFull) {
+				return // a later write could be taken, and the history would have a gap
 			}
 		}
 	}

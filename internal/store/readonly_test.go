@@ -186,3 +186,77 @@ func TestSealingFailsUntilTheLogIsUsedUp(t *testing.T) {
 	b.holds(t, "sealing works again", s)
 	mustClose(t, s)
 }
+
+// TestNoRoomForTheNextLogFile fills the disk: writes go on while the log file has room, then are refused with nothing
+// written and nothing left, sealings and compactions fail, and everything works again when there is room, without
+// reopening.
+func TestNoRoomForTheNextLogFile(t *testing.T) {
+	fsys := newFS(t)
+	fault := vfs.NewFault(fsys)
+	var full atomic.Bool
+	fault.Inject = func(op vfs.Op) error {
+		if full.Load() && (op.Kind == vfs.OpCreate || op.Kind == vfs.OpPreallocate) {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	large := func(o *store.Options) { o.LogFileBytes = 64 << 10 }
+	s := mustOpen(t, fault, large)
+	b := newBook()
+	b.do(t, s, b.put("a"), b.put("bb"))
+	full.Store(true)
+	var err error
+	n := 0
+	for ; n < 10_000; n++ {
+		a := b.put("m" + string(rune('a'+b.clock%20)))
+		if err = write(s, []action{a}); err != nil {
+			break
+		}
+		b.note(a)
+	}
+	if !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, syscall.ENOSPC) || errors.Is(err, store.ErrInDoubt) ||
+		!strings.Contains(err.Error(), "nothing was written") {
+		t.Fatalf("%d writes, the last = %v, want it refused with the cause", n, err)
+	}
+	if n < 10 {
+		t.Errorf("only %d writes fit into a log file of 64 KiB", n)
+	}
+	if err := s.Health(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Health = %v, want the cause", err)
+	}
+	before := s.Stats().HotBytes
+	for range 100 {
+		if err := write(s, []action{b.put("a")}); !errors.Is(err, store.ErrReadOnly) {
+			t.Fatalf("Write on a full disk = %v", err)
+		}
+	}
+	if after := s.Stats().HotBytes; after != before {
+		t.Errorf("refused writes left %d bytes", after-before)
+	}
+	if _, err := s.Compact(t.Context(), store.CompactOptions{}); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Compact on a full disk = %v, want the cause", err)
+	}
+	if diff := b.differs(s.View()); diff != "" {
+		t.Errorf("readers: %s", diff)
+	}
+	b.holds(t, "after a crash", mustOpen(t, fsys.CrashClone(0, vfs.LoseAll), large))
+	full.Store(false)
+	a := b.put("after")
+	for err = write(s, []action{a}); err != nil; err = write(s, []action{a}) {
+		if !errors.Is(err, store.ErrReadOnly) || errors.Is(err, store.ErrInDoubt) {
+			t.Fatalf("Write = %v", err)
+		}
+		time.Sleep(time.Millisecond) // the next file is made in the background
+	}
+	b.note(a)
+	if err := s.Health(); err != nil {
+		t.Errorf("Health once there is room = %v", err)
+	}
+	mustCompact(t, s)
+	b.holds(t, "once there is room", s)
+	verified(t, s)
+	mustClose(t, s)
+	s = mustOpen(t, fsys, large)
+	b.holds(t, "reopened", s)
+	mustClose(t, s)
+}

@@ -358,6 +358,8 @@ func (s *Space) writable(ctx context.Context) error {
 		return err
 	}
 	switch {
+	case s.log.Full() != nil:
+		return fmt.Errorf("%w: nothing was written: %w", ErrReadOnly, s.log.Full())
 	case s.t.words.Full():
 		return fmt.Errorf("%w: its index of words is full: spread memories over more spaces", ErrReadOnly)
 	case s.sealErr.get() != nil && s.outrun():
@@ -434,6 +436,9 @@ func (s *Space) Health() error {
 	errs := []error{s.readOnly.get()}
 	if err := s.log.Err(); err != nil {
 		errs = append(errs, fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, err))
+	}
+	if err := s.log.Full(); err != nil {
+		errs = append(errs, fmt.Errorf("%w: %w", ErrReadOnly, err))
 	}
 	errs = append(errs, s.trouble.get())
 	if notes := s.damageNotes(); len(notes) > 0 {

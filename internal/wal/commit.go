@@ -87,7 +87,7 @@ func (l *Log) leadNextLocked() *batch {
 	l.pending, l.writeBuf = l.writeBuf[:0], nil
 	b.last = LSN(l.appended.Load())
 	b.fresh, l.fresh = l.fresh, false
-	l.writing = b
+	l.writing, l.flying = b, int64(len(records))
 	l.mu.Unlock()
 	l.lead(b, records)
 	return b
@@ -95,8 +95,11 @@ func (l *Log) leadNextLocked() *batch {
 
 // Rotate makes everything appended so far durable and begins a new file behind it, so that [Log.Drop] can drop all of
 // it: it returns the last LSN before that file. A file without records stays the one that is written to. Errors are those
-// of Commit.
+// of Commit, and ErrFull, after which the log goes on.
 func (l *Log) Rotate() (LSN, error) {
+	if err := l.haveSpare(); err != nil {
+		return 0, err
+	}
 	l.mu.Lock()
 	switch {
 	case l.err != nil:
@@ -176,6 +179,7 @@ func (l *Log) lead(b *batch, records []byte) {
 		if cap(records) <= keptBuffer {
 			l.writeBuf = records[:0]
 		}
+		l.measureLocked()
 		l.writing = nil
 		l.mu.Unlock()
 		b.wake()

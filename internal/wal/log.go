@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -29,6 +30,7 @@ type Log struct {
 	appended atomic.Uint64 // LSN of the last record; written under mu, read without it to see a batch grow
 
 	announced atomic.Int64 // writers that will append soon
+	starved   atomic.Bool  // noSpare is not nil; written under mu
 
 	trimMu    sync.Mutex // held by Trim, one at a time; guards dirSynced and torn
 	dirSynced bool       // nothing that an earlier life did to the directory is unsynced
@@ -43,6 +45,12 @@ type Log struct {
 	spares    []spare
 	spareSeq  uint64        // number for the next spare's name
 	preparing chan struct{} // closed when the spare being prepared is ready; nil if none is
+	room      int64         // bytes for records in the active file, behind the last batch that is done
+	flying    int64         // bytes of the batch being written
+	nextBytes int64         // size of the file after the active one
+	noSpare   error         // why there is no spare; nil if there is one or none was tried
+	tryAgain  time.Time     // when it is tried again
+	pause     time.Duration // until then, after the next failure
 	err       error         // why the log failed; nil if it did not
 	closed    atomic.Bool   // set under mu
 	stats     Stats
@@ -85,7 +93,7 @@ func (l *Log) Stats() Stats {
 // Append gives payload the next LSN and copies it into memory; [Log.Commit] makes it durable. It does no I/O. What is
 // held in memory is what callers have appended and not yet committed: callers bound that by bounding themselves.
 //
-// On error (ErrTooLarge, ErrFailed, ErrClosed) nothing was appended.
+// On error (ErrTooLarge, ErrFull, ErrFailed, ErrClosed) nothing was appended.
 func (l *Log) Append(payload []byte) (LSN, error) {
 	if len(payload) > l.o.MaxRecordBytes {
 		return 0, fmt.Errorf("append %d bytes, at most %d are allowed: %w", len(payload), l.o.MaxRecordBytes, ErrTooLarge)
@@ -100,6 +108,9 @@ func (l *Log) Append(payload []byte) (LSN, error) {
 		return 0, l.err
 	case l.closed.Load():
 		return 0, ErrClosed
+	}
+	if err := l.fitsLocked(recordSize(len(payload))); err != nil {
+		return 0, err
 	}
 	lsn := LSN(l.appended.Load()) + 1
 	l.pending = appendRecord(l.pending, kindData, lsn, payload)
@@ -199,24 +210,51 @@ func (l *Log) failLocked(cause error) error {
 	return l.err
 }
 
-// prepare makes a spare in the background if there is none and none is being made. Its failure is not reported: the
-// rotation that finds no spare makes its own file and fails or succeeds with that.
+// Full is an error matching [ErrFull] if the active file is all but used up and no next one could be made: what is
+// appended may be refused. It is then tried again, in the background, now and then.
+func (l *Log) Full() error {
+	if !l.starved.Load() {
+		return nil // the usual case
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.prepareLocked()
+	return l.fitsLocked(min(l.nextBytes/8, fullMargin))
+}
+
+// fullMargin is the room at which Full says that there is none: for a batch of records (chosen).
+const fullMargin = 64 << 10
+
+// fitsLocked refuses a record of so many bytes if it would need a file that could not be made. mu must be held.
+func (l *Log) fitsLocked(size int64) error {
+	if l.noSpare == nil || len(l.spares) > 0 || l.flying+int64(len(l.pending))+size <= l.room {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrFull, l.noSpare)
+}
+
+// prepare makes a spare in the background if there is none and none is being made. Where that fails, records are taken as
+// long as the active file has room for them.
 func (l *Log) prepare() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.spares) >= l.o.Spares || l.preparing != nil || l.closed.Load() || l.err != nil {
+	l.prepareLocked()
+}
+
+// prepareLocked is prepare; mu must be held.
+func (l *Log) prepareLocked() {
+	if len(l.spares) >= l.o.Spares || l.preparing != nil || l.closed.Load() || l.err != nil ||
+		l.noSpare != nil && time.Now().Before(l.tryAgain) {
 		return
 	}
-	s, done := l.newSpareLocked(l.nextSize()), make(chan struct{})
+	s, done := l.newSpareLocked(l.nextBytes), make(chan struct{})
 	l.preparing = done
 	l.background.Go(func() {
 		err := errors.New("prepare log file: the goroutine ended before it was done")
 		defer func() { // also where the goroutine ends: a rotation waits for this
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			if err == nil {
-				l.spares = append(l.spares, s)
-			}
+			l.prepared(s, err)
 			l.preparing = nil
 			if !isolate.Off("wake waiters") {
 				close(done)
@@ -231,6 +269,42 @@ func (l *Log) prepare() {
 	})
 }
 
+// The first and the longest pause between two tries to make a spare, twice as long after each failure (chosen): each may
+// write zeros until the disk is full.
+const (
+	firstPause = 50 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// prepared notes a spare, or why there is none. mu must be held.
+func (l *Log) prepared(s spare, err error) {
+	l.starved.Store(err != nil)
+	if err == nil {
+		l.spares, l.noSpare, l.pause = append(l.spares, s), nil, firstPause
+		return
+	}
+	l.noSpare, l.tryAgain = err, time.Now().Add(l.pause)
+	l.pause = min(2*l.pause, lastPause)
+}
+
+// haveSpare makes a spare, unless there is one or none is to be kept.
+func (l *Log) haveSpare() error {
+	l.mu.Lock()
+	l.tryAgain = time.Time{}
+	l.prepareLocked()
+	done := l.preparing
+	l.mu.Unlock()
+	if done != nil {
+		<-done
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.noSpare == nil || len(l.spares) > 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrFull, l.noSpare)
+}
+
 // newSpareLocked names a spare that is to be made. mu must be held.
 func (l *Log) newSpareLocked(size int64) spare {
 	l.spareSeq++
@@ -239,6 +313,11 @@ func (l *Log) newSpareLocked(size int64) spare {
 
 // nextSize is the size of the file after the active one, unless a record needs a larger one. The caller has the turn.
 func (l *Log) nextSize() int64 { return min(2*l.size, l.o.MaxFileBytes) }
+
+// measureLocked notes what room the active file has. The caller has the turn, or is alone; mu must be held.
+func (l *Log) measureLocked() {
+	l.room, l.nextBytes, l.flying = l.size-l.off-recordHeader, l.nextSize(), 0
+}
 
 // takeSpare returns a spare of at least size bytes, waiting for one that is being prepared. If there is none, ok is
 // false and s says which one to make.

@@ -101,10 +101,11 @@ func create(o Options, leftOver []string, after LSN) (*Log, error) {
 
 // newLog returns a log that writes to file, the last of files, from offset off on. last is the last record's LSN.
 func newLog(o Options, files []*logFile, file vfs.File, off int64, last LSN) *Log {
-	l := &Log{o: o, files: files}
+	l := &Log{o: o, files: files, pause: firstPause}
 	l.durable.Store(uint64(last))
 	l.appended.Store(uint64(last))
 	l.setActive(file, files[len(files)-1], off)
+	l.measureLocked()
 	return l
 }
 

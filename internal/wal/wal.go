@@ -72,6 +72,9 @@ var (
 	ErrClosed = errors.New("log is closed")
 	// ErrFailed is matched by errors that come from, or after, a failed write or sync.
 	ErrFailed = errors.New("log has failed, the space is read-only until it is reopened")
+	// ErrFull is returned by Append, Full and Rotate while the next file cannot be made and is needed; the log is as it was.
+	// It goes on by itself when there is room.
+	ErrFull = errors.New("the log cannot go on: its next file could not be made")
 	// ErrTooLarge is returned by Append for a payload over Options.MaxRecordBytes; the log is as it was.
 	ErrTooLarge = errors.New("record is too large")
 	// ErrTrimmed is returned by Read for a position before the first record that is kept.
