@@ -94,6 +94,12 @@ func TestRestoreGivesWhatWasBackedUp(t *testing.T) {
 	want := map[string]string{}
 	for i, name := range []string{engram.DefaultSpace, "tenant.one", "two"} {
 		live(t, w.space(name), rand.New(rand.NewPCG(seed, uint64(i))), 120)
+		if i < 2 { // with cold segments, alone and beside what is in memory
+			if _, err := w.space(name).Compact(t.Context(), engram.CompactOptions{Tier: engram.TierCold}); err != nil {
+				t.Fatal(err)
+			}
+			live(t, w.space(name), rand.New(rand.NewPCG(seed, uint64(i+5))), 10*i)
+		}
 		want[name] = state(t, w.space(name))
 	}
 	stream, _ := backUp(t, w.db, engram.BackupOptions{})
@@ -103,6 +109,9 @@ func TestRestoreGivesWhatWasBackedUp(t *testing.T) {
 		for name, state1 := range want {
 			if diff := cmp.Diff(state1, state(t, other.space(name))); diff != "" {
 				t.Errorf("seed %d: space %s restored (-backed up +restored):\n%s", seed, name, diff)
+			}
+			if stats, err := other.space(name).Stats(t.Context()); err != nil || (stats.Cold == 0) != (name == "two") {
+				t.Errorf("space %s restored has %d cold rows, %v", name, stats.Cold, err)
 			}
 		}
 		other.reopen()

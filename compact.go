@@ -17,6 +17,12 @@ import (
 type CompactOptions struct {
 	// BytesPerSecond bounds how much is read and written, so that others have the disk too; 0 is no bound.
 	BytesPerSecond int64
+	// ColdAfter moves segments between tiers, too: those of which recall has not needed more than 2 % of the memories for
+	// so long, in whole days of at least one, become cold, and cold ones of which it has needed more than 10 % warm again.
+	// What is looked at for the first time counts as needed that day. 0 moves none.
+	ColdAfter time.Duration
+	// Tier moves every segment to a tier, TierWarm or TierCold, whatever was needed; "" moves none. Not with ColdAfter.
+	Tier Tier
 	// Progress, if not nil, is called after every segment with the report so far. It runs on the calling goroutine.
 	Progress func(CompactReport)
 }
@@ -26,6 +32,8 @@ type CompactReport struct {
 	Sources     int   `json:"sources"` // segments that were replaced
 	Written     int   `json:"written"` // segments that replaced them
 	Dropped     int   `json:"dropped"` // versions of erased memories that are gone from the segments
+	Cooled      int   `json:"cooled"`  // segments that became cold
+	Warmed      int   `json:"warmed"`  // segments that became warm again
 	BytesBefore int64 `json:"bytes_before"`
 	BytesAfter  int64 `json:"bytes_after"`
 	// Left are damaged segments, which stay as they are: damage is neither copied nor deleted. What was erased stays in
@@ -34,7 +42,7 @@ type CompactReport struct {
 }
 
 // Compact takes what erased memories left out of every file and puts small segments together, while others read and
-// write. Answers are the same before and after.
+// write, and moves segments between tiers if that is asked for. Answers are the same before and after, to the last bit.
 //
 // When it returns nil and the report leaves no segment out, no file of the space holds a byte of a memory that was erased
 // before Compact began: neither content, vector, id, tags and metadata, nor associations, idempotency keys and log
@@ -47,13 +55,34 @@ func (s *Space) Compact(ctx context.Context, o CompactOptions) (CompactReport, e
 			Field: "bytes_per_second", Value: fmt.Sprint(o.BytesPerSecond), Allowed: "use 1 or more, or 0 for no bound",
 		}
 	}
+	if err := o.checkTiers(); err != nil {
+		return out, err
+	}
 	err := s.with(ctx, "compact", s.name == DefaultSpace, func(sp *store.Space) error {
 		so := store.CompactOptions{Pace: pace(ctx, o.BytesPerSecond)}
+		before := out
 		if o.Progress != nil {
-			so.Progress = func(r store.CompactReport) { o.Progress(compactReport(r)) }
+			so.Progress = func(r store.CompactReport) {
+				sofar := before
+				sofar.add(compactReport(r))
+				o.Progress(sofar)
+			}
+		}
+		// Segments move before small ones are put together: what was needed of each is known better then.
+		if mo, moves := o.moveOptions(s.db); moves {
+			if err := sp.Seal(ctx); err != nil {
+				return err
+			}
+			mo.Pace, mo.Progress = so.Pace, so.Progress
+			r, err := sp.Move(ctx, mo)
+			out.add(compactReport(r))
+			if err != nil {
+				return err
+			}
+			before = out
 		}
 		r, err := sp.Compact(ctx, so)
-		out = compactReport(r)
+		out.add(compactReport(r))
 		return err
 	})
 	return out, err
@@ -62,7 +91,7 @@ func (s *Space) Compact(ctx context.Context, o CompactOptions) (CompactReport, e
 func compactReport(r store.CompactReport) CompactReport {
 	out := CompactReport{
 		Sources: r.Sources, Written: r.Written, Dropped: r.Dropped, BytesBefore: r.BytesBefore, BytesAfter: r.BytesAfter,
-		Left: []Problem{},
+		Cooled: r.Cooled, Warmed: r.Warmed, Left: []Problem{},
 	}
 	for _, err := range r.Left {
 		p := Problem{What: err.Error()}
@@ -90,6 +119,10 @@ type BackgroundCompaction struct {
 	// ErasedShare is the share of a space's segments, in bytes and above 0, from which on those with erased memories in
 	// them are compacted; 0 means .25, negative means never.
 	ErasedShare float64
+	// ColdAfter is for how long recall must not have needed more than 2 % of a segment's memories before it becomes cold; it
+	// becomes warm again when more than 10 % were needed within that time. 0 means 30 days, negative means never; at least a
+	// day.
+	ColdAfter time.Duration
 	// BytesPerSecond bounds how much is read and written; 0 means 32 MiB.
 	BytesPerSecond int64
 	// Every is how often open spaces are looked at; 0 means a minute.
@@ -99,7 +132,7 @@ type BackgroundCompaction struct {
 func (c BackgroundCompaction) withDefaults() BackgroundCompaction {
 	return BackgroundCompaction{
 		ErasedShare: cmp.Or(c.ErasedShare, .25), BytesPerSecond: cmp.Or(c.BytesPerSecond, 32<<20),
-		Every: cmp.Or(c.Every, time.Minute),
+		Every: cmp.Or(c.Every, time.Minute), ColdAfter: cmp.Or(c.ColdAfter, defaultColdAfter),
 	}
 }
 
@@ -117,8 +150,10 @@ func (c BackgroundCompaction) validate() error {
 		return &InvalidError{
 			Field: "Options.Compaction.Every", Value: c.Every.String(), Allowed: "use a duration above 0",
 		}
+	case c.ColdAfter < 0:
+		return nil
 	}
-	return nil
+	return checkColdAfter("Options.Compaction.ColdAfter", c.ColdAfter)
 }
 
 // WorkStats tells how a space's background work is going.
@@ -131,7 +166,7 @@ type WorkStats struct {
 	NextTry time.Time `json:"next_try,omitzero"`
 }
 
-// compactor compacts open spaces in which much was erased, one after the other.
+// compactor compacts open spaces in which much was erased, and moves segments between tiers, one space after the other.
 type compactor struct {
 	db     *DB
 	policy BackgroundCompaction
@@ -156,7 +191,7 @@ const (
 func (db *DB) startCompactor() {
 	c := &compactor{db: db, policy: db.o.Compaction, works: map[string]*work{}}
 	db.compactor = c
-	if c.policy.ErasedShare < 0 {
+	if c.policy.ErasedShare < 0 && c.policy.ColdAfter < 0 {
 		return
 	}
 	db.every(c.policy.Every, "compact", func(ctx context.Context) error {
@@ -186,23 +221,34 @@ func (c *compactor) due(name string) bool {
 	return w == nil || !c.db.o.Clock().Before(w.NextTry)
 }
 
-// space compacts one space if it is worth it. A panic is this run's failure.
+// space compacts one space if it is worth it, and moves its segments. A panic is this run's failure.
 func (c *compactor) space(ctx context.Context, h *handle) {
 	ran := false
+	begin := func() {
+		if !ran {
+			ran = true
+			c.note(h.name, func(w *work) { w.Running = true })
+		}
+	}
 	err := isolate.Go("compact", h.name, func() error {
 		if h.space.Health() != nil {
 			return nil // it is told elsewhere, and what is damaged is not touched
 		}
-		dead, total := h.space.Fragmentation()
-		if dead.Bytes == 0 || float64(dead.Bytes) < c.policy.ErasedShare*float64(total) {
-			return nil
+		if c.muchErased(h) {
+			begin()
+			r, err := h.space.Compact(ctx, store.CompactOptions{DeadOnly: true, Pace: pace(ctx, c.policy.BytesPerSecond)})
+			if err = errors.Join(append(r.Left, err)...); err != nil {
+				return err
+			}
 		}
-		ran = true
-		c.note(h.name, func(w *work) { w.Running = true })
-		r, err := h.space.Compact(ctx, store.CompactOptions{DeadOnly: true, Pace: pace(ctx, c.policy.BytesPerSecond)})
+		r, err := c.moveTiers(ctx, h, begin)
 		return errors.Join(append(r.Left, err)...)
 	})
-	if !ran && err == nil || ctx.Err() != nil {
+	if !ran && err == nil {
+		return
+	}
+	if ctx.Err() != nil {
+		c.note(h.name, func(w *work) { w.Running = false })
 		return
 	}
 	c.note(h.name, func(w *work) {
@@ -215,6 +261,15 @@ func (c *compactor) space(ctx context.Context, h *handle) {
 		w.NextTry = c.db.o.Clock().Add(min(firstRetry<<min(w.failures, 10), lastRetry))
 		w.failures++
 	})
+}
+
+// muchErased reports whether what was erased takes the share of a space that counts.
+func (c *compactor) muchErased(h *handle) bool {
+	if c.policy.ErasedShare < 0 {
+		return false
+	}
+	dead, total := h.space.Fragmentation()
+	return dead.Bytes > 0 && float64(dead.Bytes) >= c.policy.ErasedShare*float64(total)
 }
 
 func (c *compactor) note(name string, change func(*work)) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/orchard9/engram-go/internal/dynamics"
+	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -172,8 +173,11 @@ func (m *Memory) Standing() string {
 func sixDecimals(p float64) float64 { return math.Round(p*1e6) / 1e6 }
 
 func tierOf(v *store.View, row uint32) Tier {
-	if v.Warm(row) {
+	switch v.Tier(row) {
+	case segment.Warm:
 		return TierWarm
+	case segment.Cold:
+		return TierCold
 	}
 	return TierHot
 }

@@ -31,6 +31,7 @@ func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
 		if err != nil {
 			return err
 		}
+		v.Need(s.db.today(), f.Row)
 		return m.setWhole(v, f, &r, lens{s.faded(), s.db.o.Clock})
 	})
 	if err != nil {
@@ -49,6 +50,7 @@ func (s *Space) GetAt(ctx context.Context, id string, asOf time.Time) (Memory, e
 	var m Memory
 	err := s.found(ctx, "get", id, func(v *store.View, f store.Found) (err error) {
 		m, err = s.memoryAt(v, f, id, asOf)
+		v.Need(s.db.today(), f.Row)
 		if err == nil {
 			err = m.setVector(v, f.Row)
 		}
@@ -74,6 +76,7 @@ func (s *Space) History(ctx context.Context, id string) ([]Memory, error) {
 	var out []Memory
 	err := s.found(ctx, "history", id, func(v *store.View, f store.Found) (err error) {
 		out, err = history(v, f, lens{s.faded(), s.db.o.Clock})
+		v.Need(s.db.today(), v.Versions(f)...)
 		return err
 	})
 	return out, err

@@ -27,6 +27,7 @@ type handle struct {
 	// used is set by every release; the janitor takes it back and notes the time, so that a call reads no clock for it.
 	used     atomic.Bool
 	idleFrom time.Time     // when the janitor last saw it used; the janitor's
+	tiersAt  time.Time     // when it was last looked at what its segments were needed for; the compactor's
 	gone     chan struct{} // closed when the space is closed
 }
 

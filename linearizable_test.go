@@ -334,7 +334,7 @@ func (h *history) run(clients, rounds int) {
 	}
 }
 
-// maintain seals, or compacts every second time.
+// maintain seals, or compacts every second time, to a tier or not.
 func (h *history) maintain(n int) {
 	h.gate.RLock()
 	defer h.gate.RUnlock()
@@ -343,7 +343,8 @@ func (h *history) maintain(n int) {
 		defer close(done)
 		err := h.space.Seal(h.t.Context())
 		if n%20 > 10 {
-			_, err = h.space.Compact(h.t.Context(), engram.CompactOptions{})
+			tier := []engram.Tier{"", engram.TierCold, engram.TierWarm}[n%3]
+			_, err = h.space.Compact(h.t.Context(), engram.CompactOptions{Tier: tier})
 		}
 		if err != nil && !h.fails {
 			h.t.Errorf("seed %d: seal or compact = %v", h.seed, err)

@@ -76,7 +76,7 @@ type Memory struct {
 	// asked for. Older versions in a history have none.
 	Use    *Usage  `json:"use,omitempty"`
 	Belief *Belief `json:"belief,omitempty"`
-	// Tier is where the content is held: hot or warm.
+	// Tier is where the content is held: hot, warm or cold.
 	Tier Tier `json:"tier,omitempty"`
 }
 
@@ -135,6 +135,7 @@ type Tier string
 const (
 	TierHot  Tier = "hot"  // in memory, and in the log
 	TierWarm Tier = "warm" // in a sealed, mapped segment
+	TierCold Tier = "cold" // in a sealed segment that recall has not needed: packed, and read from its file
 )
 
 // Association is an explicit link between two memories as seen from one of them.

@@ -154,7 +154,8 @@ func (p *player) step() {
 	case n < 96:
 		p.feedback()
 	case n < 97:
-		if _, err := p.w.def().Compact(p.t.Context(), engram.CompactOptions{}); err != nil {
+		o := engram.CompactOptions{Tier: []engram.Tier{"", engram.TierCold, engram.TierCold, engram.TierWarm}[p.next%4]}
+		if _, err := p.w.def().Compact(p.t.Context(), o); err != nil {
 			p.t.Fatalf("Compact = %v", err)
 		}
 	case n < 98:

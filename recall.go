@@ -68,6 +68,7 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 			}
 			hit.Similar = c.similar
 			answer.Hits = append(answer.Hits, hit)
+			v.Need(store.Day(now.UnixNano()), found.Hits[c.place].Row)
 		}
 		return nil
 	})

@@ -20,6 +20,12 @@ import (
 // in the log.
 func damagedSpace(t *testing.T) (fs *vfs.Mem, o engram.Options) {
 	t.Helper()
+	return damagedSpaceIn(t, "")
+}
+
+// damagedSpaceIn is damagedSpace with its segment in a tier.
+func damagedSpaceIn(t *testing.T, tier engram.Tier) (fs *vfs.Mem, o engram.Options) {
+	t.Helper()
 	w := newWorld(t, engram.Options{})
 	for i := range 30 {
 		id := fmt.Sprint("m", i)
@@ -33,6 +39,11 @@ func damagedSpace(t *testing.T) (fs *vfs.Mem, o engram.Options) {
 			}
 			if err := w.def().Seal(t.Context()); err != nil {
 				t.Fatal(err)
+			}
+			if tier != "" {
+				if _, err := w.def().Compact(t.Context(), engram.CompactOptions{Tier: tier}); err != nil {
+					t.Fatal(err)
+				}
 			}
 		}
 	}
@@ -218,9 +229,15 @@ func tree(t *testing.T, fs *vfs.Mem, dir string) map[string]string {
 
 // TestRepairAnyFlip flips bits anywhere: what is saved is right, byte for byte, and Repair never fails or panics.
 func TestRepairAnyFlip(t *testing.T) {
+	for _, tier := range []engram.Tier{engram.TierWarm, engram.TierCold} {
+		t.Run(string(tier), func(t *testing.T) { repairAnyFlip(t, tier) })
+	}
+}
+
+func repairAnyFlip(t *testing.T, tier engram.Tier) {
 	const seed = 21
 	rng := rand.New(rand.NewPCG(seed, 1))
-	base, o := damagedSpace(t)
+	base, o := damagedSpaceIn(t, tier)
 	all := tree(t, base, dataSpace)
 	var paths []string
 	for _, dir := range []string{dataSpace, dataSpace + "/wal"} {

@@ -48,9 +48,10 @@ type SpaceStats struct {
 	Archived int    `json:"archived"`
 	Expired  int    `json:"expired,omitempty"` // no longer there, active and archived ones, and in neither count
 	Versions int    `json:"versions"`          // rows held, old versions and archived ones included
-	// Hot and Warm count rows by tier.
+	// Hot, Warm and Cold count rows by tier.
 	Hot  int `json:"hot"`
 	Warm int `json:"warm"`
+	Cold int `json:"cold"`
 	// Vectors counts embeddings of active memories; Dim is their dimension, 0 if none was stored yet.
 	Vectors int `json:"vectors"`
 	Dim     int `json:"dim"`
@@ -65,6 +66,13 @@ type SpaceStats struct {
 	SegmentBytes int64  `json:"segment_bytes"`
 	IndexBytes   int64  `json:"index_bytes"`
 	HotBytes     int64  `json:"hot_bytes"`
+	// ColdBytes is the part of SegmentBytes that is cold. ColdRatio is by what contents in the cold tier are smaller than
+	// they would be as they are, 0 if there are none.
+	ColdBytes int64   `json:"cold_bytes"`
+	ColdRatio float64 `json:"cold_ratio"`
+	// Cooled and Warmed count segments that became cold, and warm again, since the space was opened.
+	Cooled int64 `json:"cooled"`
+	Warmed int64 `json:"warmed"`
 	// ErasedVersions and ErasedBytes are what erased memories still take in segments; a compaction gives it back.
 	ErasedVersions int   `json:"erased_versions"`
 	ErasedBytes    int64 `json:"erased_bytes"`

@@ -58,11 +58,14 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 		active, archived := st.View.Expired(now.UnixNano())
 		out = SpaceStats{
 			Space: s.name, Memories: st.Memories - active, Archived: st.Archived - archived, Expired: active + archived,
-			Versions: st.Hot + st.Warm,
-			Hot:      st.Hot, Warm: st.Warm, Vectors: st.Vectors, Dim: st.Dim, EmbeddingModel: st.Model,
+			Versions: st.Hot + st.Warm + st.Cold,
+			Hot:      st.Hot, Warm: st.Warm, Cold: st.Cold, Vectors: st.Vectors, Dim: st.Dim, EmbeddingModel: st.Model,
 			Links: st.LinkCount, Position: st.Position, Segments: st.Segments, LogBytes: st.LogBytes,
 			SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes, HotBytes: st.HotBytes, Torn: st.Torn, TornFile: st.TornFile,
-			Quarantined: st.Damaged,
+			Quarantined: st.Damaged, ColdBytes: st.ColdBytes, Cooled: st.Cooled, Warmed: st.Warmed,
+		}
+		if st.ColdBodies > 0 {
+			out.ColdRatio = float64(st.ColdRaw) / float64(st.ColdBodies)
 		}
 		dead, _ := sp.Fragmentation()
 		out.ErasedVersions, out.ErasedBytes = dead.Rows, dead.Bytes

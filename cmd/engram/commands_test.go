@@ -444,6 +444,15 @@ func TestCompact(t *testing.T) {
 		wantIn(t, "compact --json", c.ok("compact", "--json"), `"left":[]`)
 		wantIn(t, "recall", c.ok("recall", "foxes"), "about foxes")
 		c.fails(2, "compact", "--rate", "-1")
+		wantIn(t, "compact to cold", c.ok("compact", "--tier", "cold"), "1 segment became cold, 0 warm again")
+		wantIn(t, "stats", c.ok("stats"), "0 warm, 2 cold in 1 segment")
+		wantIn(t, "get", c.ok("get", "a"), "about foxes")
+		wantIn(t, "compact to warm", c.ok("compact", "--tier", "warm"), "0 segments became cold, 1 warm again")
+		wantIn(t, "compact by need", c.ok("compact", "--cold-after", "48h", "--json"), `"cooled":0`)
+		c.fails(2, "compact", "--tier", "hot")
+		c.fails(2, "compact", "--cold-after", "1h")
+		c.fails(2, "compact", "--cold-after", "48h", "--tier", "cold")
+		c.fails(2, "serve", "--cold-after", "1h")
 	})
 }
 

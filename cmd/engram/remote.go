@@ -152,9 +152,19 @@ func (r *remote) VerifyPaced(ctx context.Context, o engram.VerifyOptions) (repor
 
 // Compact compacts the space. Progress is not called: the server does the work.
 func (r *remote) Compact(ctx context.Context, o engram.CompactOptions) (report engram.CompactReport, err error) {
-	target := r.url("compact")
+	query := url.Values{}
 	if o.BytesPerSecond > 0 {
-		target += "?bytes_per_second=" + strconv.FormatInt(o.BytesPerSecond, 10)
+		query.Set("bytes_per_second", strconv.FormatInt(o.BytesPerSecond, 10))
+	}
+	if o.ColdAfter != 0 {
+		query.Set("cold_after", o.ColdAfter.String())
+	}
+	if o.Tier != "" {
+		query.Set("tier", string(o.Tier))
+	}
+	target := r.url("compact")
+	if len(query) > 0 {
+		target += "?" + query.Encode()
 	}
 	return report, r.call(ctx, http.MethodPost, target, nil, &report)
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,6 +24,8 @@ type serving struct {
 const (
 	// defaultScrub, in MiB a second, is chosen: it is not felt beside other work, and goes through 600 GiB in a day.
 	defaultScrub = 8
+	// defaultColdAfter is the engine's.
+	defaultColdAfter = 720 * time.Hour
 	// maxRate bounds flags in MiB a second.
 	maxRate = 1 << 20
 )
@@ -30,6 +34,7 @@ func (a *app) serveCommand() *cobra.Command {
 	var addr string
 	var hosts []string
 	var scrub int64
+	var coldAfter time.Duration
 	background := &a.engine.Consolidation
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -44,18 +49,24 @@ func (a *app) serveCommand() *cobra.Command {
 		"a further `name` under which a proxy on this machine may ask; repeatable")
 	cmd.Flags().Int64Var(&scrub, "scrub", defaultScrub,
 		"read through everything stored, again and again, at this many `MiB` a second, to find damage in time; 0 for never")
+	cmd.Flags().DurationVar(&coldAfter, "cold-after", defaultColdAfter,
+		"pack segments that recall has not needed for this `duration` into less space, and back what it has; 0 for never")
 	cmd.Flags().DurationVar(&background.Every, "consolidate-every", 0,
 		"consolidate restatements in the background, each time after this `duration`; 0 is never")
 	cmd.Flags().BoolVar(&a.engine.LinkUsedTogether, "link-used-together", false,
 		"let associations grow between memories that one feedback says were useful together")
 	cmd.Flags().IntVar(&a.engine.MaxMemories, "max-memories", 0,
 		"the most active memories of a space: what goes beyond archives those of least worth, never pinned ones; 0 is no limit")
-	annotate(cmd.Flags(), zeroCounts, "scrub", "consolidate-every", "max-memories")
+	annotate(cmd.Flags(), zeroCounts, "scrub", "consolidate-every", "max-memories", "cold-after")
 	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
 		if scrub < 0 || scrub > maxRate {
 			return usagef("--scrub is %d: use 0 to %d MiB a second", scrub, maxRate)
 		}
+		if coldAfter != 0 && coldAfter < 24*time.Hour {
+			return usagef("--cold-after is %v: use 24h or more, or 0 for never", coldAfter)
+		}
 		a.engine.ScrubBytesPerSecond = scrub << 20
+		a.engine.Compaction.ColdAfter = cmp.Or(coldAfter, -1)
 		log := slog.New(slog.NewTextHandler(a.stderr, nil))
 		background.Report = func(space string, c engram.Consolidation, err error) { logPass(log, space, c, err) }
 		dir, err := a.resolveDataDir()

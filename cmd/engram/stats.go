@@ -38,7 +38,7 @@ func (a *app) printStats(s engram.SpaceStats) {
 	if s.Expired > 0 {
 		a.printf("expired     %d besides, which nothing finds any more\n", s.Expired)
 	}
-	a.printf("held        %d hot, %d warm in %s\n", s.Hot, s.Warm, counted(s.Segments, "segment", "segments"))
+	a.printf("held        %d hot, %d warm, %d cold in %s\n", s.Hot, s.Warm, s.Cold, counted(s.Segments, "segment", "segments"))
 	if s.Dim > 0 {
 		a.printf("vectors     %d of dimension %d%s\n", s.Vectors, s.Dim, modelText(s.EmbeddingModel))
 	} else {
@@ -47,6 +47,13 @@ func (a *app) printStats(s engram.SpaceStats) {
 	a.printf("links       %d\n", s.Links)
 	a.printf("position    %d in the log\n", s.Position)
 	a.printf("on disk     log %s, segments %s\n", sizeText(s.LogBytes), sizeText(s.SegmentBytes))
+	if s.Cold > 0 {
+		a.printf("cold        %s, contents packed to 1/%.2f\n", sizeText(s.ColdBytes), s.ColdRatio)
+	}
+	if s.Cooled+s.Warmed > 0 {
+		a.printf("moved       %s cold, %d warm again, since the space was opened\n",
+			counted(int(s.Cooled), "segment became", "segments became"), s.Warmed)
+	}
 	if s.ErasedVersions > 0 {
 		a.printf("erased      %s, %s in segments: `engram compact` gives it back\n",
 			counted(s.ErasedVersions, "version", "versions"), sizeText(s.ErasedBytes))

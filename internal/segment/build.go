@@ -2,10 +2,12 @@ package segment
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -47,6 +49,8 @@ type Plan struct {
 	Sources []Source
 	// Base is the space's row that the first one is, for whoever finds the file without a manifest.
 	Base uint32
+	// Tier is where the new segment is to be; 0 is Warm.
+	Tier Tier
 	// Drop tells which rows, counted through all sources, become void: nothing of them is read or written. nil drops
 	// none.
 	Drop func(row uint32) bool
@@ -96,6 +100,12 @@ func Build(f File, p Plan) (built Built, err error) {
 	if err != nil {
 		return Built{}, fmt.Errorf("create segment: %w", err)
 	}
+	written := false
+	defer func() { // also where it panics
+		if !written {
+			err = errors.Join(err, file.Close(), f.FS.Remove(aside))
+		}
+	}()
 	built, err = b.write(file)
 	if err == nil {
 		err = isolate.Fault("segment/sync")
@@ -103,7 +113,11 @@ func Build(f File, p Plan) (built Built, err error) {
 	if err == nil {
 		err = file.Sync()
 	}
-	if err = errors.Join(err, file.Close()); err != nil {
+	if err != nil {
+		return Built{}, fmt.Errorf("write segment: %w", err)
+	}
+	written = true
+	if err = file.Close(); err != nil {
 		return Built{}, fmt.Errorf("write segment: %w", errors.Join(err, f.FS.Remove(aside)))
 	}
 	if err := isolate.Fault("segment/rename"); err != nil {
@@ -144,6 +158,8 @@ type builder struct {
 	codes   part
 	vectors part
 	code    []int8
+	dict    []byte
+	packer  *packer // nil where bodies are not packed
 	unpaced int
 }
 
@@ -215,9 +231,14 @@ func (p *part) put(b []byte) error {
 
 // write writes lines, vectors and bodies side by side, and then what tells of them.
 func (b *builder) write(file vfs.File) (Built, error) {
-	b.sum = summary{version: FormatVersion, base: b.Base, tier: Warm}
+	b.sum = summary{version: FormatVersion, base: b.Base, tier: cmp.Or(b.Tier, Warm)}
 	if err := b.each(b.decide); err != nil {
 		return Built{}, err
+	}
+	if b.sum.tier == Cold {
+		if err := b.preparePacking(); err != nil {
+			return Built{}, err
+		}
 	}
 	s := b.sum.layout()
 	b.lines = make([]byte, 0, int(s.rows)*lineSize)
@@ -232,10 +253,11 @@ func (b *builder) write(file vfs.File) (Built, error) {
 		Kind: Kind, Version: FormatVersion, Store: b.f.Store, Number: b.f.Number,
 	})
 	head = s.append(head, b.seed)
-	front, back := newPart(file, 0), newPart(file, s.sizeBytes-footerSize)
+	front, words, back := newPart(file, 0), newPart(file, s.dictOff), newPart(file, s.bodiesEnd)
 	pad := s.codesOff - s.blocksOff - uint64(len(b.blocks))
-	err := errors.Join(front.put(head), front.put(b.lines), front.put(b.blocks), front.put(make([]byte, pad)), back.put(head))
-	for _, p := range []*part{&b.codes, &b.vectors, &b.bodies, &front, &back} {
+	err := errors.Join(front.put(head), front.put(b.lines), front.put(b.blocks), front.put(make([]byte, pad)),
+		words.put(b.dict), back.put(b.dict), back.put(head))
+	for _, p := range []*part{&b.codes, &b.vectors, &words, &b.bodies, &front, &back} {
 		err = errors.Join(err, p.Flush())
 	}
 	return Built{SizeBytes: int64(s.sizeBytes), Rows: s.rows, Kept: b.rows}, err
@@ -261,6 +283,45 @@ func (b *builder) decide(row uint32, src Source, slot uint32) error {
 	return b.paced(lineSize)
 }
 
+// preparePacking makes a dictionary of some of the bodies, if it helps: of those that are kept, anew for each segment,
+// since it has pieces of them.
+func (b *builder) preparePacking() error {
+	if err := isolate.Fault("segment/dictionary"); err != nil {
+		return err
+	}
+	var given [][]byte
+	bytes, next, apart := 0, uint32(0), max(1, b.rows/samples)
+	err := b.each(func(row uint32, src Source, slot uint32) error {
+		if !b.kept[row] {
+			return nil
+		}
+		if next++; next%apart != 0 || bytes >= sampleBytes {
+			return nil
+		}
+		return src.Read(slot, func(body []byte) error {
+			given = append(given, slices.Clone(body))
+			bytes += len(body)
+			return b.paced(len(body))
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if len(given) > 0 {
+		// A segment has 2^24 rows at most, and a sample 2 MiB and a body.
+		total := int(int64(bytes) * int64(b.rows) / int64(len(given)))
+		if b.dict, err = trainDict(given, total); err != nil {
+			return err
+		}
+	}
+	if b.dict != nil {
+		b.sum.dictBytes = uint32(len(b.dict))
+		b.sum.dictCRC = codec.Checksum(codec.At(b.seed, placeWords), b.dict)
+	}
+	b.packer, err = newPacker(b.dict)
+	return err
+}
+
 // row writes one row.
 func (b *builder) row(row uint32, src Source, slot uint32) error {
 	if !b.kept[row] {
@@ -272,11 +333,7 @@ func (b *builder) row(row uint32, src Source, slot uint32) error {
 		return err
 	}
 	l := line{Row: info, off: b.bodies.written}
-	err = src.Read(slot, func(body []byte) error {
-		l.len = uint32(len(body))
-		l.crc = codec.Checksum(codec.At(b.seed, placeBody+int64(row)), body)
-		return b.bodies.put(body)
-	})
+	err = src.Read(slot, func(body []byte) error { return b.body(row, &l, body) })
 	if err == nil && info.Vector != NoVector {
 		l.Vector = uint32(len(b.blocks) / blockSize)
 		err = src.vector(slot, func(padded []float32, invNorm float32) error { return b.vector(row, padded, invNorm) })
@@ -285,7 +342,24 @@ func (b *builder) row(row uint32, src Source, slot uint32) error {
 		return err
 	}
 	b.lines = appendLine(b.lines, l, b.seed, row)
-	return b.paced(lineSize + 2*int(l.len))
+	return b.paced(lineSize + int(max(l.raw, l.len)) + int(l.len))
+}
+
+// body writes the body of a row, packed if that makes it shorter.
+func (b *builder) body(row uint32, l *line, body []byte) error {
+	if len(body) > MaxBody {
+		return fmt.Errorf("build segment: the body of row %d has %d bytes, at most %d are possible", row, len(body), MaxBody)
+	}
+	b.sum.rawBytes += uint64(len(body))
+	if b.packer != nil {
+		isolate.Point("segment/pack")
+		if packed, shorter := b.packer.pack(body); shorter {
+			l.raw, body = uint32(len(body)), packed
+		}
+	}
+	l.len = uint32(len(body))
+	l.crc = codec.Checksum(codec.At(b.seed, placeBody+int64(row)), body)
+	return b.bodies.put(body)
 }
 
 // vector writes the vector of a row. Its codes are made anew: they are its own, whatever file it came from.

@@ -78,8 +78,10 @@ func TestCodesAreThoseOfTheVectors(t *testing.T) {
 	for _, dim := range []int{8, 64, 65, 300} {
 		samples := manySamples(dim)
 		checkCodes(t, fill(dim, samples), samples, dim)
-		f, size := sealed(t, newFS(t), samples)
-		checkCodes(t, opened(t, f, size), samples, dim)
+		for _, tier := range tiers {
+			f, size := sealedIn(t, newFS(t), tier, samples)
+			checkCodes(t, opened(t, f, size), samples, dim)
+		}
 	}
 }
 
@@ -163,15 +165,17 @@ func TestVersion1IsRead(t *testing.T) {
 		for range 2 {
 			checkCodes(t, w, samples, dim)
 		}
-		next := f
-		next.Number = 6
-		built, err := segment.Build(next, segment.Plan{Sources: []segment.Source{w}})
-		if err != nil {
-			t.Fatalf("%s: Build of version 1 = %v", name, err)
+		for i, tier := range tiers {
+			next := f
+			next.Number = uint64(6 + i)
+			built, err := segment.Build(next, segment.Plan{Sources: []segment.Source{w}, Tier: tier})
+			if err != nil {
+				t.Fatalf("%s: Build of version 1 = %v", name, err)
+			}
+			v2 := opened(t, next, built.SizeBytes)
+			check(t, v2, samples)
+			checkCodes(t, v2, samples, dim)
 		}
-		v2 := opened(t, next, built.SizeBytes)
-		check(t, v2, samples)
-		checkCodes(t, v2, samples, dim)
 		for _, n := range []int{0, 127, 200, len(raw) - 1} {
 			if n >= len(raw) {
 				continue
@@ -210,14 +214,17 @@ func TestDamageUnderAnOpenSegment(t *testing.T) {
 		return map[string]int64{"codes": codes + 3*64 + 5, "vector": codes + n*64 + 3*256 + 5}
 	}
 	for _, what := range []string{"codes", "vector"} {
-		for _, how := range []string{"age", "verify"} {
+		for _, how := range []string{"age", "verify", "cold"} { // what is cold is verified each time
 			t.Run(what+" by "+how, func(t *testing.T) {
-				fsys := newFS(t)
-				f, size := sealed(t, fsys, samples)
+				fsys, tier := newFS(t), segment.Warm
+				if how == "cold" {
+					tier = segment.Cold
+				}
+				f, size := sealedIn(t, fsys, tier, samples)
 				w := opened(t, f, size)
 				lend := func() (bad uint64, err error) {
-					group, err := w.Group(0, nil)
-					codes, codesErr := w.Codes(0, nil)
+					group, err := w.Group(0, new([]byte))
+					codes, codesErr := w.Codes(0, new([]byte))
 					return group.Bad | codes.Bad, errors.Join(err, codesErr)
 				}
 				if bad, err := lend(); bad != 0 || err != nil {
@@ -230,10 +237,13 @@ func TestDamageUnderAnOpenSegment(t *testing.T) {
 				if damaged := errors.Is(err, codec.ErrCorrupt); damaged != (what == "vector") {
 					t.Errorf("Exact = %v", err)
 				}
-				if how == "age" {
+				switch how {
+				case "age":
 					w.Age()
-				} else if _, err := w.Verify(nil, func(error) {}); err != nil {
-					t.Fatal(err)
+				case "verify":
+					if _, err := w.Verify(nil, func(error) {}); err != nil {
+						t.Fatal(err)
+					}
 				}
 				for range 2 { // damage does not grow old
 					if bad, err := lend(); bad != 1<<3 || !errors.Is(err, codec.ErrCorrupt) {
@@ -270,7 +280,7 @@ func TestBothCopiesDamaged(t *testing.T) {
 		t.Fatal(err)
 	}
 	w, err := segment.Open(f, size)
-	if err != nil || len(w.Mended()) != 1 {
+	if err != nil || len(w.Mended()) != 2 {
 		t.Fatalf("Open = %v, want it mended", err)
 	}
 	problems := 0
@@ -288,15 +298,16 @@ func TestVerifyIsPaced(t *testing.T) {
 	for i := range 400 {
 		samples = append(samples, sample{body: fmt.Sprintf("%4096d", i), vector: vectorOf(768, i)})
 	}
-	for _, fsys := range []vfs.FS{newFS(t), vfs.OS{}} {
+	for i, fsys := range []vfs.FS{newFS(t), newFS(t), vfs.OS{}, vfs.OS{}} {
 		f := segment.File{FS: fsys, Dir: dir, Store: storeID, Number: 5}
 		if _, ok := fsys.(vfs.OS); ok {
 			f.Dir = t.TempDir()
 		}
-		size, err := segment.Seal(f, fill(768, samples))
+		built, err := segment.Build(f, segment.Plan{Sources: []segment.Source{fill(768, samples)}, Tier: tiers[i%2]})
 		if err != nil {
 			t.Fatal(err)
 		}
+		size := built.SizeBytes
 		w := opened(t, f, size)
 		read, most, calls := 0, 0, 0
 		rows, err := w.Verify(func(n int) error {

@@ -2,9 +2,11 @@ package segment_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"testing"
 
 	"github.com/orchard9/engram-go/internal/codec"
@@ -27,7 +29,7 @@ type unit struct {
 }
 
 // parts lists every byte of a file of samples with vectors of dim floats, by docs/format/segment.md.
-func parts(dim int, samples []sample) []unit {
+func parts(dim int, samples []sample, file []byte) []unit {
 	units := []unit{
 		{name: "header", from: 0, to: 64, row: -1, mended: true},
 		{name: "summary", from: 64, to: 128, row: -1, mended: true},
@@ -60,7 +62,7 @@ func parts(dim int, samples []sample) []unit {
 	}
 	for i, s := range samples {
 		if !s.void {
-			add(unit{name: "body", row: i, body: true}, len(s.body))
+			add(unit{name: "body", row: i, body: true}, int(binary.LittleEndian.Uint32(file[128+64*i+24:])))
 		}
 	}
 	add(unit{name: "copy of the header", row: -1, mended: true}, 64)
@@ -156,16 +158,22 @@ func bad(is bool, n int) uint64 {
 // only what the bit belongs to is refused: of header and summary nothing, as there are two. The padding before the codes
 // is the only part that may change unseen.
 func TestEveryFlippedBit(t *testing.T) {
+	for _, tier := range tiers {
+		t.Run(tier.String(), func(t *testing.T) { flipEveryBit(t, tier) })
+	}
+}
+
+func flipEveryBit(t *testing.T, tier segment.Tier) {
 	const dim = 9
 	samples := samplesOf(dim)
 	fsys := newFS(t)
-	f, size := sealed(t, fsys, samples)
+	f, size := sealedIn(t, fsys, tier, samples)
 	whole, err := fsys.Bytes(f.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
 	end := 0
-	for _, u := range parts(dim, samples) {
+	for _, u := range parts(dim, samples, whole) {
 		if u.from != end {
 			t.Fatalf("%s begins at %d, the part before ends at %d", u.name, u.from, end)
 		}
@@ -197,89 +205,101 @@ func openAndCompare(f segment.File, size int64, u unit, samples []sample) error 
 	if err != nil {
 		return fmt.Errorf("Open refuses it: %w", err)
 	}
-	if front := u.mended && u.from < 128; front != (len(w.Mended()) == 1) {
+	if u.mended != (len(w.Mended()) == 1) {
 		return errors.Join(fmt.Errorf("Open tells of %v", w.Mended()), w.Close())
 	}
 	return errors.Join(compare(w, u, samples), w.Close())
 }
 
 func TestEveryTruncation(t *testing.T) {
-	fsys := newFS(t)
-	f, size := sealed(t, fsys, samplesOf(9))
-	whole, err := fsys.Bytes(f.Path())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n := range len(whole) {
-		if n > 600 && n < 4000 && n%64 != 0 { // in the padding one length is like another
-			continue
-		}
-		if err := fsys.SetBytes(f.Path(), whole[:n]); err != nil {
+	for _, tier := range tiers {
+		fsys := newFS(t)
+		f, size := sealedIn(t, fsys, tier, samplesOf(9))
+		whole, err := fsys.Bytes(f.Path())
+		if err != nil {
 			t.Fatal(err)
 		}
-		for _, claimed := range []int64{size, int64(n)} {
-			if _, err := segment.Open(f, claimed); !errors.Is(err, codec.ErrCorrupt) {
-				t.Errorf("Open of %d bytes as %d = %v, want damage", n, claimed, err)
+		for n := range len(whole) {
+			if n > 600 && n < 4000 && n%64 != 0 { // in the padding one length is like another
+				continue
+			}
+			if err := fsys.SetBytes(f.Path(), whole[:n]); err != nil {
+				t.Fatal(err)
+			}
+			for _, claimed := range []int64{size, int64(n)} {
+				if _, err := segment.Open(f, claimed); !errors.Is(err, codec.ErrCorrupt) {
+					t.Errorf("%v: Open of %d bytes as %d = %v, want damage", tier, n, claimed, err)
+				}
 			}
 		}
-	}
-	if err := fsys.SetBytes(f.Path(), append(whole, 0)); err != nil {
-		t.Fatal(err)
-	}
-	for _, claimed := range []int64{size, size + 1} {
-		if _, err := segment.Open(f, claimed); !errors.Is(err, codec.ErrCorrupt) {
-			t.Errorf("Open with a byte too many as %d = %v, want damage", claimed, err)
+		if err := fsys.SetBytes(f.Path(), append(whole, 0)); err != nil {
+			t.Fatal(err)
+		}
+		for _, claimed := range []int64{size, size + 1} {
+			if _, err := segment.Open(f, claimed); !errors.Is(err, codec.ErrCorrupt) {
+				t.Errorf("%v: Open with a byte too many as %d = %v, want damage", tier, claimed, err)
+			}
 		}
 	}
 }
 
 // TestSwappedParts puts whole, valid parts in the place of others.
 func TestSwappedParts(t *testing.T) {
+	for _, tier := range tiers {
+		for _, name := range []string{"line", "block", "codes", "vector", "body"} {
+			t.Run(fmt.Sprint(tier, " ", name), func(t *testing.T) { swapParts(t, tier, name) })
+		}
+	}
+}
+
+func swapParts(t *testing.T, tier segment.Tier, name string) {
 	const dim = 9
 	samples := []sample{
-		{body: "one", vector: vectorOf(dim, 1)}, {body: "two", vector: vectorOf(dim, 2)}, {body: "six"},
+		{body: strings.Repeat("one ", 30), vector: vectorOf(dim, 1)},
+		{body: strings.Repeat("two ", 30), vector: vectorOf(dim, 2)},
+		{body: "six"},
 	}
-	for _, name := range []string{"line", "block", "codes", "vector", "body"} {
-		fsys := newFS(t)
-		f, size := sealed(t, fsys, samples)
-		b, err := fsys.Bytes(f.Path())
-		if err != nil {
-			t.Fatal(err)
+	fsys := newFS(t)
+	f, size := sealedIn(t, fsys, tier, samples)
+	b, err := fsys.Bytes(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var two []unit
+	for _, u := range parts(dim, samples, b) {
+		if u.name == name && len(two) < 2 {
+			two = append(two, u)
 		}
-		var two []unit
-		for _, u := range parts(dim, samples) {
-			if u.name == name && len(two) < 2 {
-				two = append(two, u)
-			}
+	}
+	first := bytes.Clone(b[two[0].from:two[0].to])
+	if copied := copy(b[two[0].from:two[0].to], b[two[1].from:two[1].to]); copied != len(first) {
+		t.Fatalf("the second is %d bytes long, the first %d", copied, len(first))
+	}
+	copy(b[two[1].from:], first)
+	if err := fsys.SetBytes(f.Path(), b); err != nil {
+		t.Fatal(err)
+	}
+	w := opened(t, f, size)
+	for slot := range uint32(2) {
+		err := w.Read(slot, func([]byte) error { return nil })
+		if want := name == "line" || name == "body"; errors.Is(err, codec.ErrCorrupt) != want {
+			t.Errorf("Read(%d) = %v, want damage %v", slot, err, want)
 		}
-		first := bytes.Clone(b[two[0].from:two[0].to])
-		copy(b[two[0].from:], b[two[1].from:two[1].to])
-		copy(b[two[1].from:], first)
-		if err := fsys.SetBytes(f.Path(), b); err != nil {
-			t.Fatal(err)
+		_, err = w.Vector(slot)
+		if want := name != "body" && name != "codes"; errors.Is(err, codec.ErrCorrupt) != want {
+			t.Errorf("Vector(%d) = %v, want damage %v", slot, err, want)
 		}
-		w := opened(t, f, size)
-		for slot := range uint32(2) {
-			err := w.Read(slot, func([]byte) error { return nil })
-			if want := name == "line" || name == "body"; errors.Is(err, codec.ErrCorrupt) != want {
-				t.Errorf("%ss swapped: Read(%d) = %v, want damage %v", name, slot, err, want)
-			}
-			_, err = w.Vector(slot)
-			if want := name != "body" && name != "codes"; errors.Is(err, codec.ErrCorrupt) != want {
-				t.Errorf("%ss swapped: Vector(%d) = %v, want damage %v", name, slot, err, want)
-			}
-		}
-		if err := w.Read(2, func([]byte) error { return nil }); err != nil {
-			t.Errorf("%ss swapped: Read(2) = %v", name, err)
-		}
-		codes, err := w.Codes(0, new([]byte))
-		if want := bad(name == "codes" || name == "block", 0) * 3; codes.Bad != want || errors.Is(err, codec.ErrCorrupt) != (want > 0) {
-			t.Errorf("%ss swapped: Codes = %b bad, %v, want %b", name, codes.Bad, err, want)
-		}
-		problems := 0
-		if _, err := w.Verify(nil, func(error) { problems++ }); err != nil || problems == 0 {
-			t.Errorf("%ss swapped: Verify finds %d problems, %v", name, problems, err)
-		}
+	}
+	if err := w.Read(2, func([]byte) error { return nil }); err != nil {
+		t.Errorf("Read(2) = %v", err)
+	}
+	codes, err := w.Codes(0, new([]byte))
+	if want := bad(name == "codes" || name == "block", 0) * 3; codes.Bad != want || errors.Is(err, codec.ErrCorrupt) != (want > 0) {
+		t.Errorf("Codes = %b bad, %v, want %b", codes.Bad, err, want)
+	}
+	problems := 0
+	if _, err := w.Verify(nil, func(error) { problems++ }); err != nil || problems == 0 {
+		t.Errorf("Verify finds %d problems, %v", problems, err)
 	}
 }
 
@@ -325,32 +345,34 @@ func TestOtherFilesAreRefused(t *testing.T) {
 	}
 }
 
-// TestSealIsAllOrNothing fails every operation of a sealing: nothing stands under the name, and the next try works.
-func TestSealIsAllOrNothing(t *testing.T) {
+// TestBuildIsAllOrNothing fails every operation of a sealing: nothing stands under the name, and the next try works.
+func TestBuildIsAllOrNothing(t *testing.T) {
 	samples := samplesOf(8)
-	for n := 0; ; n++ {
-		mem := newFS(t)
-		fault := vfs.NewFault(mem)
-		fault.FailAt(n, errors.New("injected"))
-		f := segment.File{FS: fault, Dir: dir, Store: storeID, Number: 5}
-		hot := fill(0, samples)
-		size, err := segment.Seal(f, hot)
-		if err == nil {
-			if fault.Ops() > n {
-				continue // an operation that may fail
+	for _, tier := range tiers {
+		for n := 0; ; n++ {
+			mem := newFS(t)
+			fault := vfs.NewFault(mem)
+			fault.FailAt(n, errors.New("injected"))
+			f := segment.File{FS: fault, Dir: dir, Store: storeID, Number: 5}
+			plan := segment.Plan{Sources: []segment.Source{fill(0, samples)}, Tier: tier}
+			built, err := segment.Build(f, plan)
+			if err == nil {
+				if fault.Ops() > n {
+					continue // an operation that may fail
+				}
+				// What was sealed survives a power cut that keeps nothing unsynced.
+				f.FS = mem.CrashClone(0, vfs.LoseAll)
+				check(t, opened(t, f, built.SizeBytes), samples)
+				break
 			}
-			// What was sealed survives a power cut that keeps nothing unsynced.
-			f.FS = mem.CrashClone(0, vfs.LoseAll)
-			check(t, opened(t, f, size), samples)
-			return
+			if files := mem.Files(); len(files) > 0 {
+				t.Errorf("operation %d failed, %v are left", n, files)
+			}
+			built, err = segment.Build(f, plan)
+			if err != nil {
+				t.Fatalf("Build again after operation %d failed = %v", n, err)
+			}
+			check(t, opened(t, f, built.SizeBytes), samples)
 		}
-		if files := mem.Files(); len(files) > 0 {
-			t.Errorf("operation %d failed, %v are left", n, files)
-		}
-		size, err = segment.Seal(f, hot)
-		if err != nil {
-			t.Fatalf("Seal again after operation %d failed = %v", n, err)
-		}
-		check(t, opened(t, f, size), samples)
 	}
 }

@@ -30,9 +30,12 @@ const (
 	MaxRows = 1 << 24
 	// MaxDim bounds the dimension.
 	MaxDim = 4096
+	// MaxBody bounds a body, as it was before it was packed: more than a log record holds. A line that claims more is
+	// refused before anything is allocated.
+	MaxBody = 32 << 20
 
-	flagVoid     = 1
-	lineFlagsOff = 40
+	flagVoid   = 1
+	flagPacked = 2
 )
 
 // Checksums of the parts of a file start from the file's seed mixed with a place that no two parts share.
@@ -43,6 +46,7 @@ const (
 	placeVector  = int64(4) << 40
 	placeBody    = int64(5) << 40
 	placeCodes   = int64(6) << 40
+	placeWords   = int64(7) << 40 // the dictionary
 )
 
 // Tier is where a sealed segment's bytes are, as its summary says.
@@ -51,14 +55,19 @@ type Tier uint32
 // The tiers of sealed segments.
 const (
 	Warm Tier = 1 // mapped; bodies as they are
+	Cold Tier = 2 // read from the file; bodies packed
 )
 
 // String gives the tier's name.
 func (t Tier) String() string {
-	if t == Warm {
+	switch t {
+	case Warm:
 		return "warm"
+	case Cold:
+		return "cold"
+	default:
+		return fmt.Sprintf("tier %d", uint32(t))
 	}
-	return fmt.Sprintf("tier %d", uint32(t))
 }
 
 // summary is the fixed part behind the header: how much of everything there is, and where.
@@ -67,13 +76,16 @@ type summary struct {
 	rows, vectors, dim uint32
 	base               uint32 // the space's row that slot 0 is
 	tier               Tier
+	rawBytes           uint64 // of the bodies before they were packed; not in version 1
+	dictBytes, dictCRC uint32 // of the dictionary; 0 without
 	bodyBytes          uint64
 	// From here on by layout.
 	blocksOff  uint64
 	codesOff   uint64
 	vectorsOff uint64
+	dictOff    uint64
 	bodiesOff  uint64
-	bodiesEnd  uint64
+	bodiesEnd  uint64 // where the second copy of the dictionary is
 	sizeBytes  uint64
 }
 
@@ -87,7 +99,7 @@ func (s summary) layout() summary {
 	}
 	vectors := uint64(s.vectors)
 	s.blocksOff = linesOff + uint64(s.rows)*lineSize
-	footer := uint64(footerSize)
+	footer := uint64(footerSize) + uint64(s.dictBytes)
 	if s.version == 1 {
 		s.codesOff = align(s.blocksOff + vectors*blockSize1)
 		s.vectorsOff, footer = s.codesOff, 0
@@ -95,7 +107,8 @@ func (s summary) layout() summary {
 		s.codesOff = align(s.blocksOff + vectors*blockSize)
 		s.vectorsOff = s.codesOff + vectors*uint64(vec.CodeLen(int(s.dim)))
 	}
-	s.bodiesOff = s.vectorsOff + vectors*uint64(stride(int(s.dim)))
+	s.dictOff = s.vectorsOff + vectors*uint64(stride(int(s.dim)))
+	s.bodiesOff = s.dictOff + uint64(s.dictBytes)
 	s.bodiesEnd = s.bodiesOff + s.bodyBytes
 	s.sizeBytes = s.bodiesEnd + footer
 	return s
@@ -106,12 +119,12 @@ func (s summary) append(b []byte, seed uint32) []byte {
 	for _, v := range []uint32{s.rows, s.vectors, s.dim, s.base} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	for _, v := range []uint64{s.codesOff, s.vectorsOff, s.bodiesOff, s.sizeBytes} {
+	for _, v := range []uint64{s.rawBytes, s.vectorsOff, s.bodiesOff, s.sizeBytes} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
-	b = binary.LittleEndian.AppendUint32(b, 0)
-	b = binary.LittleEndian.AppendUint32(b, uint32(s.tier))
-	b = append(b, make([]byte, summarySize-4-(len(b)-start))...)
+	for _, v := range []uint32{s.dictBytes, uint32(s.tier), s.dictCRC} {
+		b = binary.LittleEndian.AppendUint32(b, v)
+	}
 	return binary.LittleEndian.AppendUint32(b, codec.Checksum(codec.At(seed, placeSummary), b[start:]))
 }
 
@@ -124,20 +137,20 @@ func readSummary(b []byte, version, seed uint32, fileSize int64) (summary, error
 	u32 := binary.LittleEndian.Uint32
 	u64 := binary.LittleEndian.Uint64
 	said := summary{
-		version: version, rows: u32(b), vectors: u32(b[4:]), dim: u32(b[8:]), base: u32(b[12:]), tier: Tier(u32(b[52:])),
+		version: version, rows: u32(b), vectors: u32(b[4:]), dim: u32(b[8:]), base: u32(b[12:]), tier: Warm,
 		vectorsOff: u64(b[24:]), bodiesOff: u64(b[32:]), sizeBytes: u64(b[40:]),
 	}
 	if version == 1 {
-		said.tier, said.blocksOff = Warm, u64(b[16:])
+		said.blocksOff = u64(b[16:])
 	} else {
-		said.codesOff = u64(b[16:])
+		said.rawBytes, said.dictBytes, said.tier, said.dictCRC = u64(b[16:]), u32(b[48:]), Tier(u32(b[52:])), u32(b[56:])
 	}
 	if said.rows > MaxRows || said.vectors > said.rows || said.dim > MaxDim || (said.vectors == 0) != (said.dim == 0) {
 		return summary{}, fmt.Errorf("summary of %d rows, %d vectors, dimension %d is impossible",
 			said.rows, said.vectors, said.dim)
 	}
-	if said.tier != Warm {
-		return summary{}, fmt.Errorf("summary of %v is impossible", said.tier)
+	if said.tier != Warm && said.tier != Cold || said.dictBytes > maxDict || said.dictBytes > 0 && said.tier != Cold {
+		return summary{}, fmt.Errorf("summary of %v with a dictionary of %d bytes is impossible", said.tier, said.dictBytes)
 	}
 	if said.sizeBytes != uint64(fileSize) {
 		return summary{}, fmt.Errorf("file has %d bytes, its summary says %d", fileSize, said.sizeBytes)
@@ -147,9 +160,12 @@ func readSummary(b []byte, version, seed uint32, fileSize int64) (summary, error
 		return summary{}, fmt.Errorf("file has %d bytes, what its summary tells of takes %d", fileSize, empty.sizeBytes)
 	}
 	said.bodyBytes = said.sizeBytes - empty.sizeBytes
+	if version == 1 {
+		said.rawBytes = said.bodyBytes
+	}
 	s := said.layout()
-	if s.vectorsOff != said.vectorsOff || s.bodiesOff != said.bodiesOff ||
-		version == 1 && s.blocksOff != said.blocksOff || version > 1 && s.codesOff != said.codesOff {
+	if s.vectorsOff != said.vectorsOff || s.bodiesOff != said.bodiesOff || version == 1 && s.blocksOff != said.blocksOff ||
+		s.rawBytes < s.bodyBytes || s.tier == Warm && s.rawBytes != s.bodyBytes {
 		return summary{}, fmt.Errorf("summary %+v contradicts itself: want %+v", said, s)
 	}
 	return s, nil
@@ -161,6 +177,7 @@ type line struct {
 	off uint64 // of the body, from the start of the bodies
 	len uint32
 	crc uint32 // of the body
+	raw uint32 // the body's length before it was packed; 0 if it is not
 }
 
 // appendLine appends the 64 bytes of a line.
@@ -173,7 +190,10 @@ func appendLine(b []byte, l line, seed, slot uint32) []byte {
 	if l.Void {
 		flags |= flagVoid
 	}
-	for _, v := range []uint32{l.len, l.crc, l.Index, l.Vector, flags} {
+	if l.raw > 0 {
+		flags |= flagPacked
+	}
+	for _, v := range []uint32{l.len, l.crc, l.Index, l.Vector, flags, l.raw} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
 	b = append(b, make([]byte, lineSize-4-(len(b)-start))...)
@@ -191,6 +211,14 @@ func readLine(b []byte, seed, slot uint32, s summary) (line, error) {
 	l.IDHash = binary.LittleEndian.Uint64(b[8:])
 	l.Index, l.Vector = u32(b[32:]), u32(b[36:])
 	l.Void = u32(b[40:])&flagVoid != 0
+	packed := u32(b[40:])&flagPacked != 0
+	if packed {
+		l.raw = u32(b[44:])
+	}
+	if packed && (s.tier != Cold || l.raw <= l.len || l.raw > MaxBody) {
+		return line{}, fmt.Errorf("line of row %d: a body of %d bytes packed into %d in a segment that is %v",
+			slot, l.raw, l.len, s.tier)
+	}
 	if l.off > s.bodyBytes || uint64(l.len) > s.bodyBytes-l.off {
 		return line{}, fmt.Errorf("line of row %d: body at %d+%d is outside the file", slot, l.off, l.len)
 	}

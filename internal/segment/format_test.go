@@ -72,6 +72,20 @@ func sealed(t *testing.T, fsys vfs.FS, samples []sample) (segment.File, int64) {
 	return f, size
 }
 
+// tiers are those that a sealed segment can be in.
+var tiers = []segment.Tier{segment.Warm, segment.Cold}
+
+// sealedIn is sealed for a tier.
+func sealedIn(t *testing.T, fsys vfs.FS, tier segment.Tier, samples []sample) (segment.File, int64) {
+	t.Helper()
+	f := segment.File{FS: fsys, Dir: dir, Store: storeID, Number: 5}
+	built, err := segment.Build(f, segment.Plan{Sources: []segment.Source{fill(0, samples)}, Tier: tier})
+	if err != nil {
+		t.Fatalf("Build = %v", err)
+	}
+	return f, built.SizeBytes
+}
+
 func opened(t *testing.T, f segment.File, size int64) *segment.Sealed {
 	t.Helper()
 	w, err := segment.Open(f, size)
@@ -190,7 +204,7 @@ func TestFormatByHand(t *testing.T) {
 	for what, want := range map[int]int{64: rows, 68: vectors, 72: dim, 76: 0} {
 		equal(fmt.Sprintf("summary at %d", what-64), u32(what), want)
 	}
-	for what, want := range map[int]int{80: 4096, 88: floats, 96: bodies, 104: len(b)} {
+	for what, want := range map[int]int{80: len(b) - bodies - 128, 88: floats, 96: bodies, 104: len(b)} {
 		equal(fmt.Sprintf("summary at %d", what-64), u64(what), want)
 	}
 	zero("summary", 112, 116)
@@ -266,14 +280,15 @@ func TestFormatByHand(t *testing.T) {
 
 func TestDimensions(t *testing.T) {
 	for _, dim := range []int{8, 9, 15, 16, 17, 33, 100, 768, 1000, 4095, 4096} {
-		fsys := newFS(t)
-		samples := samplesOf(dim)
-		f, size := sealed(t, fsys, samples)
-		w := opened(t, f, size)
-		if w.Dim() != dim {
-			t.Errorf("Dim = %d, want %d", w.Dim(), dim)
+		for _, tier := range tiers {
+			samples := samplesOf(dim)
+			f, size := sealedIn(t, newFS(t), tier, samples)
+			w := opened(t, f, size)
+			if w.Dim() != dim || w.Tier() != tier {
+				t.Errorf("Dim = %d, Tier = %v, want %d, %v", w.Dim(), w.Tier(), dim, tier)
+			}
+			check(t, w, samples)
 		}
-		check(t, w, samples)
 	}
 }
 
@@ -282,15 +297,16 @@ func TestManyVectorsInGroups(t *testing.T) {
 	for i := range 2*segment.GroupSize + 5 {
 		samples = append(samples, sample{body: fmt.Sprint(i), vector: vectorOf(8, i)}, sample{body: "bare"})
 	}
-	fsys := newFS(t)
-	f, size := sealed(t, fsys, samples)
+	f, size := sealed(t, newFS(t), samples)
 	w := opened(t, f, size)
 	check(t, w, samples)
-	hot := fill(0, samples)
+	f, size = sealedIn(t, newFS(t), segment.Cold, samples)
+	cold := opened(t, f, size)
+	check(t, cold, samples)
 	for _, source := range []interface {
 		Groups() int
 		Group(g int, scratch *[]byte) (segment.Group, error)
-	}{w, hot} {
+	}{w, cold, fill(0, samples)} {
 		n := 0
 		for g := range source.Groups() {
 			group, err := source.Group(g, new([]byte))

@@ -21,15 +21,21 @@ type seen struct {
 	bad atomic.Uint64
 }
 
-// verify calls check for the n vectors of group g from first on, unless that was done a moment ago and nothing was found.
-// bad has a bit for each that check refuses; the error is all of check's.
-func (w *Sealed) verify(s *seen, first uint32, n int, check func(v uint32) error) (bad uint64, err error) {
-	now := int64(time.Since(w.opened)) + 1
-	if at := s.at.Load(); at > 0 && now-at < int64(freshness) && s.bad.Load() == 0 {
-		return 0, nil
+// verify calls check for the vectors of group g, unless that was done a moment ago and nothing was found: of what is mapped
+// list says when. bad has a bit for each that check refuses; the error is all of check's.
+func (w *Sealed) verify(list []seen, g int, check func(v uint32) error) (bad uint64, err error) {
+	first, end := w.bounds(g)
+	mapped := w.in.data != nil
+	now := int64(0)
+	if mapped {
+		s := &list[g]
+		now = int64(time.Since(w.opened)) + 1
+		if at := s.at.Load(); at > 0 && now-at < int64(freshness) && s.bad.Load() == 0 {
+			return 0, nil
+		}
 	}
-	for i := range n {
-		if one := check(first + uint32(i)); one != nil {
+	for i := range end - first {
+		if one := check(uint32(first + i)); one != nil {
 			if !errors.Is(one, codec.ErrCorrupt) {
 				return 0, one // what stops the work, such as a page that cannot be read
 			}
@@ -37,8 +43,10 @@ func (w *Sealed) verify(s *seen, first uint32, n int, check func(v uint32) error
 			err = errors.Join(err, one)
 		}
 	}
-	s.bad.Store(bad)
-	s.at.Store(now)
+	if mapped {
+		list[g].bad.Store(bad)
+		list[g].at.Store(now)
+	}
 	return bad, err
 }
 
@@ -84,7 +92,7 @@ func (w *Sealed) Group(g int, scratch *[]byte) (group Group, err error) {
 			at := (int(v) - first) * size
 			return w.checkVector(v, b[at:at+size])
 		}
-		group.Bad, found = w.verify(w.recent(w.vectorsSeen, g), uint32(first), end-first, check)
+		group.Bad, found = w.verify(w.vectorsSeen, g, check)
 		if found != nil && group.Bad == 0 {
 			return found
 		}
@@ -96,14 +104,6 @@ func (w *Sealed) Group(g int, scratch *[]byte) (group Group, err error) {
 	}
 	group.Slots, group.Stride, group.InvNorm = w.slots[first:end:end], size/4, w.invNorms[first:end:end]
 	return group, found
-}
-
-// recent is where it is noted when a group was verified; what is not mapped is verified each time.
-func (w *Sealed) recent(list []seen, g int) *seen {
-	if w.in.data == nil {
-		return new(seen)
-	}
-	return &list[g]
 }
 
 // Codes lends the codes of group g, verified as those of Group are. What is not mapped is read into *scratch, and valid
@@ -127,7 +127,7 @@ func (w *Sealed) Codes(g int, scratch *[]byte) (codes Codes, err error) {
 			at := (int(v) - first) * size
 			return w.checkCodes(v, b[at:at+size])
 		}
-		codes.Bad, found = w.verify(w.recent(w.codesSeen, g), uint32(first), end-first, check)
+		codes.Bad, found = w.verify(w.codesSeen, g, check)
 		if found != nil && codes.Bad == 0 {
 			return found
 		}

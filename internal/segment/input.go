@@ -34,6 +34,18 @@ func (in *input) at(off uint64, n int, scratch *[]byte) ([]byte, error) {
 	return b, readFull(in.file, b, int64(off))
 }
 
+// into reads all of b, from off on.
+func (in *input) into(off uint64, b []byte) error {
+	if in.data == nil && in.windows == nil {
+		return readFull(in.file, b, int64(off))
+	}
+	view, err := in.at(off, len(b), nil)
+	if err == nil {
+		copy(b, view)
+	}
+	return err
+}
+
 // sized gives the first n bytes of *scratch, which grows as needed. They are as aligned as any memory is.
 func sized(scratch *[]byte, n int) []byte {
 	if cap(*scratch) < n {
@@ -125,11 +137,11 @@ func (e *stopError) Error() string { return e.err.Error() }
 func (e *stopError) Unwrap() error { return e.err }
 
 // workspace is what is read into where nothing is mapped.
-type workspace struct{ line, body, vector []byte }
+type workspace struct{ line, body, packed, vector []byte }
 
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 
-// noWorkspace is for mapped segments, which read into nothing.
+// noWorkspace is for mapped segments, which read into nothing and unpack nothing.
 var noWorkspace workspace
 
 func (in *input) workspace() *workspace {

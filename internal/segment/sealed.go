@@ -3,6 +3,7 @@ package segment
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"runtime"
 	"sync/atomic"
@@ -16,8 +17,8 @@ import (
 // Sealed is a sealed segment: a file that is never written again.
 type Sealed struct {
 	meta
-	in      input
-	mapping vfs.Mapping
+	in     input
+	holder io.Closer // the mapping, or the file
 	// When the vectors and the codes of each group were verified, and what was found; see freshness.
 	vectorsSeen []seen
 	codesSeen   []seen
@@ -39,6 +40,9 @@ type meta struct {
 	residuals []float32
 	codesCRC  []uint32
 	badBlock  map[uint32]error // vectors whose block is damaged
+	// unpacker unpacks bodies, if they are packed; badDict is why it cannot be had.
+	unpacker *unpacker
+	badDict  error
 	// mended is damage that a second copy made up for.
 	mended []error
 }
@@ -55,28 +59,40 @@ func Open(f File, sizeBytes int64) (*Sealed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // opened for reading; the mapping stays
-	size, err := file.Size()
-	if err != nil {
-		return nil, fmt.Errorf("open segment: %w", err)
+	if err := w.open(file, sizeBytes); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
-	if size != sizeBytes || size < linesOff {
-		return nil, w.corrupt("open segment", -1, fmt.Errorf("it has %d bytes, the manifest says %d", size, sizeBytes))
+	if w.sum.tier == Cold {
+		w.in, w.holder = input{file: file}, file
+		return w, nil
 	}
-	if w.mapping, err = file.Map(size); err != nil {
+	mapping, err := file.Map(sizeBytes)
+	if err = errors.Join(err, file.Close()); err != nil { // the mapping stays
 		return nil, fmt.Errorf("map segment: %w", err)
 	}
-	w.in.data = w.mapping.Bytes()
-	if err := w.guarded(func() error { return w.load(size) }); err != nil {
-		w.mapping.Close() //nolint:errcheck,gosec // the first error says more
-		return nil, err
-	}
+	w.in, w.holder = input{data: mapping.Bytes()}, mapping
 	return w, nil
 }
 
-// load reads what is needed before the first read: header, summary and the vectors' blocks.
+// open reads what is needed before the first read.
+func (w *Sealed) open(file vfs.File, sizeBytes int64) error {
+	size, err := file.Size()
+	if err != nil {
+		return fmt.Errorf("open segment: %w", err)
+	}
+	if size != sizeBytes || size < linesOff {
+		return w.corrupt("open segment", -1, fmt.Errorf("it has %d bytes, the manifest says %d", size, sizeBytes))
+	}
+	w.in = input{file: file, windows: &windows{end: size}}
+	return w.guarded(func() error { return w.load(size) })
+}
+
+// load reads header, summary, dictionary and the vectors' blocks.
 func (w *Sealed) load(size int64) error {
 	if err := w.loadHead(size); err != nil {
+		return err
+	}
+	if err := w.loadDict(); err != nil {
 		return err
 	}
 	n := int(w.sum.vectors)
@@ -91,11 +107,10 @@ func (w *Sealed) load(size int64) error {
 		w.scales, w.residuals, w.codesCRC = make([]float32, n), make([]float32, n), make([]uint32, n)
 	}
 	w.badBlock = map[uint32]error{}
-	var scratch []byte
-	size1 := w.sum.blockBytes()
+	blockBytes := w.sum.blockBytes()
 	for v := range w.sum.vectors {
-		off := w.sum.blocksOff + uint64(v)*size1
-		b, err := w.in.at(off, int(size1), &scratch)
+		off := w.sum.blocksOff + uint64(v)*blockBytes
+		b, err := w.in.at(off, int(blockBytes), nil)
 		if err != nil {
 			return err
 		}
@@ -114,73 +129,83 @@ func (w *Sealed) load(size int64) error {
 
 // loadHead reads header and summary, or their copies at the end of the file.
 func (w *Sealed) loadHead(size int64) (err error) {
-	var scratch []byte
-	front := func(off uint64, n int) []byte {
-		if err != nil || off+uint64(n) > uint64(size) {
-			return nil
-		}
-		var b []byte
-		if b, err = w.in.at(off, n, &scratch); err != nil {
-			return nil
-		}
-		return append([]byte(nil), b...)
+	head, foot := make([]byte, linesOff), make([]byte, footerSize)
+	if err := w.in.into(0, head); err != nil {
+		return err
 	}
-	head := front(0, linesOff)
-	foot := head
 	if size >= linesOff+footerSize {
-		foot = front(uint64(size)-footerSize, footerSize)
-	}
-	if err != nil {
-		return err
-	}
-	h, err := w.readHead(head[:codec.HeaderSize])
-	if errors.Is(err, codec.ErrCorrupt) {
-		damage := err
-		if h, err = w.readHead(foot[:codec.HeaderSize]); err != nil || h.Version == 1 {
-			return damage
+		if err := w.in.into(uint64(size)-footerSize, foot); err != nil {
+			return err
 		}
-		w.mended = append(w.mended, damage)
 	}
-	if err != nil {
+	places := []int64{0, size - footerSize}
+	h, err := w.readHead(head[:codec.HeaderSize], places[0])
+	if err == nil && h.Version == 1 {
+		w.sum, err = w.readSummary(head, 1, size, places[0])
 		return err
 	}
-	w.sum, err = readSummary(head[summaryOff:], h.Version, w.seed, size)
-	if err == nil {
-		return nil
+	h2, err2 := w.readHead(foot[:codec.HeaderSize], places[1])
+	if err != nil {
+		h = h2
 	}
-	damage := w.corrupt("open segment", summaryOff, err)
-	if h.Version == 1 {
-		return damage
+	if err := w.either(err, err2); err != nil {
+		return err
 	}
-	if w.sum, err = readSummary(foot[summaryOff:], h.Version, w.seed, size); err != nil {
-		return damage
+	w.sum, err = w.readSummary(head, h.Version, size, places[0])
+	sum2, err2 := w.readSummary(foot, h.Version, size, places[1])
+	if err != nil {
+		w.sum = sum2
 	}
-	w.mended = append(w.mended, damage)
+	return w.either(err, err2)
+}
+
+// either is what became of a part that is there twice: damage to both is that to the first; to one it is mended.
+func (w *Sealed) either(first, second error) error {
+	if first != nil && (second != nil || !errors.Is(first, codec.ErrCorrupt)) {
+		return first
+	}
+	for _, err := range []error{first, second} {
+		if err != nil {
+			w.mended = append(w.mended, err)
+		}
+	}
 	return nil
 }
 
-func (w *Sealed) readHead(b []byte) (codec.Header, error) {
+func (w *Sealed) readSummary(part []byte, version uint32, size, at int64) (summary, error) {
+	s, err := readSummary(part[codec.HeaderSize:], version, w.seed, size)
+	if err != nil {
+		return summary{}, w.corrupt("open segment", at+codec.HeaderSize, err)
+	}
+	return s, nil
+}
+
+func (w *Sealed) readHead(b []byte, at int64) (codec.Header, error) {
 	h, err := codec.ReadHeader(w.path, b, Kind, FormatVersion)
 	if err == nil {
 		err = h.Check(w.path, w.file.Store, w.file.Number)
 	}
+	var corrupt *codec.CorruptError
+	if errors.As(err, &corrupt) {
+		corrupt.Offset = at
+	}
 	return h, err
 }
 
-// Mended is the damage that Open met and that a copy made up for: the segment serves all it holds, and should be
-// written anew while the copy is whole.
+// Mended is the damage that Open met in what there are two copies of, one of which is whole: the segment serves all it
+// holds, and should be written anew.
 func (w *Sealed) Mended() []error { return w.mended }
 
 // Close lets go of the file. Nobody may read the segment any more.
-func (w *Sealed) Close() error { return w.mapping.Close() }
+func (w *Sealed) Close() error { return w.holder.Close() }
 
 // Retire is Close for a segment that readers may still be in: the file is let go some time after the last of them has
 // let go of w, when the garbage collector finds that out. Whoever uses what Group or Codes lent keeps w alive meanwhile
 // (runtime.KeepAlive). Retire is called once, and Close not any more.
 func (w *Sealed) Retire() {
-	runtime.AddCleanup(w, func(m vfs.Mapping) {
-		_ = m.Close() // nobody is left to be told; the address range is all that is lost
-	}, w.mapping)
+	runtime.AddCleanup(w, func(holder io.Closer) {
+		_ = holder.Close() // nobody is left to be told; an address range or a descriptor is all that is lost
+	}, w.holder)
 }
 
 // Path names the file.
@@ -194,6 +219,12 @@ func (w *Sealed) Rows() uint32 { return w.sum.rows }
 
 // Base is the space's row that slot 0 is, as the file says.
 func (w *Sealed) Base() uint32 { return w.sum.base }
+
+// RawBytes is what the bodies take that are packed, before they are packed, and the others.
+func (w *Sealed) RawBytes() int64 { return int64(w.sum.rawBytes) }
+
+// BodyBytes is what the bodies take in the file, both copies of the dictionary included.
+func (w *Sealed) BodyBytes() int64 { return int64(w.sum.bodyBytes) + 2*int64(w.sum.dictBytes) }
 
 // SizeBytes is the file's size.
 func (w *Sealed) SizeBytes() int64 { return int64(w.sum.sizeBytes) }
@@ -269,19 +300,51 @@ func (w *Sealed) Read(slot uint32, fn func(body []byte) error) error {
 		if l.Void {
 			return fmt.Errorf("row %d of %s: %w", slot, w.path, ErrVoid)
 		}
-		off := w.sum.bodiesOff + l.off
-		body, err := w.in.at(off, int(l.len), &ws.body)
+		body, err := w.body(slot, l, ws)
 		if err != nil {
 			return err
-		}
-		if got := codec.Checksum(codec.At(w.seed, placeBody+int64(slot)), body); got != l.crc {
-			return w.corrupt("read row", int64(off),
-				fmt.Errorf("body of row %d: checksum is %08x, line says %08x", slot, got, l.crc))
 		}
 		return fn(body)
 	})
 	w.in.done(ws)
 	return err
+}
+
+// body reads and verifies the body of a line, and unpacks it. The caller is guarded.
+func (w *Sealed) body(slot uint32, l line, ws *workspace) (body []byte, err error) {
+	off := w.sum.bodiesOff + l.off
+	if l.raw == 0 {
+		body, err = w.in.at(off, int(l.len), &ws.body)
+		if err == nil {
+			err = w.checkBody(slot, l, body)
+		}
+		return body, err
+	}
+	frame := sized(&ws.packed, len(magic)+int(l.len))
+	copy(frame, magic[:])
+	stored := frame[len(magic):]
+	if err := w.in.into(off, stored); err != nil {
+		return nil, err
+	}
+	if err := w.checkBody(slot, l, stored); err != nil { // before a byte of it is looked at
+		return nil, err
+	}
+	if w.badDict != nil {
+		return nil, w.badDict
+	}
+	if body, err = w.unpacker.unpack(frame, int(l.raw), &ws.body); err != nil {
+		return nil, w.corrupt("read row", int64(off), fmt.Errorf("row %d: %w", slot, err))
+	}
+	return body, nil
+}
+
+// checkBody compares what is stored of a body with its checksum.
+func (w *Sealed) checkBody(slot uint32, l line, stored []byte) error {
+	if got := codec.Checksum(codec.At(w.seed, placeBody+int64(slot)), stored); got != l.crc {
+		return w.corrupt("read row", int64(w.sum.bodiesOff+l.off),
+			fmt.Errorf("body of row %d: checksum is %08x, line says %08x", slot, got, l.crc))
+	}
+	return nil
 }
 
 // Vector returns a verified copy of the row's vector, nil if it has none.

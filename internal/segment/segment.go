@@ -8,6 +8,9 @@
 // [Sealed] is a file that is never written again. [Seal] turns the first into the second; [Build] makes one of several, and
 // leaves out what is to be forgotten. Rows keep their places: one that is left out becomes void, and costs its line.
 //
+// A sealed segment is [Warm], mapped, or [Cold], read from its file with its bodies packed. It can be built anew in the other
+// tier, and reads the same in both.
+//
 // Beside every vector there are codes of it, see vec.Quantize: scans go through these, and look at few of the vectors.
 //
 // # Invariants

@@ -51,6 +51,9 @@ func (v *verifier) all() error {
 	if err := v.told(v.head()); err != nil {
 		return err
 	}
+	if err := v.told(v.dictionary()); err != nil {
+		return err
+	}
 	for slot := range v.sum.rows {
 		if err := v.told(v.row(slot)); err != nil {
 			return err
@@ -82,26 +85,38 @@ func (v *verifier) head() error {
 	return damage
 }
 
+// dictionary reads both copies of the dictionary.
+func (v *verifier) dictionary() error {
+	var damage error
+	for _, off := range []uint64{v.sum.dictOff, v.sum.bodiesEnd} {
+		err := v.guarded(func() error {
+			b, err := v.in.at(off, int(v.sum.dictBytes), nil)
+			if err != nil || len(b) == 0 {
+				return err
+			}
+			return v.checkDict(off, b)
+		})
+		if err != nil && !errors.Is(err, codec.ErrCorrupt) {
+			return err
+		}
+		damage = errors.Join(damage, err)
+	}
+	return damage
+}
+
 func (v *verifier) headAt(off uint64) error {
 	b, err := v.in.at(off, linesOff, nil)
 	if err != nil {
 		return err
 	}
-	if _, err := v.readHead(b[:codec.HeaderSize]); err != nil {
-		var corrupt *codec.CorruptError
-		if errors.As(err, &corrupt) {
-			corrupt.Offset = int64(off)
-		}
+	if _, err := v.readHead(b[:codec.HeaderSize], int64(off)); err != nil {
 		return err
 	}
-	s, err := readSummary(b[summaryOff:], v.sum.version, v.seed, v.SizeBytes())
+	s, err := v.readSummary(b, v.sum.version, v.SizeBytes(), int64(off))
 	if err == nil && s != v.sum {
-		err = fmt.Errorf("summary %+v is not that of the segment", s)
+		err = v.corrupt("verify segment", int64(off)+summaryOff, fmt.Errorf("summary %+v is not that of the segment", s))
 	}
-	if err != nil {
-		return v.corrupt("verify segment", int64(off)+summaryOff, err)
-	}
-	return nil
+	return err
 }
 
 func (v *verifier) row(slot uint32) error {

@@ -74,6 +74,7 @@ func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepar
 		Odds: r.odds(), Pinned: r.Pin, HasVector: hasVector, Zone: r.OccurredAt.zone(),
 	})
 	t.recorded.Set(row, r.UpdatedAt.Nanos)
+	t.needed.Grow(row + 1)
 	isolate.Point("store/put.facts")
 	t.words.Add(row, p)
 	isolate.Point("store/put.words")

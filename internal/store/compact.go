@@ -35,6 +35,8 @@ type CompactReport struct {
 	Sources     int // segments that were replaced
 	Written     int // segments that replaced them
 	Dropped     int // rows that are gone
+	Cooled      int // segments that became cold
+	Warmed      int // segments that became warm again
 	BytesBefore int64
 	BytesAfter  int64
 	// Left are damaged segments that stay as they are: what is damaged is neither copied nor deleted.
@@ -55,16 +57,21 @@ const pollFiles = 10 * time.Millisecond
 // before Compact began: content, vector, id, tags, associations and idempotency keys. It waits for a backup that reads
 // files. An error, such as the context's, leaves what was done so far, which is whole.
 func (s *Space) Compact(ctx context.Context, o CompactOptions) (report CompactReport, err error) {
+	if err = s.alone(ctx, func() error { return s.compact(ctx, o, &report) }); err != nil {
+		return report, fmt.Errorf("compact space %s: %w", s.name, err)
+	}
+	return report, nil
+}
+
+// alone runs fn while no other compaction runs.
+func (s *Space) alone(ctx context.Context, fn func() error) error {
 	select {
 	case s.compacting <- struct{}{}:
 		defer func() { <-s.compacting }()
 	case <-ctx.Done():
-		return report, fmt.Errorf("compact space %s: %w", s.name, ctx.Err())
+		return ctx.Err()
 	}
-	if err = s.compact(ctx, o, &report); err != nil {
-		return report, fmt.Errorf("compact space %s: %w", s.name, err)
-	}
-	return report, nil
+	return fn()
 }
 
 func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactReport) error {
@@ -81,14 +88,28 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 	if err := s.Seal(ctx); err != nil {
 		return err
 	}
+	pick := func(base uint32, damaged map[*segment.Sealed]bool) (*group, uint32) {
+		return s.nextGroup(base, o, damaged)
+	}
+	if err := s.rebuild(ctx, pick, o, report); err != nil {
+		return err
+	}
+	return s.dropLog(ctx, last)
+}
+
+// rebuild replaces the groups that pick finds, one after the other.
+func (s *Space) rebuild(
+	ctx context.Context, pick func(base uint32, damaged map[*segment.Sealed]bool) (g *group, next uint32), o CompactOptions,
+	report *CompactReport,
+) error {
 	damaged := map[*segment.Sealed]bool{}
 	for base := uint32(0); ; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		group, next := s.nextGroup(base, o, damaged)
+		group, next := pick(base, damaged)
 		if group == nil {
-			break
+			return nil
 		}
 		bad, err := s.compactGroup(ctx, o, group, report)
 		if err != nil {
@@ -103,7 +124,6 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 			o.Progress(*report)
 		}
 	}
-	return s.dropLog(ctx, last)
 }
 
 func (s *Space) writableNow() error {
@@ -117,10 +137,26 @@ type group struct {
 	parts []part
 	rows  uint32
 	bytes int64
-	dead  bool // one of them holds a row that is to go, or was mended by a copy
+	tier  segment.Tier // of the new one
+	dead  bool         // one of them holds a row that is to go, or was mended by a copy
+	moves int          // those that were in another tier
+}
+
+// takes reports whether p may be added to the group, to become one segment of a tier.
+func (g *group) takes(p part, tier segment.Tier) bool {
+	return tier != 0 && (len(g.parts) == 0 || tier == g.tier && g.bytes+p.sealed.SizeBytes() <= mergeBytes &&
+		g.rows+p.sealed.Rows() <= segment.MaxRows)
+}
+
+func (g *group) add(p part, tier segment.Tier) {
+	g.parts = append(g.parts, p)
+	g.rows += p.sealed.Rows()
+	g.bytes += p.sealed.SizeBytes()
+	g.tier = tier
 }
 
 // nextGroup finds the first group from row base on that is worth rewriting, and the row behind it; nil if there is none.
+// A segment stays in its tier.
 func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Sealed]bool) (*group, uint32) {
 	position := s.manifestNow().position
 	g := &group{}
@@ -128,23 +164,20 @@ func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Se
 		if p.base < base {
 			continue
 		}
-		fits := p.sealed != nil && !damaged[p.sealed]
-		if fits && len(g.parts) > 0 {
-			fits = !o.DeadOnly && g.bytes+p.sealed.SizeBytes() <= mergeBytes && g.rows+p.sealed.Rows() <= segment.MaxRows
+		tier := segment.Tier(0)
+		if p.sealed != nil && !damaged[p.sealed] {
+			tier = p.sealed.Tier()
 		}
-		if !fits && g.worth() {
-			return g, p.base
-		}
-		if !fits {
+		if !g.takes(p, tier) || o.DeadOnly && len(g.parts) > 0 {
+			if g.worth() {
+				return g, p.base
+			}
 			g = &group{}
 		}
-		if p.sealed == nil || damaged[p.sealed] {
-			continue
+		if tier != 0 {
+			g.add(p, tier)
+			g.dead = g.dead || s.deadIn(p, position).Rows > 0 || len(p.sealed.Mended()) > 0
 		}
-		g.parts = append(g.parts, p)
-		g.rows += p.sealed.Rows()
-		g.bytes += p.sealed.SizeBytes()
-		g.dead = g.dead || s.deadIn(p, position).Rows > 0 || len(p.sealed.Mended()) > 0
 	}
 	return nil, 0 // the hot segment is the last part, and ends every group
 }
@@ -220,7 +253,7 @@ func (s *Space) compactGroup(
 	}()
 	position := s.manifestNow().position
 	base := g.parts[0].base
-	plan := segment.Plan{Base: base, Drop: func(row uint32) bool { return s.erasedBy(base+row, position) }}
+	plan := segment.Plan{Base: base, Tier: g.tier, Drop: func(row uint32) bool { return s.erasedBy(base+row, position) }}
 	for _, p := range g.parts {
 		plan.Sources = append(plan.Sources, p.sealed)
 	}
@@ -251,6 +284,7 @@ func (s *Space) compactGroup(
 	report.BytesBefore += g.bytes
 	report.BytesAfter += built.SizeBytes
 	report.Dropped += r.dropped
+	s.noteMoves(g, report)
 	return nil, err // of letting go of what was replaced
 }
 

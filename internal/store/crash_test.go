@@ -15,12 +15,14 @@ import (
 	"github.com/orchard9/engram-go/internal/wal"
 )
 
-// step is one step of a script: a write, a write that fails after staging, a sealing, or a compaction.
+// step is one step of a script: a write, a write that fails after staging, a sealing, a compaction, or a move of all
+// segments to a tier.
 type step struct {
 	actions []action
 	fails   bool
 	seal    bool
 	compact bool
+	move    *store.MoveOptions
 }
 
 // script is a history with what must be there after each of its acknowledged writes.
@@ -59,6 +61,9 @@ func newScript(t testing.TB, seed uint64, writes int) *script {
 		if rng.IntN(5) == 0 {
 			sc.steps = append(sc.steps, step{compact: true})
 		}
+		if rng.IntN(5) == 0 {
+			sc.steps = append(sc.steps, step{move: []*store.MoveOptions{&toCold, &toCold, &toWarm}[rng.IntN(3)]})
+		}
 	}
 	mustClose(t, s)
 	return sc
@@ -74,6 +79,10 @@ func (sc *script) play(s *store.Space, acked func(), failed func(st step, err er
 			}
 		case st.compact:
 			if _, err := s.Compact(context.Background(), store.CompactOptions{}); err != nil {
+				failed(st, err)
+			}
+		case st.move != nil:
+			if _, err := s.Move(context.Background(), *st.move); err != nil {
 				failed(st, err)
 			}
 		case st.fails:
@@ -257,7 +266,7 @@ func (sc *script) survives(t *testing.T, what string, fault disk, n int) (done b
 	acked, doubt, sealFailed := 0, 0, false
 	sc.play(s, func() { acked++ }, func(st step, err error) {
 		switch {
-		case st.seal, st.compact:
+		case st.seal, st.compact, st.move != nil:
 			sealFailed = true
 		case errors.Is(err, store.ErrReadOnly) && errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC):
 			doubt = 1

@@ -3,6 +3,8 @@ package store_test
 import (
 	"math/rand/v2"
 	"testing"
+
+	"github.com/orchard9/engram-go/internal/store"
 )
 
 // TestCyclesOfSealingAndReopening plays random histories, with failed writes in between, through many sealings and
@@ -31,6 +33,15 @@ func TestCyclesOfSealingAndReopening(t *testing.T) {
 				verified(t, s)
 				if diff := changed(recalls, recalled(s.View())); diff != "" {
 					t.Errorf("recall behind a compaction: %s", diff)
+				}
+			}
+			if rng.IntN(6) == 0 {
+				recalls := recalled(s.View())
+				mustMove(t, s, []store.MoveOptions{toCold, toWarm}[rng.IntN(2)])
+				b.holds(t, "moved", s)
+				verified(t, s)
+				if diff := changed(recalls, recalled(s.View())); diff != "" {
+					t.Errorf("recall behind a move: %s", diff)
 				}
 			}
 			if rng.IntN(8) != 0 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/recall"
+	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/store"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
@@ -32,6 +33,12 @@ type sealedRow struct {
 
 // scarred is a space with two segments and a log behind them, in which everything has happened to some memory.
 func scarred(t *testing.T) (*vfs.Mem, *book, []sealedRow) {
+	t.Helper()
+	return scarredIn(t, segment.Warm)
+}
+
+// scarredIn is scarred with its segments in a tier; in the cold one they are put together.
+func scarredIn(t *testing.T, tier segment.Tier) (*vfs.Mem, *book, []sealedRow) {
 	t.Helper()
 	fsys := newFS(t)
 	s := mustOpen(t, fsys)
@@ -60,6 +67,9 @@ func scarred(t *testing.T) (*vfs.Mem, *book, []sealedRow) {
 	b.do(t, s, b.put("kk")) // anew
 	b.do(t, s, action{kind: "link", id: "m", other: "iii", linkType: "u", weight: 1})
 	mustSeal(t, s)
+	if tier == segment.Cold {
+		mustMove(t, s, toCold)
+	}
 	// In the log only.
 	b.do(t, s, b.put("m"))
 	b.do(t, s, action{kind: "archive", id: "fff", at: 9})
@@ -95,7 +105,7 @@ func sealedRows(t *testing.T, fsys *vfs.Mem, v *store.View) (rows []sealedRow) {
 				r.places["body"] = u64(96) + u64(line+16) + 3
 				if n := u32(line + 36); n != 0xffffffff {
 					r.vector = true
-					r.places["block"], r.places["codes"] = 128+64*u32(64)+32*n+8, u64(80)+64*n+4
+					r.places["block"], r.places["codes"] = 128+64*u32(64)+32*n+8, u64(88)+64*(n-u32(68))+4
 					r.places["vector"] = u64(88) + 64*n + 4
 				}
 				rec, err := v.Record(r.row)
@@ -121,17 +131,19 @@ func sealedRows(t *testing.T, fsys *vfs.Mem, v *store.View) (rows []sealedRow) {
 // file is repaired, everything is as if nothing had been.
 func TestDamagedRows(t *testing.T) {
 	t.Parallel()
-	fsys, b, rows := scarred(t)
-	if len(rows) < 20 {
-		t.Fatalf("%d sealed rows", len(rows))
-	}
-	for _, r := range rows {
-		for _, part := range slices.Sorted(maps.Keys(r.places)) {
-			name := fmt.Sprintf("%s of row %d (%s, current %v, gone %v)", part, r.row, r.id, r.current, r.gone)
-			t.Run(name, func(t *testing.T) {
-				clone := fsys.CrashClone(0, vfs.KeepAll)
-				damagedRow(t, clone, b.clone(), r, part)
-			})
+	for _, tier := range []segment.Tier{segment.Warm, segment.Cold} {
+		fsys, b, rows := scarredIn(t, tier)
+		if len(rows) < 20 {
+			t.Fatalf("%d sealed rows", len(rows))
+		}
+		for _, r := range rows {
+			for _, part := range slices.Sorted(maps.Keys(r.places)) {
+				name := fmt.Sprintf("%s of %v row %d (%s, current %v, gone %v)", part, tier, r.row, r.id, r.current, r.gone)
+				t.Run(name, func(t *testing.T) {
+					clone := fsys.CrashClone(0, vfs.KeepAll)
+					damagedRow(t, clone, b.clone(), r, part)
+				})
+			}
 		}
 	}
 }
@@ -337,8 +349,13 @@ func (w wounded) recall(t *testing.T, when string, v *store.View) {
 // TestDamagedSegmentFile damages what a whole segment hangs on: the space is read-only, no memory in the segment is
 // absent or older, the others are there, and nothing is lost when the file is repaired.
 func TestDamagedSegmentFile(t *testing.T) {
-	fsys, b, rows := scarred(t)
-	paths := []string{rows[0].path, rows[len(rows)-1].path}
+	t.Run("warm", func(t *testing.T) { damageSegmentFiles(t, segment.Warm) })
+	t.Run("cold", func(t *testing.T) { damageSegmentFiles(t, segment.Cold) })
+}
+
+func damageSegmentFiles(t *testing.T, tier segment.Tier) {
+	fsys, b, rows := scarredIn(t, tier)
+	paths := slices.Compact([]string{rows[0].path, rows[len(rows)-1].path})
 	for _, path := range paths {
 		for what, change := range map[string]func(fs *vfs.Mem) error{
 			"header":  func(fs *vfs.Mem) error { return corruptTwice(fs, path, 20) },

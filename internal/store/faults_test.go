@@ -194,7 +194,7 @@ func (m *matrix) run() string {
 		action{kind: "link", id: "bb", other: "ccc", linkType: "t", weight: .5}, action{kind: "archive", id: "d", at: 1})
 	undo := isolate.OnPoint(m.trap.spring)
 	defer undo()
-	steps := []func() string{m.write, m.grow, m.seal, m.compact, m.reopen, m.make}
+	steps := []func() string{m.write, m.grow, m.seal, m.compact, m.cool, m.reopen, m.make}
 	for _, step := range steps {
 		if outcome := step(); outcome != outcomeNotReached {
 			m.trap.shut.Store(true)
@@ -350,14 +350,41 @@ func (m *matrix) compact() string {
 	if outcome := m.during([]action{{kind: "erase", id: "grown1"}, m.b.put("more")}); outcome != outcomeNotReached {
 		return outcome
 	}
-	compact := func() error {
+	return m.rebuild("a compaction", func() error {
 		_, err := m.s.Compact(context.Background(), store.CompactOptions{})
 		return err
+	})
+}
+
+// cool moves the segments to the cold tier, and back.
+func (m *matrix) cool() string {
+	if outcome := m.during([]action{m.b.put("grown2")}); outcome != outcomeNotReached {
+		return outcome
 	}
-	err, returned := on(compact)
+	for _, o := range []store.MoveOptions{toCold, toWarm, toCold} {
+		v := m.s.View()
+		f, _, err := v.Lookup("a")
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		v.Need(uint32(v.Position), f.Row) // the move writes it down
+		outcome := m.rebuild("a move", func() error {
+			_, err := m.s.Move(context.Background(), o)
+			return err
+		})
+		if outcome != outcomeNotReached {
+			return outcome
+		}
+	}
+	return outcomeNotReached
+}
+
+// rebuild builds segments anew, and again if that failed.
+func (m *matrix) rebuild(what string, fn func() error) string {
+	err, returned := on(fn)
 	if !m.trap.sprung() {
 		if err != nil {
-			m.t.Fatalf("Compact without a fault = %v", err)
+			m.t.Fatalf("%s without a fault = %v", what, err)
 		}
 		return outcomeNotReached
 	}
@@ -369,9 +396,9 @@ func (m *matrix) compact() string {
 		return outcomeInDoubt
 	}
 	m.trap.shut.Store(true)
-	m.b.holds(m.t, "after a failed compaction", m.s)
-	if err := compact(); err != nil {
-		m.t.Errorf("Compact again = %v", err)
+	m.b.holds(m.t, "after "+what+" that failed", m.s)
+	if err := fn(); err != nil {
+		m.t.Errorf("%s again = %v", what, err)
 	}
 	return outcomeReported
 }

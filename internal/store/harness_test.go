@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
 	"reflect"
@@ -598,6 +599,21 @@ func mustCompact(t testing.TB, s *store.Space) store.CompactReport {
 	report, err := s.Compact(t.Context(), store.CompactOptions{})
 	if err != nil {
 		t.Fatalf("Compact = %v", err)
+	}
+	return report
+}
+
+// toCold moves every segment to the cold tier, toWarm back.
+var (
+	toCold = store.MoveOptions{Today: 1, Since: math.MaxUint32}
+	toWarm = store.MoveOptions{}
+)
+
+func mustMove(t testing.TB, s *store.Space, o store.MoveOptions) store.CompactReport {
+	t.Helper()
+	report, err := s.Move(t.Context(), o)
+	if err != nil {
+		t.Fatalf("Move = %v", err)
 	}
 	return report
 }

@@ -100,6 +100,7 @@ func (s *Space) loadParts(st *state) error {
 		s.t.setEnd(next-1, 0)
 		s.t.facts.Grow(next)
 		s.t.recorded.Grow(next)
+		s.t.needed.Grow(next)
 	}
 	s.hot = hotPart{base: next, seg: segment.NewHot(s.staged.Dim)}
 	parts = append(parts, part{base: next, hot: s.hot.seg})

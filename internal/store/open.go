@@ -60,6 +60,9 @@ func open(o Options) (_ *Space, err error) {
 	if err := s.clearLeftovers(); err != nil {
 		return nil, err
 	}
+	if err := s.loadNeed(); err != nil {
+		return nil, err
+	}
 	view := s.staged
 	view.parts = s.parts.Load()
 	s.view.Store(&view)

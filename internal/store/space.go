@@ -120,6 +120,9 @@ type Space struct {
 
 	damaged   atomic.Pointer[[]string]
 	fragments atomic.Pointer[fragments]
+
+	needNew        atomic.Bool  // something was needed since that was written down
+	cooled, warmed atomic.Int64 // segments that moved since Open
 }
 
 const maxPosition = ^uint64(0)
@@ -415,7 +418,11 @@ func (s *Space) closeFiles() (err error) {
 	if s.log == nil {
 		return nil
 	}
-	return s.log.Close()
+	defer func() { err = errors.Join(err, s.log.Close()) }()
+	if s.readOnly.get() != nil || s.log.Err() != nil {
+		return nil
+	}
+	return s.saveNeed()
 }
 
 func (s *Space) closeSegments() error {

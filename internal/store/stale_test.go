@@ -30,11 +30,13 @@ func stages(t *testing.T, seed uint64, change func(*store.Options)) (list []stag
 		for range 4 {
 			b.do(t, s, b.random(rng))
 		}
-		switch i % 4 { // at first the manifest is that of an empty space
+		switch i % 5 { // at first the manifest is that of an empty space
 		case 1, 2:
 			mustSeal(t, s)
 		case 3:
 			mustCompact(t, s)
+		case 4:
+			mustMove(t, s, toCold)
 		}
 		b.do(t, s, b.random(rng))
 		mustClose(t, s)

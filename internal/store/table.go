@@ -22,6 +22,7 @@ type table struct {
 	known    atomic.Pointer[isolate.Stamps] // as ends, but superseded rows go on; nil until the first is superseded
 	facts    isolate.Column[recall.Facts]   // by row
 	recorded isolate.Column[int64]          // by row: when it was stored; NoTime if that cannot be read
+	needed   isolate.Column[atomic.Uint32]  // by row: the day on which recall needed it last; 0 if that is not known
 	states   isolate.Column[stateCell]      // by entry
 	ids      isolate.Table                  // hash of id -> entry
 	scopes   isolate.Table                  // hash of content and scope -> entry

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/wal"
 )
 
@@ -132,6 +133,9 @@ func (s *Space) verifyFiles(r *Report) error {
 			r.add(err)
 		}
 	}
+	if err := s.readNeed(func(uint32, uint32, uint32) {}); err != nil {
+		r.add(err)
+	}
 	return nil
 }
 
@@ -239,26 +243,44 @@ func (s *Space) verifyCounts(r *Report, v *View, counted View) {
 type Stats struct {
 	View
 	Hot, Warm    int
+	Cold         int
 	Segments     int
 	LogBytes     int64
 	SegmentBytes int64
-	IndexBytes   int64
-	HotBytes     int64
-	Torn         int64
-	TornFile     string
-	ReadOnly     error
-	Damaged      []string
+	// ColdBytes is the part of SegmentBytes that is cold, in ColdSegments; ColdBodies what contents take in these, and
+	// ColdRaw what they would take if they were not packed.
+	ColdSegments                   int
+	ColdBytes, ColdBodies, ColdRaw int64
+	// Cooled and Warmed count segments that moved since the space was opened.
+	Cooled, Warmed int64
+	IndexBytes     int64
+	HotBytes       int64
+	Torn           int64
+	TornFile       string
+	ReadOnly       error
+	Damaged        []string
 }
 
 // Stats describes the space as it is now.
 func (s *Space) Stats() Stats {
-	st := Stats{View: *s.View(), Torn: s.torn.Bytes, TornFile: s.torn.Kept, IndexBytes: s.t.words.SizeBytes()}
+	st := Stats{
+		View: *s.View(), Torn: s.torn.Bytes, TornFile: s.torn.Kept, IndexBytes: s.t.words.SizeBytes(),
+		Cooled: s.cooled.Load(), Warmed: s.warmed.Load(),
+	}
 	for _, p := range *s.parts.Load() {
 		switch {
 		case p.sealed != nil:
-			st.Warm += int(p.sealed.Rows())
 			st.SegmentBytes += p.sealed.SizeBytes()
 			st.Segments++
+			if p.sealed.Tier() == segment.Warm {
+				st.Warm += int(p.sealed.Rows())
+				break
+			}
+			st.Cold += int(p.sealed.Rows())
+			st.ColdSegments++
+			st.ColdBytes += p.sealed.SizeBytes()
+			st.ColdBodies += p.sealed.BodyBytes()
+			st.ColdRaw += p.sealed.RawBytes()
 		case p.hot != nil:
 			st.HotBytes += p.hot.SizeBytes()
 			// The rows of parts that are not sealed are the last ones.

@@ -191,10 +191,15 @@ func (v *View) Vector(row uint32) ([]float32, error) {
 	return vector, err
 }
 
-// Warm reports whether a row is in a sealed segment.
-func (v *View) Warm(row uint32) bool {
-	p, _ := v.part(row)
-	return p.hot == nil
+// Tier tells where a row is; 0 in memory.
+func (v *View) Tier(row uint32) segment.Tier {
+	switch p, _ := v.part(row); {
+	case p.hot != nil:
+		return 0
+	case p.sealed != nil:
+		return p.sealed.Tier()
+	}
+	return segment.Warm // a file that cannot be read
 }
 
 // Versions lists the rows of all versions of a memory, oldest first.
@@ -471,7 +476,9 @@ func (v *View) Corpus() *recall.Corpus {
 		case p.hot != nil:
 			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: p.hot})
 		case p.sealed != nil:
-			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: sealedVectors{p.sealed, v.s}, Mapped: true})
+			c.Vectors = append(c.Vectors, ann.Part{
+				Base: p.base, Source: sealedVectors{p.sealed, v.s}, Mapped: p.sealed.Tier() == segment.Warm,
+			})
 		}
 	}
 	return c

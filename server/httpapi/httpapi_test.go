@@ -307,6 +307,19 @@ func TestSpacesStatsVerifyHealth(t *testing.T) {
 		t.Errorf("compact = %d %s", resp.StatusCode, text)
 	}
 	d.want(400, "POST", "/v1/spaces/team.a/compact?bytes_per_second=x", "", nil)
+	var moved engram.CompactReport
+	if d.want(200, "POST", "/v1/spaces/team.a/compact?tier=cold", "", &moved); moved.Cooled != 1 {
+		t.Errorf("compact to cold = %+v", moved)
+	}
+	if d.want(200, "GET", "/v1/spaces/team.a/stats", "", &stats); stats.Cold != stats.Versions || stats.Warm != 0 {
+		t.Errorf("stats = %+v, want all cold", stats)
+	}
+	if d.want(200, "POST", "/v1/spaces/team.a/compact?cold_after=48h", "", &moved); moved.Warmed != 1 {
+		t.Errorf("compact by need = %+v, want what is new warm again", moved)
+	}
+	for _, bad := range []string{"tier=hot", "tier=warm&cold_after=48h", "cold_after=1h", "cold_after=soon"} {
+		d.want(400, "POST", "/v1/spaces/team.a/compact?"+bad, "", nil)
+	}
 	d.want(200, "GET", "/healthz", "", nil)
 	d.want(200, "GET", "/readyz", "", nil)
 	if resp, text = d.send("HEAD", "/v1/spaces", ""); resp.StatusCode != 200 || text != "" {

@@ -99,6 +99,19 @@ func (q *call) number(name string) (int, error) {
 	return n, nil
 }
 
+// duration reads a parameter that is a duration above 0, 0 if it is not given.
+func (q *call) duration(name string) (time.Duration, error) {
+	v, given := q.query[name]
+	if !given {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(v)
+	if err != nil || d <= 0 {
+		return 0, refuse(name, strconv.Quote(v), "must be a duration above 0, such as 720h")
+	}
+	return d, nil
+}
+
 // time reads a parameter that is a time, the zero time if it is not given.
 func (q *call) time(name string) (t time.Time, err error) {
 	v, given := q.query[name]

@@ -84,7 +84,10 @@ func spaceRoutes() []route {
 	return []route{
 		{method: get, path: pathSpace + "/stats", handle: (*API).stats},
 		{method: post, path: pathSpace + "/verify", params: []string{"bytes_per_second"}, handle: (*API).verify},
-		{method: post, path: pathSpace + "/compact", params: []string{"bytes_per_second"}, handle: (*API).compact},
+		{
+			method: post, path: pathSpace + "/compact", params: []string{"bytes_per_second", "cold_after", "tier"},
+			handle: (*API).compact,
+		},
 		{method: get, path: pathSpace + "/export", handle: (*API).export},
 		{method: post, path: pathSpace + "/import", params: []string{"strict"}, body: bodyLines, handle: (*API).imports},
 		{method: get, path: pathSpace + "/events", handle: (*API).events},

@@ -37,7 +37,13 @@ func (a *API) compact(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	report, err := q.space.Compact(q.r.Context(), engram.CompactOptions{BytesPerSecond: int64(rate)})
+	coldAfter, err := q.duration("cold_after")
+	if err != nil {
+		return err
+	}
+	report, err := q.space.Compact(q.r.Context(), engram.CompactOptions{
+		BytesPerSecond: int64(rate), ColdAfter: coldAfter, Tier: engram.Tier(q.query["tier"]),
+	})
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,9 @@ func (s *Server) status(ctx context.Context, a statusArgs) (any, string, error) 
 	}
 	out := status{
 		Memories: stats.Memories, Archived: stats.Archived, Links: stats.Links, Problems: stats.Quarantined,
-		Tiers: map[string]int{string(engram.TierHot): stats.Hot, string(engram.TierWarm): stats.Warm},
+		Tiers: map[string]int{
+			string(engram.TierHot): stats.Hot, string(engram.TierWarm): stats.Warm, string(engram.TierCold): stats.Cold,
+		},
 	}
 	for _, p := range pairs {
 		if p.Open {
