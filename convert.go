@@ -147,7 +147,8 @@ func (m *Memory) setStanding(v *store.View, f store.Found, r *store.Record, at l
 	}
 }
 
-// Standing says in a few words how far a memory is believed, by how many sources, and how fresh it is: for people to read.
+// Standing says in a few words how far a memory is believed, by how many sources, how fresh it is, and whether it held at the
+// instant that was asked for: for people to read.
 func (m *Memory) Standing() string {
 	text := fmt.Sprintf("confidence %.2f", m.Confidence)
 	if b := m.Belief; b != nil {
@@ -165,6 +166,9 @@ func (m *Memory) Standing() string {
 	}
 	if m.Use != nil {
 		text += fmt.Sprintf(", freshness %.2f", m.Use.Retrievability)
+	}
+	if m.Held != "" {
+		text += ", held then: " + string(m.Held)
 	}
 	return text
 }

@@ -50,7 +50,7 @@ func (f *feed) tell(space string, e store.Event) {
 		}
 		ev := Event{
 			Space: space, Position: e.Position, At: f.clock(), Kind: EventKind(e.Kind), ID: e.ID,
-			Version: int(e.Version), Other: e.Other, Reason: e.Reason,
+			Version: int(e.Version), Other: e.Other, Signal: Signal(e.Signal), Reason: e.Reason,
 		}
 		select {
 		case l.events <- ev:

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/orchard9/engram-go/internal/store"
@@ -23,13 +24,18 @@ const (
 	Wrong Signal = "wrong"
 	// Confirmed: it is true and was of use: evidence for it, and as Useful.
 	Confirmed Signal = "confirmed"
+	// Contradicted: something else says otherwise: evidence against it by the feedback's Source, or by the source of the
+	// memory that Feedback.By names. Unlike Wrong it says which is the other side, not that this one is false.
+	Contradicted Signal = "contradicted"
 	// Pinned: it must never be forgotten: a new version with Pin set, and a strong use. Unpinned takes the pin away.
 	Pinned   Signal = "pinned"
 	Unpinned Signal = "unpinned"
 )
 
 // Signals lists all signals.
-func Signals() []Signal { return []Signal{Useful, Useless, Wrong, Confirmed, Pinned, Unpinned} }
+func Signals() []Signal {
+	return []Signal{Useful, Useless, Wrong, Confirmed, Contradicted, Pinned, Unpinned}
+}
 
 // Feedback says what memories were worth. The memories are those named: in IDs with Signal, or, without IDs, all hits of
 // the recall with Signal; and those in Useful, Useless and Wrong. Each may be named once.
@@ -48,17 +54,23 @@ type Feedback struct {
 	// Source is who says so, as evidence for or against what the memories say: a source is counted once for each memory,
 	// with what it said last. The writer of a memory is its first source; "" is the one of memories without a Source.
 	Source string `json:"source,omitempty"`
-	// Verified says that Confirmed or Wrong was checked, not only said: the reliability of every other source that had
-	// spoken for or against the memory is adjusted, once for each memory and each of the two verdicts.
+	// By, with the signal Contradicted, is the memory that says otherwise: each that it contradicts gets an association of
+	// type "contradicts" with it, and without Source it is what the memory's own source says that counts.
+	By string `json:"by,omitempty" min:"1"`
+	// During is the session in which they were of use, or not: recalls with the same [Cue.During] are primed by what was of
+	// use in it. Empty: that of the recall that RecallID names.
+	During string `json:"during,omitempty" min:"1"`
+	// Verified says that Confirmed, Wrong or Contradicted was checked, not only said: the reliability of every other source
+	// that had spoken for or against the memory is adjusted, once for each memory and each of the two verdicts.
 	Verified bool `json:"verified,omitempty"`
-	// Reason is passed on to the events.
+	// Reason is kept with the judgements and passed on to the events.
 	Reason string `json:"reason,omitempty"`
 }
 
 // FeedbackReport says what Feedback did, counted in memories.
 type FeedbackReport struct {
 	Reinforced int `json:"reinforced"` // useful, confirmed, pinned
-	Weakened   int `json:"weakened"`   // useless, wrong
+	Weakened   int `json:"weakened"`   // useless, wrong, contradicted
 	// Repeated is true if the event had been told before, and nothing was changed.
 	Repeated bool `json:"repeated,omitempty"`
 }
@@ -79,7 +91,7 @@ type FeedbackRecord struct {
 	Rank  int     `json:"rank,omitempty"`
 	Score float64 `json:"score,omitempty"`
 	Terms []Term  `json:"terms,omitempty"`
-	// Source, Verified, Reason and EventID are those of the Feedback.
+	// Source, Verified, Reason, EventID, During and By are those of the Feedback.
 	Source   string `json:"source,omitempty"`
 	Verified bool   `json:"verified,omitempty"`
 	Reason   string `json:"reason,omitempty"`
@@ -183,6 +195,15 @@ func recordOfFeedback(v *store.View, r *store.FeedbackRecord) (FeedbackRecord, e
 	return out, nil
 }
 
+// signalsText lists the signals for errors.
+func signalsText() string {
+	var names []string
+	for _, signal := range Signals() {
+		names = append(names, string(signal))
+	}
+	return "use " + strings.Join(names, ", ")
+}
+
 func (l Limits) feedback(f *Feedback) error {
 	c := &checks{}
 	c.name("event_id", f.EventID, maxIDBytes)
@@ -192,14 +213,22 @@ func (l Limits) feedback(f *Feedback) error {
 	c.ids("useless", f.Useless, l.IDs)
 	c.ids("wrong", f.Wrong, l.IDs)
 	c.name("source", f.Source, maxSourceBytes)
+	c.name("by", f.By, maxIDBytes)
+	c.name("during", f.During, maxPersonBytes)
 	c.text("reason", f.Reason, maxReasonBytes)
+	if f.By != "" && f.Signal != Contradicted {
+		c.fail("by", quote(f.By), "it names what says otherwise: give it with the signal contradicted, or leave it out")
+	}
+	if f.By != "" && slices.Contains(f.IDs, f.By) {
+		c.fail("by", quote(f.By), "a memory does not contradict itself: leave it out of ids")
+	}
 	if f.Signal != "" && !slices.Contains(Signals(), f.Signal) {
-		c.fail("signal", quote(string(f.Signal)), "use useful, useless, wrong, confirmed, pinned or unpinned")
+		c.fail("signal", quote(string(f.Signal)), signalsText())
 	}
 	lists := len(f.Useful) + len(f.Useless) + len(f.Wrong)
 	switch {
 	case f.Signal == "" && len(f.IDs) > 0:
-		c.fail("signal", "missing", "say what the ids are: useful, useless, wrong, confirmed, pinned or unpinned")
+		c.fail("signal", "missing", "say what the ids are: "+signalsText())
 	case f.Signal != "" && len(f.IDs) == 0 && f.RecallID == "":
 		c.fail("ids", "empty", "say what the signal is about: give ids, or a recall_id for all of its hits")
 	case f.Signal == "" && lists == 0:

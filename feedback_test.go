@@ -1,8 +1,11 @@
 package engram_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -360,4 +363,103 @@ func TestSourcesMakeRoom(t *testing.T) {
 		// s0 was judged again, so that of the others of its time the first by name has gone.
 		want(t, "s0, s1, new", []bool{known["s0"], known["s1"], known["new"]}, []bool{true, false, true})
 	})
+}
+
+// Contradicted says what is the other side: the memories become a contradiction, and the other's source is evidence against
+// this one, by what that source is worth, or by what the writer gave; named, another source speaks. It is undone by nothing
+// but the source's saying otherwise, and told in events and in the record with its reason.
+func TestContradicted(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	remember(t, s, engram.Draft{ID: "seven", Content: "The ferry leaves at seven", Source: "Ada"})
+	remember(t, s, engram.Draft{ID: "eight", Content: "The ferry leaves at eight", Source: "Bo", Confidence: new(.6)})
+	remember(t, s, engram.Draft{ID: "nine", Content: "The ferry leaves at nine", Source: "Ada"})
+	ctx, cancel := context.WithCancel(t.Context())
+	events := s.Events(ctx)
+	w.clock.set(day(2))
+	report := say(t, s, engram.Feedback{
+		IDs: []string{"seven"}, Signal: engram.Contradicted, By: "eight", Reason: "two timetables", EventID: "e",
+	})
+	want(t, "report", report, engram.FeedbackReport{Weakened: 1})
+	say(t, s, engram.Feedback{IDs: []string{"nine"}, Signal: engram.Contradicted, Source: "Cy", Verified: true})
+	remember(t, s, engram.Draft{ID: "end", Content: "end"})
+	var told []engram.Event
+	for e, err := range events {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e.Kind == engram.EventJudged {
+			e.At, e.Position = time.Time{}, 0
+			told = append(told, e)
+		}
+		if e.ID == "end" {
+			break
+		}
+	}
+	cancel()
+	want(t, "events", told, []engram.Event{
+		{
+			Space: engram.DefaultSpace, Kind: engram.EventJudged, ID: "seven", Other: "eight", Signal: engram.Contradicted,
+			Reason: "two timetables",
+		},
+		{Space: engram.DefaultSpace, Kind: engram.EventJudged, ID: "nine", Signal: engram.Contradicted},
+	})
+	w.stages(func(s *engram.Space) {
+		seven, err := s.Get(t.Context(), "seven")
+		want(t, "seven", []any{seven.Belief.Evidence[1].Source, seven.Belief.Evidence[1].Supports, seven.Belief.Against, err},
+			[]any{"Bo", false, 1, nil})
+		if want := 1 / (1 + math.Exp(-(math.Log(4) - math.Log(1.5)))); math.Abs(seven.Confidence-want) > 1e-6 {
+			t.Errorf("seven is believed with %v, want %v", seven.Confidence, want)
+		}
+		pairs, err := s.Contradictions(t.Context(), "")
+		want(t, "contradictions", []any{pairs, err}, []any{[]engram.Contradiction{{A: "eight", B: "seven", Weight: 1, Open: true}}, nil})
+		hits := answerOf(t, s, engram.Cue{Text: "when does the ferry leave at seven"}).Hits
+		want(t, "the other side", hits[slices.IndexFunc(hits, func(h engram.Hit) bool { return h.ID == "seven" })].Contradicts, []string{"eight"})
+		nine, err := s.Get(t.Context(), "nine")
+		want(t, "nine", []any{nine.Confidence, nine.Belief.Disputed, err}, []any{.5, true, nil})
+		sources, err := s.Sources(t.Context())
+		want(t, "sources", []any{len(sources), sources[0].Source, sources[0].Wrong, err}, []any{1, "Ada", 2., nil})
+		var log []string
+		for r, err := range s.FeedbackLog(t.Context()) {
+			log = append(log, fmt.Sprint(r.ID, r.Signal, r.By, r.Source, r.Verified, r.Reason, r.EventID, r.Used, r.Grade, err))
+		}
+		want(t, "log", log, []string{
+			fmt.Sprint("seven", "contradicted", "eight", "", false, "two timetables", "e", false, 0, nil),
+			fmt.Sprint("nine", "contradicted", "", "Cy", true, "", "", false, 0, nil),
+		})
+	})
+	for name, f := range map[string]engram.Feedback{
+		"by with another signal": {IDs: []string{"seven"}, Signal: engram.Wrong, By: "eight"},
+		"by itself":              {IDs: []string{"seven"}, Signal: engram.Contradicted, By: "seven"},
+	} {
+		if _, err := w.def().Feedback(t.Context(), f); !errors.Is(err, engram.ErrInvalid) {
+			t.Errorf("%s: %v, want ErrInvalid", name, err)
+		}
+	}
+	_, err := w.def().Feedback(t.Context(), engram.Feedback{IDs: []string{"seven"}, Signal: engram.Contradicted, By: "nobody"})
+	if !errors.Is(err, engram.ErrNotFound) {
+		t.Errorf("by nobody: %v", err)
+	}
+}
+
+// Every judgement is told to who listens.
+func TestJudgementsAreEvents(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	remember(t, s, engram.Draft{ID: "a", Content: "The ferry leaves at seven"})
+	events := s.Events(t.Context())
+	for _, signal := range engram.Signals() {
+		say(t, s, engram.Feedback{IDs: []string{"a"}, Signal: signal, Reason: "because"})
+	}
+	remember(t, s, engram.Draft{ID: "end", Content: "end"})
+	var told []engram.Signal
+	for e := range events {
+		if e.Kind == engram.EventJudged && e.ID == "a" && e.Reason == "because" {
+			told = append(told, e.Signal)
+		}
+		if e.ID == "end" {
+			break
+		}
+	}
+	want(t, "told", told, engram.Signals())
 }

@@ -58,7 +58,8 @@ type judge struct {
 	space    *Space
 	f        *Feedback
 	said     []judgement
-	recalled *recent // nil if no recall was named
+	recalled *recent            // nil if no recall was named
+	other    *dynamics.Evidence // what the source of Feedback.By says, if it speaks; else nil
 	now      time.Time
 	model    *dynamics.Model
 	sp       *store.Space
@@ -78,6 +79,9 @@ func (j *judge) all(tx *store.Tx) error {
 		if k, ok := tx.Key(eventKey(j.f.EventID)); ok {
 			return j.repeat(k, print)
 		}
+	}
+	if err := j.contradict(tx); err != nil {
+		return err
 	}
 	for _, said := range j.said {
 		if err := j.one(tx, said); err != nil {
@@ -112,6 +116,9 @@ func (j *judge) used() []string {
 func (j *judge) fingerprint() uint64 {
 	h := xxhash.New()
 	fmt.Fprintf(h, "%q %q %v", j.said, j.f.Source, j.f.Verified) //nolint:errcheck // a hash never fails
+	if j.f.By != "" || j.f.During != "" {
+		fmt.Fprintf(h, " %q %q", j.f.By, j.f.During) //nolint:errcheck // as above
+	}
 	return h.Sum64()
 }
 
@@ -161,6 +168,11 @@ func (j *judge) one(tx *store.Tx, said judgement) error {
 			return err
 		}
 	}
+	if said.signal == Contradicted && j.f.By != "" {
+		if err := link(tx, said.id, Link{To: j.f.By, Type: Contradicts, Weight: new(1.)}); err != nil {
+			return err
+		}
+	}
 	return tx.Feedback(j.record(said, &before.State, grade))
 }
 
@@ -168,7 +180,7 @@ func (j *judge) count(signal Signal) {
 	switch signal {
 	case Useful, Confirmed, Pinned:
 		j.report.Reinforced++
-	case Useless, Wrong:
+	case Useless, Wrong, Contradicted:
 		j.report.Weakened++
 	case Unpinned:
 	}
@@ -185,13 +197,18 @@ func (j *judge) outcome(
 	if grade != 0 {
 		d.State = j.model.Use(d.State, grade, j.now.UnixNano())
 	}
-	if signal != Confirmed && signal != Wrong {
+	if grade >= dynamics.Good {
+		d.During = j.during()
+	}
+	if !j.tells(signal) {
 		return d, grade, nil
 	}
-	supports := signal == Confirmed
-	says := tx.View().Reliability(j.f.Source).Says(j.f.Source, supports)
+	says := tx.View().Reliability(j.f.Source).Says(j.f.Source, signal == Confirmed)
+	if signal == Contradicted && j.other != nil {
+		says = *j.other
+	}
 	if j.f.Verified {
-		if d.Evidence, err = j.verify(tx, d.Evidence, supports); err != nil {
+		if d.Evidence, err = j.verify(tx, d.Evidence, says); err != nil {
 			return d, grade, err
 		}
 	}
@@ -200,15 +217,50 @@ func (j *judge) outcome(
 	return d, grade, nil
 }
 
+// tells reports whether a signal says that something is true, or not.
+func (j *judge) tells(signal Signal) bool {
+	return signal == Confirmed || signal == Wrong || signal == Contradicted
+}
+
+// during is the session in which the judgement was given.
+func (j *judge) during() string {
+	if j.f.During == "" && j.recalled != nil {
+		return j.recalled.during
+	}
+	return j.f.During
+}
+
+// contradict finds out what the memory that says otherwise says by its own source, unless the feedback has one.
+func (j *judge) contradict(tx *store.Tx) error {
+	if j.f.By == "" {
+		return nil
+	}
+	f, ok, err := tx.Lookup(j.f.By)
+	if err != nil || !ok || expired(tx.View().ExpiresAt(f.Row), j.now) {
+		return orNotFound(err, j.f.By)
+	}
+	if j.f.Source != "" {
+		return nil
+	}
+	r, err := tx.Record(f.Row)
+	if err != nil {
+		return err
+	}
+	own := tx.View().Own(f, r)
+	own.Supports = false
+	j.other = &own
+	return nil
+}
+
 // verify adjusts how reliable those sources are that have spoken of a memory: that one was right, or wrong, counts once for
 // each memory. Who verifies is no judge of itself.
-func (j *judge) verify(tx *store.Tx, said []dynamics.Evidence, supports bool) ([]dynamics.Evidence, error) {
+func (j *judge) verify(tx *store.Tx, said []dynamics.Evidence, says dynamics.Evidence) ([]dynamics.Evidence, error) {
 	said = slices.Clone(said)
 	for i, e := range said {
-		if e.Source == j.f.Source {
+		if e.Source == says.Source {
 			continue
 		}
-		e, r, counted := e.Verify(e.Supports == supports, tx.View().Reliability(e.Source))
+		e, r, counted := e.Verify(e.Supports == says.Supports, tx.View().Reliability(e.Source))
 		if !counted {
 			continue
 		}
@@ -225,10 +277,13 @@ func (j *judge) record(said judgement, before *dynamics.State, grade dynamics.Gr
 	now := j.now.UnixNano()
 	r := store.FeedbackRecord{
 		Memory: said.id, At: now, Signal: string(said.signal), Grade: uint8(grade), Used: grade >= dynamics.Good,
-		Verified:       j.f.Verified && (said.signal == Confirmed || said.signal == Wrong),
+		Verified:       j.f.Verified && j.tells(said.signal),
 		Retrievability: float32(j.model.StateRetrievability(before, now)), Days: dynamics.Days(before.LastUse, now),
 	}
-	r.Source, r.Reason, r.EventID = j.f.Source, j.f.Reason, j.f.EventID
+	r.Source, r.Reason, r.EventID, r.During = j.f.Source, j.f.Reason, j.f.EventID, j.during()
+	if said.signal == Contradicted {
+		r.By = j.f.By
+	}
 	if j.recalled == nil {
 		return r
 	}

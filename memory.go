@@ -76,6 +76,9 @@ type Memory struct {
 	// asked for. Older versions in a history have none.
 	Use    *Usage  `json:"use,omitempty"`
 	Belief *Belief `json:"belief,omitempty"`
+	// Held says whether what it states was true at the instant that a cue's ValidAt asked for: yes, or unknown, where it does
+	// not say since when it is true; see [Space.Held]. Empty if no instant was asked for.
+	Held Held `json:"held,omitempty"`
 	// Tier is where the content is held: hot, warm or cold.
 	Tier Tier `json:"tier,omitempty"`
 }
@@ -340,8 +343,8 @@ type Cue struct {
 	// From and To bound OccurredAt as [From, To); zero is open.
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
-	// ValidAt keeps what was true then, superseded memories included. Zero: no such filter, and superseded memories
-	// are left out.
+	// ValidAt keeps what was true then, superseded memories included, and what does not say since when it is true: each hit
+	// says which (Memory.Held). Zero: no such filter, and superseded memories are left out.
 	ValidAt time.Time `json:"valid_at,omitzero"`
 	// AsOf answers from what the space knew then: memories stored by then, as they were, also if they were changed,
 	// archived or replaced later. What was erased or has expired since is not there. Words are weighed as in the memories
@@ -357,6 +360,9 @@ type Cue struct {
 	// WhereLinks gives Where the memories' Links as well, which costs some microseconds more each. With AsOf there are none:
 	// associations have no dates.
 	WhereLinks bool `json:"-"`
+	// During is the session in which is asked, which need not be one of the memories': what was lately of use in it primes the
+	// answer ([Feedback.During]), and nothing else does. Empty: what was lately of use anywhere in the space.
+	During string `json:"during,omitempty" min:"1"`
 	// Explain adds the detail of each term to the hits: which words, which neighbours.
 	Explain bool `json:"explain,omitempty"`
 	// MaxTokens, 64 to 1,000,000, ends the hits before their contents need more tokens; 0 sets no bound. Tokens are

@@ -86,10 +86,22 @@ func (p *player) feedback() {
 		EventID: fmt.Sprint("e", p.next), Signal: engram.Signals()[p.rng.IntN(len(engram.Signals()))],
 		IDs: []string{p.anyID()}, Source: []string{"", "Ada", "Bo"}[p.rng.IntN(3)], Verified: p.rng.IntN(4) == 0, Reason: "r",
 	}
+	if f.Signal == engram.Contradicted && p.rng.IntN(3) > 0 {
+		f.By = p.anyID()
+	}
+	f.During = []string{"", "s1"}[p.rng.IntN(2)]
 	if other := p.anyID(); p.rng.IntN(3) == 0 && other != f.IDs[0] {
 		f.Useful = []string{other}
 	}
 	report, err := p.w.def().Feedback(p.t.Context(), f)
+	if f.By == f.IDs[0] {
+		p.expect("a memory that contradicts itself", err, engram.ErrInvalid)
+		return
+	}
+	if _, ok := p.oracle.memories[f.By]; f.By != "" && !ok {
+		p.expect("contradicted by nobody", err, engram.ErrNotFound)
+		return
+	}
 	said := []string{f.IDs[0]}
 	said = append(said, f.Useful...)
 	pins := f.Signal == engram.Pinned || f.Signal == engram.Unpinned
@@ -107,6 +119,13 @@ func (p *player) feedback() {
 	p.expect("feedback", err, nil)
 	p.judge(p.oracle.memories[f.IDs[0]], f)
 	p.note(f.IDs[0], f.Signal)
+	if f.By != "" {
+		k := [3]string{f.IDs[0], f.By, engram.Contradicts}
+		if _, other := p.oracle.links[[3]string{k[1], k[0], k[2]}]; other {
+			k[0], k[1] = k[1], k[0]
+		}
+		p.oracle.links[k] = 1
+	}
 	for _, id := range f.Useful {
 		p.judge(p.oracle.memories[id], engram.Feedback{Signal: engram.Useful})
 		p.note(id, engram.Useful)
@@ -155,9 +174,9 @@ func (p *player) judge(m *ideal, f engram.Feedback) {
 	case engram.Pinned:
 		p.pin(m, true, f.Reason)
 		l.state = curve.Use(l.state, dynamics.Easy, now.UnixNano())
-	case engram.Wrong, engram.Unpinned:
+	case engram.Wrong, engram.Contradicted, engram.Unpinned:
 	}
-	if f.Signal != engram.Confirmed && f.Signal != engram.Wrong {
+	if f.Signal != engram.Confirmed && f.Signal != engram.Wrong && f.Signal != engram.Contradicted {
 		return
 	}
 	supports, reliability := f.Signal == engram.Confirmed, p.oracle.reliability(f.Source).Mean()

@@ -144,6 +144,9 @@ func (p *player) joinLives(concept *ideal, members []string) {
 		}
 		for _, e := range more.evidence {
 			out.hear(e)
+			i := slices.IndexFunc(out.evidence, func(known dynamics.Evidence) bool { return known.Source == e.Source })
+			out.evidence = slices.Clone(out.evidence)
+			out.evidence[i].LogOdds = max(out.evidence[i].LogOdds, e.LogOdds) // as surely as it ever spoke
 		}
 		maps.Copy(out.verdicts, more.verdicts)
 	}

@@ -21,7 +21,7 @@ const (
 	usedWithMost = 32  // associations of this type that a memory may have; at that no new ones are made
 )
 
-// ring are the memories that were used last, as they prime a recall: now, or as of then.
+// ring are the memories that were used last, as they prime a recall: now, or as of then; in a session, if the cue names one.
 func ring(v *store.View, cue *Cue, now time.Time) []recall.Used {
 	used := v.RecentlyUsed
 	if !cue.AsOf.IsZero() {
@@ -30,7 +30,7 @@ func ring(v *store.View, cue *Cue, now time.Time) []recall.Used {
 		now = cue.AsOf
 	}
 	var out []recall.Used
-	for _, u := range used(recall.RingSize, "") {
+	for _, u := range used(recall.RingSize, cue.During) {
 		out = append(out, recall.Used{Row: u.Row, Age: now.UnixNano() - u.At})
 	}
 	return out

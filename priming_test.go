@@ -2,6 +2,7 @@ package engram_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,5 +187,76 @@ func TestUseTogether(t *testing.T) {
 	}
 	if got := links(); len(got) != 32 {
 		t.Errorf("%d associations grew, want 32", len(got))
+	}
+}
+
+// TestPrimingWithinASession: what was of use in one session primes what is asked during it, and not what is asked during
+// another; who names none is primed by all. The session is told with the feedback, or is that of the recall; being told again
+// counts for the session of the memory.
+func TestPrimingWithinASession(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	for _, id := range []string{"one", "two", "three", "all"} {
+		remember(t, s, engram.Draft{ID: id, Content: "harbour " + id, Session: "old " + id})
+	}
+	w.clock.set(day(2))
+	answer := answerOf(t, s, engram.Cue{Text: "harbour", During: "first", Limit: 4})
+	say(t, s, engram.Feedback{RecallID: answer.RecallID, Useful: []string{"one"}})
+	say(t, s, engram.Feedback{Useful: []string{"two"}, During: "second"})
+	say(t, s, engram.Feedback{Useful: []string{"all"}})
+	remember(t, s, engram.Draft{Content: "harbour three", Session: "old three"})
+	asked := w.clock.tell().Add(time.Minute)
+	primed := func(s *engram.Space, cue engram.Cue) string {
+		t.Helper()
+		var ids []string
+		for _, h := range answerOf(t, s, cue).Hits {
+			for _, term := range h.Why {
+				if term.Name == "priming" {
+					ids = append(ids, h.ID)
+				}
+			}
+		}
+		slices.Sort(ids)
+		return strings.Join(ids, " ")
+	}
+	w.clock.set(asked)
+	w.stages(func(s *engram.Space) {
+		for _, at := range []time.Time{{}, asked} {
+			for during, ids := range map[string]string{
+				"": "all one three two", "first": "one", "second": "two", "old three": "three", "third": "",
+			} {
+				want(t, "primed during "+during, primed(s, engram.Cue{Text: "harbour", During: during, AsOf: at}), ids)
+			}
+		}
+		w.clock.set(asked.Add(time.Hour))
+		want(t, "as of then", primed(s, engram.Cue{Text: "harbour", During: "first", AsOf: asked}), "one")
+		w.clock.set(asked)
+	})
+}
+
+// TestManySessionsPrimeEach: a session that uses much leaves the others theirs.
+func TestManySessionsPrimeEach(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	w.clock.set(day(2))
+	ids := make([]string, 0, 300)
+	for i := range 300 {
+		id := fmt.Sprint("m", i)
+		remember(t, s, engram.Draft{ID: id, Content: "note " + id})
+		ids = append(ids, id)
+	}
+	remember(t, s, engram.Draft{ID: "mine", Content: "harbour"})
+	w.clock.set(day(3))
+	say(t, s, engram.Feedback{Useful: []string{"mine"}, During: "quiet"})
+	for i, id := range ids {
+		w.clock.set(day(3).Add(time.Duration(i) * time.Second))
+		say(t, s, engram.Feedback{Useful: []string{id}, During: "busy"})
+	}
+	for _, name := range []string{"now", "reopened"} {
+		hits := answerOf(t, w.def(), engram.Cue{Text: "harbour", During: "quiet"}).Hits
+		if len(hits) != 1 || !slices.ContainsFunc(hits[0].Why, func(t engram.Term) bool { return t.Name == "priming" }) {
+			t.Errorf("%s: %+v", name, hits)
+		}
+		w.reopen()
 	}
 }

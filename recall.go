@@ -75,7 +75,7 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	answer.RecallID = s.db.recents.note(s.name, answer.Hits)
+	answer.RecallID = s.db.recents.note(s.name, cue.During, answer.Hits)
 	return answer, nil
 }
 
@@ -236,6 +236,7 @@ func hitOf(v *store.View, cue *Cue, h *recall.Hit, at lens) (Hit, error) {
 		return Hit{}, fmt.Errorf("read hit: %w", err)
 	}
 	hit := Hit{Memory: withFate(v, fateOf(v, cue, h.Row), r, at), Score: h.Score, Why: make([]Term, 0, len(h.Terms))}
+	hit.Held = heldFor(&hit.Memory, cue)
 	for _, t := range h.Terms {
 		term := Term{Name: t.Name, Value: t.Value}
 		for _, p := range slices.Clone(t.Detail) {

@@ -22,6 +22,7 @@ type recents struct {
 // recent is what is kept of a recall.
 type recent struct {
 	space, id string
+	during    string
 	hits      []recentHit
 }
 
@@ -31,11 +32,11 @@ type recentHit struct {
 	terms []store.FeedbackTerm
 }
 
-// note keeps an answer and gives it its id: a hash of the hits with their scores. The same answer has the same
-// id, before and after a restart and in every replica; all that feedback takes from a recall is in it.
-func (r *recents) note(space string, hits []Hit) string {
+// note keeps an answer and gives it its id: a hash of the hits with their scores, and of the session. The same answer has the
+// same id, before and after a restart and in every replica; all that feedback takes from a recall is in it.
+func (r *recents) note(space, during string, hits []Hit) string {
 	h := xxhash.New()
-	kept := &recent{space: space, hits: make([]recentHit, len(hits))}
+	kept := &recent{space: space, during: during, hits: make([]recentHit, len(hits))}
 	for i := range hits {
 		terms := make([]store.FeedbackTerm, len(hits[i].Why))
 		for k, t := range hits[i].Why {
@@ -43,6 +44,9 @@ func (r *recents) note(space string, hits []Hit) string {
 		}
 		kept.hits[i] = recentHit{id: hits[i].ID, score: hits[i].Score, terms: terms}
 		fmt.Fprintf(h, " %q %v", hits[i].ID, hits[i].Score) //nolint:errcheck // a hash never fails
+	}
+	if during != "" {
+		fmt.Fprintf(h, " %q", during) //nolint:errcheck // as above
 	}
 	kept.id = strconv.FormatUint(h.Sum64(), 16)
 	r.ring[(r.next.Add(1)-1)%recentRecalls].Store(kept)

@@ -319,6 +319,7 @@ func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time, m *dynam
 	}
 	d := standing(tx.View(), f, known, m)
 	d.State, d.At = m.Use(d.State, dynamics.Hard, now.UnixNano()), now.UnixNano()
+	d.During = p.draft.Session
 	if source := p.draft.Source; source != "" {
 		d.Evidence = dynamics.Hear(d.Evidence, tx.View().Reliability(source).Says(source, true))
 		d.State.Learn(d.Evidence)

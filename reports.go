@@ -112,8 +112,10 @@ type Event struct {
 	Kind     EventKind `json:"event"`
 	ID       string    `json:"id"`
 	Version  int       `json:"version,omitempty"`
-	// Other is the second memory of a link, or the one that superseded ID.
-	Other  string `json:"other,omitempty"`
+	// Other is the second memory of a link, or the one that superseded or contradicted ID.
+	Other string `json:"other,omitempty"`
+	// Signal is what a judgement said.
+	Signal Signal `json:"signal,omitempty"`
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -133,4 +135,6 @@ const (
 	EventErased       EventKind = "erased"
 	EventLinked       EventKind = "linked"
 	EventUnlinked     EventKind = "unlinked"
+	// EventJudged: somebody said by Feedback what the memory was worth.
+	EventJudged EventKind = "judged"
 )

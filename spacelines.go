@@ -253,7 +253,7 @@ func (l *judgementLine) check(c *checks) {
 	c.name("space.judgement.source", l.Source, maxSourceBytes)
 	c.text("space.judgement.reason", l.Reason, maxReasonBytes)
 	c.name("space.judgement.event_id", l.EventID, maxIDBytes)
-	c.name("space.judgement.during", l.During, maxNameBytes)
+	c.name("space.judgement.during", l.During, maxPersonBytes)
 	c.name("space.judgement.by", l.By, maxIDBytes)
 	for _, t := range l.Terms {
 		c.name("space.judgement.terms", t.Name, maxNameBytes)

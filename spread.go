@@ -216,6 +216,7 @@ func activated(v *store.View, cue *Cue, hit recall.Activated, at lens) (Activate
 		return Activated{}, fmt.Errorf("read activated memory: %w", err)
 	}
 	out := Activated{Memory: withFate(v, fateOf(v, cue, hit.Row), r, at), Pi: hit.Pi, Path: make([]PathStep, 0, len(hit.Path))}
+	out.Held = heldFor(&out.Memory, cue)
 	for _, s := range hit.Path {
 		id, err := v.ID(s.Row)
 		if err != nil {

@@ -159,7 +159,7 @@ func (l *stateLine) check(c *checks, field string) {
 			c.fail(field+t.name, "missing", "say when; the time of creation if it was never used")
 		}
 	}
-	c.name(field+"during", l.During, maxNameBytes)
+	c.name(field+"during", l.During, maxPersonBytes)
 	if n := len(l.Evidence); n < 1 || n > dynamics.MaxSources {
 		c.fail(field+"evidence", strconv.Itoa(n), fmt.Sprintf("give 1 to %d sources", dynamics.MaxSources))
 	}

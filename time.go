@@ -58,6 +58,14 @@ func held(m *Memory, at time.Time) Held {
 	return HeldYes
 }
 
+// heldFor is whether a memory's statement held at the instant that a cue asks for; "" if it asks for none.
+func heldFor(m *Memory, cue *Cue) Held {
+	if cue.ValidAt.IsZero() {
+		return ""
+	}
+	return held(m, cue.ValidAt)
+}
+
 // memoryAt is a memory as it was known at asOf, or now if that is zero, without embedding and links.
 func (s *Space) memoryAt(v *store.View, f store.Found, id string, asOf time.Time) (Memory, error) {
 	if !asOf.IsZero() {

@@ -243,6 +243,32 @@ func TestHeldIsUnknownWithoutBounds(t *testing.T) {
 	}
 }
 
+// TestHitsSayWhetherTheyHeld: an answer about an instant tells of each memory whether it was true then, or whether that is not
+// known; one about now says nothing of it.
+func TestHitsSayWhetherTheyHeld(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	remember(t, s, engram.Draft{ID: "open", Content: "tea is green"})
+	remember(t, s, engram.Draft{ID: "since", Content: "tea is white", ValidFrom: day(3), Links: []engram.Link{{To: "open"}}})
+	remember(t, s, engram.Draft{ID: "old", Content: "tea is black", ValidFrom: day(1), OccurredAt: day(1)})
+	remember(t, s, engram.Draft{ID: "new", Content: "tea is red", ValidFrom: day(8), Supersedes: []string{"old"}})
+	remember(t, s, engram.Draft{ID: "later", Content: "tea is blue", ValidFrom: day(20)})
+	w.stages(func(s *engram.Space) {
+		held := map[string]engram.Held{}
+		for _, h := range answerOf(t, s, engram.Cue{Text: "tea", ValidAt: day(5)}).Hits {
+			held[h.ID] = h.Held
+		}
+		want(t, "held on day 5", held, map[string]engram.Held{
+			"open": engram.HeldUnknown, "since": engram.HeldYes, "old": engram.HeldYes,
+		})
+		near := spread(t, s, engram.SpreadRequest{IDs: []string{"since"}, ValidAt: day(5)}).Memories
+		want(t, "held, spread", []any{len(near), near[0].ID, near[0].Held}, []any{1, "open", engram.HeldUnknown})
+		for _, h := range answerOf(t, s, engram.Cue{Text: "tea"}).Hits {
+			want(t, "held now", h.Held, engram.Held(""))
+		}
+	})
+}
+
 // TestContradictionsAreNeverHidden: both sides are named, whichever a filter or the limit leaves out.
 func TestContradictionsAreNeverHidden(t *testing.T) {
 	w := newWorld(t, engram.Options{})

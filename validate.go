@@ -312,6 +312,7 @@ func (l Limits) cue(q *Cue) error {
 	c.tags("tags_none", q.TagsNone, l.IDs)
 	c.name("speaker", q.Speaker, maxPersonBytes)
 	c.name("session", q.Session, maxPersonBytes)
+	c.name("during", q.During, maxPersonBytes)
 	c.time("from", q.From)
 	c.time("to", q.To)
 	c.time("valid_at", q.ValidAt)

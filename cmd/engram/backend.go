@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	engram "github.com/orchard9/engram-go"
@@ -21,6 +22,8 @@ type backend interface {
 	Predict(ctx context.Context, p engram.Precedent) (engram.Prediction, error)
 	Spread(ctx context.Context, r engram.SpreadRequest) (engram.Spreading, error)
 	Feedback(ctx context.Context, f engram.Feedback) (engram.FeedbackReport, error)
+	FeedbackLog(ctx context.Context) iter.Seq2[engram.FeedbackRecord, error]
+	Sources(ctx context.Context) ([]engram.SourceRecord, error)
 	Fit(ctx context.Context, o engram.FitOptions) (engram.FitReport, error)
 	Get(ctx context.Context, id string) (engram.Memory, error)
 	GetAt(ctx context.Context, id string, asOf time.Time) (engram.Memory, error)

@@ -475,7 +475,8 @@ func TestVersion(t *testing.T) {
 
 // moments are times of this run, and sizes that depend on them.
 var moments = regexp.MustCompile(
-	`"(created_at|updated_at|archived_at|superseded_at|from|until|last_used|labile_until)":"[^"]*"|(created|updated|archived|superseded) +[0-9: +Z-]+`)
+	`"(created_at|updated_at|archived_at|superseded_at|from|until|last_used|labile_until|at|judged_at|since|lapsed_at)":"[^"]*"|(created|updated|archived|superseded) +[0-9: +Z-]+|` +
+		`"(retrievability|days)":[0-9.e-]+|[0-9-]{10} [0-9:]{8}Z`)
 
 func TestBothBackendsSayTheSame(t *testing.T) {
 	script := [][]string{
@@ -550,6 +551,23 @@ func TestBothBackendsSayTheSame(t *testing.T) {
 		{"feedback", "--useful", "c/d ä?", "--wrong", "b", "--source", "Bo", "--event-id", "e1"},
 		{"feedback", "--useful", "c/d ä?", "--wrong", "b", "--source", "Bo", "--event-id", "e1", "--json"},
 		{"update", "c/d ä?", "--mode", "sideways", "x"},
+		{"feedback", "--signal", "contradicted", "a", "--by", "c/d ä?", "--during", "s9", "--reason", "two say so", "--verified"},
+		{"feedback", "--signal", "contradicted", "a", "--by", "a"},
+		{"feedback", "--signal", "wrong", "a", "--by", "b"},
+		{"feedback", "--signal", "wrong", "b", "--source", "Cy", "--verified", "--event-id", "e2"},
+		{"feedback", "--log"},
+		{"feedback", "--log", "a"},
+		{"feedback", "--log", "a", "--json"},
+		{"feedback", "--log", "--signal", "wrong"},
+		{"feedback", "--log", "--space", "nowhere"},
+		{"sources"},
+		{"sources", "--json"},
+		{"sources", "--space", "empty"},
+		{"recall", "foxes", "--during", "s8"},
+		{"recall", "noise", "--valid-at", "2025-05-04", "--without", "priming", "--json"},
+		{"recall", "noise", "--valid-at", "2025-05-04", "--without", "priming"},
+		{"get", "a"},
+		{"export"},
 	}
 	var said [2]strings.Builder
 	for i := range said {
@@ -563,7 +581,7 @@ func TestBothBackendsSayTheSame(t *testing.T) {
 			if r.code == 2 && rest == "" {
 				rest = where
 			}
-			said[i].WriteString(strings.Join(args, " ") + "\n" + moments.ReplaceAllString(r.out, "$1$2") + rest + "\n")
+			said[i].WriteString(strings.Join(args, " ") + "\n" + moments.ReplaceAllString(r.out, "$1$2$3") + rest + "\n")
 			if r.code != 0 {
 				said[i].WriteString("exit " + string(rune('0'+r.code)) + "\n")
 			}

@@ -53,6 +53,7 @@ func (f *cueFlags) registerCue(a *app, set *pflag.FlagSet) {
 	set.Var(&f.to, "to", "only what happened before this time")
 	set.Var(&f.validAt, "valid-at", "only what was true then, replaced memories included")
 	set.Var(&f.asOf, "as-of", "from what was known then: later memories, changes and archivings do not count")
+	set.StringVar(&c.During, "during", "", "in which `session` is asked: what was lately of use in it primes the answer")
 	set.Float64Var(&c.MinConfidence, "min-confidence", 0, "only what is believed at least so far, a `number` from 0 to 1")
 }
 

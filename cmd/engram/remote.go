@@ -179,12 +179,19 @@ func (r *remote) Export(ctx context.Context, w io.Writer) (report engram.ExportR
 	lines := json.NewDecoder(io.TeeReader(resp.Body, w))
 	last := ""
 	for {
-		var line struct{ ID string }
+		var line struct {
+			ID    string
+			Space json.RawMessage
+		}
 		switch err := lines.Decode(&line); {
 		case errors.Is(err, io.EOF):
 			return report, nil
 		case err != nil:
 			return report, fmt.Errorf("read the server's export after %d lines: %w", report.Versions, err)
+		}
+		if line.Space != nil {
+			report.Others++
+			continue
 		}
 		report.Versions++
 		if line.ID != last { // The versions of a memory stand together.

@@ -53,6 +53,10 @@ func (a *app) serveCommand() *cobra.Command {
 		"pack segments that recall has not needed for this `duration` into less space, and back what it has; 0 for never")
 	cmd.Flags().DurationVar(&background.Every, "consolidate-every", 0,
 		"consolidate restatements in the background, each time after this `duration`; 0 is never")
+	cmd.Flags().DurationVar(&background.MaxTime, "consolidate-time", 0,
+		"end a pass of a space before the next cluster after this `duration`; 0 is no limit")
+	cmd.Flags().IntVar(&background.MaxMemories, "consolidate-memories", 0,
+		"how many memories a pass compares, the newest: a `number` up to 200000; 0 is 20000")
 	cmd.Flags().BoolVar(&a.engine.LinkUsedTogether, "link-used-together", false,
 		"let associations grow between memories that one feedback says were useful together")
 	cmd.Flags().IntVar(&a.engine.MaxMemories, "max-memories", 0,
@@ -64,6 +68,9 @@ func (a *app) serveCommand() *cobra.Command {
 		}
 		if coldAfter != 0 && coldAfter < 24*time.Hour {
 			return usagef("--cold-after is %v: use 24h or more, or 0 for never", coldAfter)
+		}
+		if background.Every == 0 && (background.MaxTime != 0 || background.MaxMemories != 0) {
+			return usagef("--consolidate-time and --consolidate-memories bound passes: give --consolidate-every, too")
 		}
 		a.engine.ScrubBytesPerSecond = scrub << 20
 		a.engine.Compaction.ColdAfter = cmp.Or(coldAfter, -1)

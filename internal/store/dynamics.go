@@ -115,7 +115,13 @@ func (tx *Tx) SetSource(s Source) error { return tx.do(&sourceOp{Source: s}) }
 // Feedback records a judgement of r.Memory; its position is filled in.
 func (tx *Tx) Feedback(r FeedbackRecord) error {
 	r.Position = tx.position
-	return tx.do(&feedbackOp{FeedbackRecord: r})
+	if err := tx.do(&feedbackOp{FeedbackRecord: r}); err != nil {
+		return err
+	}
+	if tx.event("judged", r.Memory, 0, r.By); tx.listened {
+		tx.events[len(tx.events)-1].Signal = r.Signal
+	}
+	return nil
 }
 
 // The flags of what a source says, as they are written: bit 0 that it supports, and from bit 1 on the verdicts counted.

@@ -38,6 +38,7 @@ type Event struct {
 	ID       string
 	Version  uint32
 	Other    string
+	Signal   string // of a judgement
 	Reason   string
 }
 

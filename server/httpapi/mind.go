@@ -1,6 +1,13 @@
 package httpapi
 
-import "net/http"
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/orchard9/engram-go/server/wire"
+)
 
 // complete is POST …/complete.
 func (a *API) complete(w http.ResponseWriter, q *call) error {
@@ -73,6 +80,46 @@ func (a *API) feedback(w http.ResponseWriter, q *call) error {
 		return err
 	}
 	return send(w, http.StatusOK, report)
+}
+
+// judgements is GET …/feedback: the record of feedback, a judgement on each line.
+func (a *API) judgements(w http.ResponseWriter, q *call) error {
+	id := q.query["id"]
+	out := &streamWriter{w: w, kind: mediaLines}
+	if q.r.Method == http.MethodHead {
+		out.begin()
+		return nil
+	}
+	lines := bufio.NewWriter(out)
+	for r, err := range q.space.FeedbackLog(q.r.Context()) {
+		if err != nil {
+			return err
+		}
+		if id != "" && r.ID != id {
+			continue
+		}
+		line, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode judgement: %w", err)
+		}
+		if _, err := lines.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	}
+	if err := lines.Flush(); err != nil {
+		return err
+	}
+	out.begin() // nobody judged anything
+	return nil
+}
+
+// sources is GET …/sources.
+func (a *API) sources(w http.ResponseWriter, q *call) error {
+	known, err := q.space.Sources(q.r.Context())
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, wire.Sources{Sources: known})
 }
 
 // fit is POST …/fit.

@@ -88,6 +88,7 @@ type noted struct {
 	draft  engram.Draft
 	cue    engram.Cue
 	change engram.Change
+	judged engram.Feedback
 	link   engram.Link
 	ends   [3]string
 	space  string
@@ -106,6 +107,11 @@ func (n *noted) Recall(_ context.Context, space string, c engram.Cue) (engram.An
 func (n *noted) Update(_ context.Context, _, id string, c engram.Change) (engram.Outcome, error) {
 	n.change = c
 	return engram.Outcome{ID: id, Result: engram.Updated, Version: 2, Embedding: "none"}, nil
+}
+
+func (n *noted) Feedback(_ context.Context, _ string, f engram.Feedback) (engram.FeedbackReport, error) {
+	n.judged = f
+	return engram.FeedbackReport{}, nil
 }
 
 func (n *noted) Link(_ context.Context, _, from string, l engram.Link) error {
@@ -134,17 +140,20 @@ func TestEveryArgumentArrives(t *testing.T) {
 	// What the tool of this slice does not take; everything else must have arrived.
 	wantSet(t, n.draft, "EmbeddingModel", "ID", "Language", "Speaker", "Session", "Metadata")
 	call(t, session, "recall", `{"query":"q","limit":3,"max_tokens":64,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
-		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"explain":true,"embedding":[1],
-		"space":"other"}`)
+		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"during":"d","explain":true,
+		"embedding":[1],"space":"other"}`)
 	wantSet(t, n.cue, "EmbeddingModel", "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Distinct", "Compete", "Where", "WhereLinks", "Without",
 		"MaxTime")
 	if n.space != "other" {
 		t.Errorf("the call went to %q, want other", n.space)
 	}
 	call(t, session, "update", `{"id":"x","content":"c","confidence":0,"tags":[],"pin":false,
-		"valid_until":"2026-01-01T00:00:00Z","reason":"r"}`)
+		"valid_until":"2026-01-01T00:00:00Z","mode":"by_use","reason":"r"}`)
 	wantSet(t, n.change, "EmbeddingModel", "Kind", "Speaker", "Session", "OccurredAt", "ValidFrom", "ExpiresAt", "Source", "Language", "Metadata", "Embedding",
-		"IfVersion", "Mode")
+		"IfVersion")
+	call(t, session, "feedback", `{"event_id":"e","recall_id":"r","ids":["a"],"signal":"contradicted","useful":["b"],"useless":["c"],
+		"wrong":["d"],"by":"x","during":"s","source":"Bo","verified":true,"reason":"r"}`)
+	wantSet(t, n.judged)
 	call(t, session, "link", `{"from":"a","to":"b","type":"t","weight":0}`)
 	wantSet(t, n.link)
 	call(t, session, "link", `{"from":"c","to":"d","type":"t","remove":true}`)

@@ -17,6 +17,7 @@ type updateArgs struct {
 	Tags       *[]string  `json:"tags"`
 	Pin        *bool      `json:"pin"`
 	ValidUntil *time.Time `json:"valid_until"`
+	Mode       string     `json:"mode"`
 	Reason     string     `json:"reason"`
 }
 
@@ -56,10 +57,14 @@ type status struct {
 
 func (s *Server) update(ctx context.Context, a updateArgs) (any, string, error) {
 	outcome, err := s.backend.Update(ctx, s.in(a.Space), a.ID, engram.Change{
-		Content: a.Content, Confidence: a.Confidence, Tags: a.Tags, Pin: a.Pin, ValidUntil: a.ValidUntil, Reason: a.Reason,
+		Content: a.Content, Confidence: a.Confidence, Tags: a.Tags, Pin: a.Pin, ValidUntil: a.ValidUntil,
+		Mode: engram.UpdateMode(a.Mode), Reason: a.Reason,
 	})
 	if err != nil {
 		return nil, "", err
+	}
+	if outcome.Result == engram.Superseded {
+		return outcome, "Memory " + quote(a.ID) + " was replaced by " + quote(outcome.ID) + ".", nil
 	}
 	return outcome, "Memory " + quote(outcome.ID) + " is at version " + strconv.Itoa(outcome.Version) + ".", nil
 }

@@ -56,6 +56,7 @@ type recallArgs struct {
 	AsOf          time.Time `json:"as_of"`
 	ValidAt       time.Time `json:"valid_at"`
 	MinConfidence float64   `json:"min_confidence"`
+	During        string    `json:"during"`
 	Explain       bool      `json:"explain"`
 	Embedding     []float32 `json:"embedding"`
 }
@@ -75,13 +76,8 @@ type getArgs struct {
 
 // feedbackArgs are the arguments of feedback.
 type feedbackArgs struct {
-	Space    string   `json:"space"`
-	RecallID string   `json:"recall_id" min:"1"`
-	Useful   []string `json:"useful"`
-	Useless  []string `json:"useless"`
-	Wrong    []string `json:"wrong"`
-	Source   string   `json:"source"`
-	EventID  string   `json:"event_id" min:"1"`
+	Space string `json:"space"`
+	engram.Feedback
 }
 
 // recalled is the structured result of recall.
@@ -197,7 +193,8 @@ func (s *Server) recall(ctx context.Context, a recallArgs) (any, string, error) 
 	space := s.in(a.Space)
 	found, err := s.backend.Recall(ctx, space, engram.Cue{
 		Text: a.Query, Embedding: a.Embedding, Limit: a.Limit, MaxTokens: a.MaxTokens, Kinds: a.Kinds, Tags: a.Tags,
-		From: a.From, To: a.To, AsOf: a.AsOf, ValidAt: a.ValidAt, MinConfidence: a.MinConfidence, Explain: a.Explain,
+		From: a.From, To: a.To, AsOf: a.AsOf, ValidAt: a.ValidAt, MinConfidence: a.MinConfidence, During: a.During,
+		Explain: a.Explain,
 	})
 	if err != nil {
 		return nil, "", err
@@ -244,9 +241,7 @@ func (s *Server) get(ctx context.Context, a getArgs) (any, string, error) {
 }
 
 func (s *Server) feedback(ctx context.Context, a feedbackArgs) (any, string, error) {
-	report, err := s.backend.Feedback(ctx, s.in(a.Space), engram.Feedback{
-		EventID: a.EventID, RecallID: a.RecallID, Useful: a.Useful, Useless: a.Useless, Wrong: a.Wrong, Source: a.Source,
-	})
+	report, err := s.backend.Feedback(ctx, s.in(a.Space), a.Feedback)
 	if err != nil {
 		return nil, "", err
 	}

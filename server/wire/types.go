@@ -135,6 +135,11 @@ type Held struct {
 	Held engram.Held `json:"held"`
 }
 
+// Sources answers the listing of how reliable sources are known to be.
+type Sources struct {
+	Sources []engram.SourceRecord `json:"sources"`
+}
+
 // Contradictions answers their listing.
 type Contradictions struct {
 	Contradictions []engram.Contradiction `json:"contradictions"`
