@@ -28,7 +28,7 @@ func (b *BackgroundConsolidation) validate() error {
 		}
 	}
 	if err := b.check(); err != nil {
-		return inField(err, "Options.Consolidation.")
+		return inField(err, "Options.Consolidation")
 	}
 	return nil
 }

@@ -20,7 +20,8 @@ var (
 	// ErrConflict is returned when a write contradicts what is stored: the id is taken by other content, the version
 	// is not the expected one, an idempotency key was used for something else, a backup does not follow the one before.
 	ErrConflict = store.ErrConflict
-	// ErrTooLarge is returned when a size is above its limit; nothing was allocated or stored.
+	// ErrTooLarge is returned when a size is above its limit, which a *SizeError names, or a space is full; nothing was
+	// allocated or stored.
 	ErrTooLarge = errors.New("too large")
 	// ErrReadOnly is returned by writes of a space whose log failed. Reads go on; reopening recovers.
 	ErrReadOnly = store.ErrReadOnly
@@ -48,6 +49,12 @@ type CorruptError = codec.CorruptError
 // PanicError is returned when an operation panicked. Nothing of it is visible and nothing needs recovery.
 type PanicError = isolate.PanicError
 
+// DimensionError is returned when a vector's dimension is not that of the space's vectors. It matches ErrDimension.
+type DimensionError = store.DimensionError
+
+// ModelError is returned when a vector was made by another model than the space's. It matches ErrEmbeddingModel.
+type ModelError = store.ModelError
+
 // LockedError is returned by Open when the directory is in use; it names the holder's process id.
 type LockedError = vfs.LockedError
 
@@ -69,19 +76,50 @@ func (e *InvalidError) Error() string {
 // Is reports whether target is ErrInvalid.
 func (e *InvalidError) Is(target error) bool { return target == ErrInvalid }
 
-// inField puts a prefix such as "memories[3]." before the field that an error names.
-func inField(err error, prefix string) error {
-	if prefix == "" || err == nil {
-		return err
-	}
-	if invalid, ok := errors.AsType[*InvalidError](err); ok {
-		return &InvalidError{Field: prefix + invalid.Field, Value: invalid.Value, Allowed: invalid.Allowed}
-	}
-	return fmt.Errorf("%s%w", prefix, err)
+// SizeError is returned when something is above its limit. Nothing was changed.
+type SizeError struct {
+	Field string // the field as the doors name it, such as "content"
+	Got   int    // how much there is
+	Most  int    // how much is allowed
+	Unit  string // of what: "bytes", "tags"
 }
 
-func dimensionError(got int) error {
-	return &store.DimensionError{Got: got, Min: store.MinDim, Max: maxDim}
+// Error says which field, how much it has and how much is allowed.
+func (e *SizeError) Error() string {
+	return fmt.Sprintf("%s has %d %s, at most %d are allowed", e.Field, e.Got, e.Unit, e.Most)
+}
+
+// Is reports whether target is ErrTooLarge.
+func (e *SizeError) Is(target error) bool { return target == ErrTooLarge }
+
+// FieldError says which field of a request another error is about, such as a link to a memory that does not exist. An
+// *InvalidError and a *SizeError name their fields themselves.
+type FieldError struct {
+	Field string // as the doors name it, such as "memories[3].links[0].to"
+	Err   error
+}
+
+// Error puts the field before the error.
+func (e *FieldError) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *FieldError) Unwrap() error { return e.Err }
+
+// inField says that an error is about a field of at, such as "memories[3]"; if it names none, about at itself.
+func inField(err error, at string) error {
+	if at == "" || err == nil {
+		return err
+	}
+	if e, ok := errors.AsType[*InvalidError](err); ok {
+		return &InvalidError{Field: at + "." + e.Field, Value: e.Value, Allowed: e.Allowed}
+	}
+	if e, ok := errors.AsType[*SizeError](err); ok {
+		return &SizeError{Field: at + "." + e.Field, Got: e.Got, Most: e.Most, Unit: e.Unit}
+	}
+	if e, ok := errors.AsType[*FieldError](err); ok {
+		return &FieldError{Field: at + "." + e.Field, Err: e.Err}
+	}
+	return &FieldError{Field: at, Err: err}
 }
 
 func notArchived(id string) error {

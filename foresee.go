@@ -39,20 +39,19 @@ func (s *Space) foresee(tx *store.Tx, batch []pending, now time.Time) error {
 	size := 0
 	for i := range batch {
 		if err := f.memory(i); err != nil {
-			return inField(err, batch[i].prefix)
+			return inField(err, batch[i].at)
 		}
 		size += batch[i].sizeBytes()
 	}
 	if size > maxRecordBytes {
-		return fmt.Errorf("memories: with all that they say they take %d bytes, at most %d fit into one write: %w",
-			size, maxRecordBytes, ErrTooLarge)
+		return &SizeError{Field: "memories", Got: size, Most: maxRecordBytes, Unit: "bytes with all that they say"}
 	}
 	for i := range batch {
 		if f.repeat[i] {
 			continue
 		}
 		if err := f.references(i); err != nil {
-			return inField(err, batch[i].prefix)
+			return inField(err, batch[i].at)
 		}
 	}
 	return s.fits(tx, f.fresh)
@@ -135,29 +134,29 @@ func (p *pending) vectorOf() ([]float32, error) { return p.draft.Embedding, nil 
 func (f *foresight) references(i int) error {
 	p := &f.batch[i]
 	for n, l := range p.draft.Links {
-		if err := f.link(i, l.To); err != nil {
-			return inField(err, fmt.Sprintf("links[%d].", n))
+		if err := f.link(i, fmt.Sprintf("links[%d].to", n), l.To); err != nil {
+			return err
 		}
 	}
 	for n, id := range p.draft.Contradicts {
-		if err := f.link(i, id); err != nil {
-			return inField(err, fmt.Sprintf("contradicts[%d]: ", n))
+		if err := f.link(i, fmt.Sprintf("contradicts[%d]", n), id); err != nil {
+			return err
 		}
 	}
 	for n, id := range p.draft.Supersedes {
 		if err := f.supersede(i, id); err != nil {
-			return inField(err, fmt.Sprintf("supersedes[%d]: ", n))
+			return inField(err, fmt.Sprintf("supersedes[%d]", n))
 		}
 	}
 	return nil
 }
 
-func (f *foresight) link(i int, to string) error {
+func (f *foresight) link(i int, field, to string) error {
 	if to == f.own[i] {
-		return linkToItself(to)
+		return linkToItself(field, to)
 	}
 	_, _, err := f.find(to)
-	return err
+	return inField(err, field)
 }
 
 // find finds a memory that will be there when references are staged; made says that the batch brings it.
@@ -165,11 +164,11 @@ func (f *foresight) find(id string) (found store.Found, made bool, err error) {
 	if f.made[id] != nil {
 		return found, true, nil
 	}
-	found, ok, err := f.tx.Lookup(id)
-	if err != nil || !ok || f.gone[id] {
-		return found, false, orNotFound(err, id)
+	found, err = living(f.tx.View(), id, f.now)
+	if err == nil && f.gone[id] {
+		err = notFound(id)
 	}
-	return found, false, nil
+	return found, false, err
 }
 
 func (f *foresight) supersede(i int, old string) error {

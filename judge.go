@@ -41,7 +41,7 @@ func (f *Feedback) judgements(recalled *recent, most int) ([]judgement, error) {
 	add(f.Useless, Useless)
 	add(f.Wrong, Wrong)
 	if len(said) > most {
-		return nil, fmt.Errorf("feedback is about %d memories, at most %d are allowed: %w", len(said), most, ErrTooLarge)
+		return nil, &SizeError{Field: "ids", Got: len(said), Most: most, Unit: "memories, with those in useful, useless and wrong"}
 	}
 	seen := map[string]bool{}
 	for _, j := range said {

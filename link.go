@@ -15,17 +15,16 @@ import (
 func (s *Space) Link(ctx context.Context, from string, l Link) error {
 	c := &checks{}
 	c.id("from", from)
-	c.links("links", []Link{l}, 1)
+	c.link("", l)
+	c.linkType("type", l.Type)
 	if c.err != nil {
 		return c.err
 	}
 	now := s.db.o.Clock()
 	return s.with(ctx, "link", false, func(sp *store.Space) error {
 		return sp.Write(ctx, "link", nil, func(tx *store.Tx) error {
-			for _, id := range []string{from, l.To} {
-				if _, err := living(tx.View(), id, now); err != nil {
-					return err
-				}
+			if err := bothLive(tx.View(), from, l.To, now); err != nil {
+				return err
 			}
 			return link(tx, from, l)
 		})
@@ -46,10 +45,8 @@ func (s *Space) Unlink(ctx context.Context, from, to, linkType string) (removed 
 	now := s.db.o.Clock()
 	err = s.with(ctx, "unlink", false, func(sp *store.Space) error {
 		return sp.Write(ctx, "unlink", nil, func(tx *store.Tx) (err error) {
-			for _, id := range []string{from, to} {
-				if _, err := living(tx.View(), id, now); err != nil {
-					return err
-				}
+			if err := bothLive(tx.View(), from, to, now); err != nil {
+				return err
 			}
 			linkType := cmp.Or(linkType, DefaultLinkType)
 			a, b, err := oneWay(tx, from, to, linkType)
@@ -61,6 +58,15 @@ func (s *Space) Unlink(ctx context.Context, from, to, linkType string) (removed 
 		})
 	})
 	return removed, err
+}
+
+// bothLive finds the two ends of an association.
+func bothLive(v *store.View, from, to string, now time.Time) error {
+	if _, err := living(v, from, now); err != nil {
+		return inField(err, "from")
+	}
+	_, err := living(v, to, now)
+	return inField(err, "to")
 }
 
 // Neighbors gives the memories before and after this one in its session, as associations of types "previous" and
@@ -100,7 +106,7 @@ func weightOf(l Link) float64 {
 // link stages an association. Whoever was given the ids by a caller has looked whether they have expired.
 func link(tx *store.Tx, from string, l Link) error {
 	if from == l.To {
-		return linkToItself(from)
+		return linkToItself("to", from)
 	}
 	if err := isolate.Fault("engram/link"); err != nil {
 		return err
@@ -116,8 +122,8 @@ func link(tx *store.Tx, from string, l Link) error {
 	return tx.Link(from, to, linkType, float32(weightOf(l)))
 }
 
-func linkToItself(id string) error {
-	return &InvalidError{Field: "to", Value: quote(id), Allowed: "a memory cannot be associated with itself"}
+func linkToItself(field, id string) error {
+	return &InvalidError{Field: field, Value: quote(id), Allowed: "a memory cannot be associated with itself"}
 }
 
 func orNotFound(err error, id string) error {

@@ -162,7 +162,7 @@ func (o Options) validate() error {
 	case o.Metric != "cosine" && o.Metric != "dot":
 		return &InvalidError{Field: "Options.Metric", Value: quote(o.Metric), Allowed: `use "cosine" or "dot"`}
 	case validModel(o.EmbeddingModel) != nil:
-		return inField(validModel(o.EmbeddingModel), "Options.")
+		return inField(validModel(o.EmbeddingModel), "Options")
 	case o.Dim != 0 && (o.Dim < store.MinDim || o.Dim > maxDim):
 		return &InvalidError{
 			Field: "Options.Dim", Value: fmt.Sprint(o.Dim), Allowed: fmt.Sprintf("use %d to %d, or 0", store.MinDim, maxDim),

@@ -44,18 +44,16 @@ func (s *Space) RememberBatch(ctx context.Context, drafts []Draft) ([]Outcome, e
 		return nil, &InvalidError{Field: "memories", Value: "empty", Allowed: fmt.Sprintf("give 1 to %d memories", l.Batch)}
 	}
 	if len(drafts) > l.Batch {
-		return nil, fmt.Errorf("memories: %d are given, at most %d are allowed in one batch: %w",
-			len(drafts), l.Batch, ErrTooLarge)
+		return nil, &SizeError{Field: "memories", Got: len(drafts), Most: l.Batch, Unit: "drafts"}
 	}
 	size := 0
 	for i := range drafts {
 		size += len(drafts[i].Content) + 4*len(drafts[i].Embedding)
 	}
 	if size > l.BatchBytes {
-		return nil, fmt.Errorf("memories: their contents and vectors have %d bytes, at most %d are allowed in one batch: %w",
-			size, l.BatchBytes, ErrTooLarge)
+		return nil, &SizeError{Field: "memories", Got: size, Most: l.BatchBytes, Unit: "bytes of contents and vectors"}
 	}
-	return s.remember(ctx, drafts, func(i int) string { return fmt.Sprintf("memories[%d].", i) })
+	return s.remember(ctx, drafts, func(i int) string { return fmt.Sprintf("memories[%d]", i) })
 }
 
 // pending is a draft made ready outside the lock.
@@ -64,18 +62,18 @@ type pending struct {
 	record      store.Record
 	prepared    *store.Prepared
 	fingerprint uint64
-	prefix      string // of field names in errors
+	at          string // the draft in its request, for errors: "memories[3]", or ""
 	outcome     Outcome
 	known       bool // the outcome is that of an earlier write with the same idempotency key
 }
 
-func (s *Space) remember(ctx context.Context, drafts []Draft, prefix func(i int) string) ([]Outcome, error) {
+func (s *Space) remember(ctx context.Context, drafts []Draft, at func(i int) string) ([]Outcome, error) {
 	now := s.db.o.Clock()
 	batch := make([]pending, len(drafts))
 	for i := range drafts {
-		p := pending{draft: &drafts[i], prefix: prefix(i)}
+		p := pending{draft: &drafts[i], at: at(i)}
 		if err := s.db.o.Limits.draft(p.draft); err != nil {
-			return nil, inField(err, p.prefix)
+			return nil, inField(err, p.at)
 		}
 		p.record = recordOf(p.draft, now)
 		if p.draft.IdempotencyKey != "" {
@@ -116,7 +114,7 @@ func (s *Space) rememberAll(tx *store.Tx, batch []pending, now time.Time) error 
 	}
 	for i := range batch {
 		if err := s.rememberOne(tx, &batch[i], now); err != nil {
-			return inField(err, batch[i].prefix)
+			return inField(err, batch[i].at)
 		}
 	}
 	for i := range batch {
@@ -125,7 +123,7 @@ func (s *Space) rememberAll(tx *store.Tx, batch []pending, now time.Time) error 
 			continue
 		}
 		if err := p.refer(tx, now); err != nil {
-			return inField(err, p.prefix)
+			return inField(err, p.at)
 		}
 	}
 	return s.makeRoom(tx, now)
@@ -331,21 +329,14 @@ func (p *pending) reinforce(tx *store.Tx, f store.Found, now time.Time, m *dynam
 func (p *pending) refer(tx *store.Tx, now time.Time) error {
 	id := p.outcome.ID
 	for i, l := range p.draft.Links {
-		_, err := living(tx.View(), l.To, now)
-		if err == nil {
-			err = link(tx, id, l)
-		}
-		if err != nil {
-			return inField(err, fmt.Sprintf("links[%d].", i))
+		if err := referTo(tx, id, fmt.Sprintf("links[%d].to", i), l, now); err != nil {
+			return err
 		}
 	}
 	for i, other := range p.draft.Contradicts {
-		_, err := living(tx.View(), other, now)
-		if err == nil {
-			err = link(tx, id, Link{To: other, Type: Contradicts, Weight: new(1.0)})
-		}
-		if err != nil {
-			return inField(err, fmt.Sprintf("contradicts[%d]: ", i))
+		l := Link{To: other, Type: Contradicts, Weight: new(1.0)}
+		if err := referTo(tx, id, fmt.Sprintf("contradicts[%d]", i), l, now); err != nil {
+			return err
 		}
 	}
 	p.outcome.Contradicts = p.draft.Contradicts
@@ -369,13 +360,25 @@ func (p *pending) refer(tx *store.Tx, now time.Time) error {
 	})
 }
 
+// referTo stages an association that a draft asks for in a field.
+func referTo(tx *store.Tx, id, field string, l Link, now time.Time) error {
+	if l.To == id {
+		return linkToItself(field, id)
+	}
+	_, err := living(tx.View(), l.To, now)
+	if err == nil {
+		err = link(tx, id, l)
+	}
+	return inField(err, field)
+}
+
 // supersede ends memories, each with the concept that stands for it, and hands their associations on to what replaces them.
 func supersede(tx *store.Tx, olds []string, s store.Supersession) error {
 	var ended []string
 	for i, old := range olds {
 		now, err := supersedeOne(tx, old, s)
 		if err != nil {
-			return inField(err, fmt.Sprintf("supersedes[%d]: ", i))
+			return inField(err, fmt.Sprintf("supersedes[%d]", i))
 		}
 		ended = append(ended, now...)
 	}

@@ -193,10 +193,10 @@ func (s *Space) spreading(v *store.View, r *SpreadRequest, now time.Time) (out r
 		out.Session = slices.Contains(r.Types, SessionType)
 		out.Types = func(kind string) bool { return slices.Contains(r.Types, kind) }
 	}
-	for _, id := range r.IDs {
+	for i, id := range r.IDs {
 		found, err := living(v, id, time.Unix(0, q.Now))
 		if err != nil {
-			return out, nil, err
+			return out, nil, inField(err, fmt.Sprintf("ids[%d]", i))
 		}
 		if !r.AsOf.IsZero() {
 			ok := false

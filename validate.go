@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/orchard9/engram-go/internal/lexical"
+	"github.com/orchard9/engram-go/internal/store"
 	"github.com/orchard9/engram-go/internal/vec"
 )
 
@@ -50,7 +51,7 @@ func (c *checks) fail(field, value, allowed string) {
 
 func (c *checks) tooLarge(field string, got, most int, unit string) {
 	if c.err == nil {
-		c.err = fmt.Errorf("%s has %d %s, at most %d are allowed: %w", field, got, unit, most, ErrTooLarge)
+		c.err = &SizeError{Field: field, Got: got, Most: most, Unit: unit}
 	}
 }
 
@@ -199,7 +200,7 @@ func (c *checks) vector(field string, v []float32) {
 		return
 	}
 	if len(v) < 8 || len(v) > maxDim {
-		c.err = dimensionError(len(v))
+		c.fail(field, fmt.Sprintf("a vector of %d numbers", len(v)), fmt.Sprintf("use %d to %d numbers", store.MinDim, maxDim))
 		return
 	}
 	if err := vec.Validate(v); err != nil {
@@ -212,6 +213,15 @@ func (c *checks) links(field string, links []Link, most int) {
 	c.storedLinks(field, links, most)
 	for i, l := range links {
 		c.linkType(fmt.Sprintf("%s[%d].type", field, i), l.Type)
+	}
+}
+
+// link checks an association of which at leads to the fields.
+func (c *checks) link(at string, l Link) {
+	c.id(at+"to", l.To)
+	c.name(at+"type", l.Type, maxNameBytes)
+	if l.Weight != nil {
+		c.unit(at+"weight", *l.Weight)
 	}
 }
 
@@ -229,12 +239,7 @@ func (c *checks) storedLinks(field string, links []Link, most int) {
 		return
 	}
 	for i, l := range links {
-		at := fmt.Sprintf("%s[%d].", field, i)
-		c.id(at+"to", l.To)
-		c.name(at+"type", l.Type, maxNameBytes)
-		if l.Weight != nil {
-			c.unit(at+"weight", *l.Weight)
-		}
+		c.link(fmt.Sprintf("%s[%d].", field, i), l)
 	}
 }
 

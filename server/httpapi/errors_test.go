@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -99,10 +100,26 @@ func engineRefusals() []refusal {
 	return []refusal{
 		{"empty content", "POST", memories, `{"content":""}`, "invalid_argument", "content", nil},
 		{"confidence", "POST", memories, `{"content":"x","confidence":2}`, "invalid_argument", "confidence", nil},
-		{"model", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"other"}`, "embedding_model_mismatch", "", nil},
-		{"dimension", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8,9]}`, "dimension_mismatch", "", nil},
+		{"model", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"other"}`, "embedding_model_mismatch", "embedding_model", nil},
+		{"dimension", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8,9]}`, "dimension_mismatch", "embedding", nil},
 		{"zero vector", "POST", recallPath, `{"embedding":[0,0,0,0,0,0,0,0]}`, "invalid_argument", "embedding", nil},
-		{"content too large", "POST", memories, `{"content":"` + strings.Repeat("x", 1<<17) + `"}`, "too_large", "", nil},
+		{"content too large", "POST", memories, `{"content":"` + strings.Repeat("x", 1<<17) + `"}`, "too_large", "content", nil},
+		{"id too large", "POST", memories, `{"content":"x","id":"` + strings.Repeat("x", 129) + `"}`, "too_large", "id", nil},
+		{"tags", "POST", memories, `{"content":"x","tags":["` + manyTags() + `"]}`, "too_large", "tags", nil},
+		{"a link to nobody", "POST", memories, `{"content":"x","links":[{"to":"nobody"}]}`, "not_found", "links[0].to", nil},
+		{"supersedes nobody", "POST", memories, `{"content":"x","supersedes":["a","nobody"]}`, "not_found", "supersedes[1]", nil},
+		{
+			"a batch with one that refers to nobody", "POST", memories + ":batch",
+			`{"memories":[{"content":"x"},{"content":"y","contradicts":["nobody"]}]}`, "not_found", "memories[1].contradicts[0]", nil,
+		},
+		{
+			"a batch with another dimension", "POST", memories + ":batch",
+			`{"memories":[{"content":"x"},{"content":"y","embedding":[1,2,3,4,5,6,7,8,9]}]}`,
+			"dimension_mismatch", "memories[1].embedding", nil,
+		},
+		{"dimension of a cue", "POST", recallPath, `{"embedding":[1,2,3,4,5,6,7,8,9]}`, "dimension_mismatch", "embedding", nil},
+		{"no vector", "POST", memories, `{"content":"x","embedding":[]}`, "invalid_argument", "embedding", nil},
+		{"spread from nobody", "POST", "/v1/spaces/default/spread", `{"ids":["a","nobody"]}`, "not_found", "ids[1]", nil},
 		{"body too large", "POST", memories, `{"content":"` + strings.Repeat("x", 5<<20) + `"}`, "too_large", "body", nil},
 		{"id taken", "POST", memories, `{"id":"a","content":"two"}`, "conflict", "", nil},
 		{"key taken", "POST", memories, `{"content":"two","idempotency_key":"k"}`, "conflict", "", nil},
@@ -114,8 +131,8 @@ func engineRefusals() []refusal {
 		{"update nobody", "PATCH", memories + "/nobody", `{"content":"x"}`, "not_found", "", nil},
 		{"delete nobody", "DELETE", memories + "/nobody", "", "not_found", "", nil},
 		{"restore nobody", "POST", memories + "/nobody/restore", "", "not_found", "", nil},
-		{"link to nobody", "POST", linksPath, `{"from":"a","to":"nobody"}`, "not_found", "", nil},
-		{"link weight", "POST", linksPath, `{"from":"a","to":"a","weight":2}`, "invalid_argument", "links[0].weight", nil},
+		{"link to nobody", "POST", linksPath, `{"from":"a","to":"nobody"}`, "not_found", "to", nil},
+		{"link weight", "POST", linksPath, `{"from":"a","to":"a","weight":2}`, "invalid_argument", "weight", nil},
 		{"unlink without from", "DELETE", linksPath + "?to=a", "", "invalid_argument", "from", nil},
 		{"forget all", "POST", "/v1/spaces/default/forget", `{}`, "invalid_argument", "ids", nil},
 		{
@@ -123,6 +140,15 @@ func engineRefusals() []refusal {
 			[]string{"Content-Type", "application/x-ndjson"},
 		},
 	}
+}
+
+// manyTags is more tags than a memory may have, as they stand between the outer quotes of a list.
+func manyTags() string {
+	tags := make([]string, 33)
+	for i := range tags {
+		tags[i] = fmt.Sprint("t", i)
+	}
+	return strings.Join(tags, `","`)
 }
 
 func TestProblems(t *testing.T) {

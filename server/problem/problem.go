@@ -17,7 +17,9 @@ package problem
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/orchard9/engram-go"
 )
@@ -72,10 +74,36 @@ func From(err error) *Problem {
 		return New(kind.Code, kind.Advice)
 	}
 	p := New(kind.Code, err.Error())
+	p.blame(err)
+	return p
+}
+
+// blame says which field is at fault, if one is, what it was given and what it may be.
+func (p *Problem) blame(err error) {
+	at := ""
+	if e, ok := errors.AsType[*engram.FieldError](err); ok {
+		at = e.Field
+	}
+	below := func(name string) string {
+		if at == "" {
+			return name
+		}
+		return at + "." + name
+	}
+	p.Field = at
 	if e, ok := errors.AsType[*engram.InvalidError](err); ok {
 		p.Field, p.Value, p.Allowed = e.Field, e.Value, e.Allowed
 	}
-	return p
+	if e, ok := errors.AsType[*engram.SizeError](err); ok {
+		p.Field, p.Value = e.Field, fmt.Sprintf("%d %s", e.Got, e.Unit)
+		p.Allowed = fmt.Sprintf("at most %d", e.Most)
+	}
+	if e, ok := errors.AsType[*engram.DimensionError](err); ok {
+		p.Field, p.Value, p.Allowed = below("embedding"), fmt.Sprintf("%d numbers", e.Got), fmt.Sprintf("%d numbers", e.Want)
+	}
+	if e, ok := errors.AsType[*engram.ModelError](err); ok {
+		p.Field, p.Value, p.Allowed = below("embedding_model"), strconv.Quote(e.Got), strconv.Quote(e.Want)
+	}
 }
 
 // Error returns the detail, or the title where there is none.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,6 +81,28 @@ func TestFieldsOfInvalid(t *testing.T) {
 	p := problem.From(fmt.Errorf("recall: %w", &engram.InvalidError{Field: "limit", Value: "0", Allowed: "use 1 to 9"}))
 	if p.Field != "limit" || p.Value != "0" || p.Allowed != "use 1 to 9" || !strings.Contains(p.Detail, "limit is 0") {
 		t.Errorf("From() = %+v", p)
+	}
+}
+
+func TestFieldsOfTheOthers(t *testing.T) {
+	for _, tt := range []struct {
+		err                         error
+		code, field, value, allowed string
+	}{
+		{&engram.SizeError{Field: "content", Got: 9, Most: 8, Unit: "bytes"}, "too_large", "content", "9 bytes", "at most 8"},
+		{&engram.FieldError{Field: "links[0].to", Err: engram.ErrNotFound}, "not_found", "links[0].to", "", ""},
+		{&engram.DimensionError{Got: 9, Want: 8}, "dimension_mismatch", "embedding", "9 numbers", "8 numbers"},
+		{&engram.ModelError{Got: "a", Want: "b"}, "embedding_model_mismatch", "embedding_model", `"a"`, `"b"`},
+		{
+			&engram.FieldError{Field: "memories[1]", Err: &engram.DimensionError{Got: 9, Want: 8}},
+			"dimension_mismatch", "memories[1].embedding", "9 numbers", "8 numbers",
+		},
+	} {
+		p := problem.From(fmt.Errorf("remember: %w", tt.err))
+		got := []string{p.Code, p.Field, p.Value, p.Allowed}
+		if want := []string{tt.code, tt.field, tt.value, tt.allowed}; !slices.Equal(got, want) {
+			t.Errorf("From(%v) = %q, want %q", tt.err, got, want)
+		}
 	}
 }
 
