@@ -44,8 +44,8 @@ type BackupSpace struct {
 	To   uint64 `json:"to"`
 }
 
-// Backup writes spaces as one stream to w, beside readers and writers: each as it is visible when its turn comes, so
-// that what was acknowledged before Backup was called is in it. Every record is verified as it is read; damage ends the
+// Backup writes spaces as one stream to w, beside readers and writers: each as it is visible when its turn comes, with
+// its fitted weights, so that what was acknowledged before Backup was called is in it. Every record is verified as it is read; damage ends the
 // backup with a *CorruptError, since a copy of damage is no backup. After an error what was written to w is not a
 // backup, and [DB.Restore] refuses it.
 //
@@ -68,7 +68,11 @@ func (db *DB) Backup(ctx context.Context, w io.Writer, o BackupOptions) (BackupR
 			return report, err
 		}
 		err = space.with(ctx, "backup", name == DefaultSpace, func(sp *store.Space) error {
-			section, err := sp.Backup(ctx, out, o.After[name])
+			side, err := db.models.sideFile(name)
+			if err != nil {
+				return err
+			}
+			section, err := sp.Backup(ctx, out, o.After[name], side)
 			report.Spaces = append(report.Spaces, BackupSpace{
 				Space: name, Full: section.Full, From: section.From, To: section.To,
 			})
@@ -121,7 +125,8 @@ type RestoreOptions struct {
 	Spaces []string `json:"spaces,omitempty"`
 	// As gives a space another name than it had; it needs exactly one space to be restored.
 	As string `json:"as,omitempty"`
-	// Position stops at this log position, inclusive; it needs exactly one space. 0 goes to the end.
+	// Position stops at this log position, inclusive; it needs exactly one space. 0 goes to the end. Fitted weights are
+	// those of the last backup that was taken as a whole, or of the first if it was not.
 	Position uint64 `json:"position,omitempty"`
 	// Time stops before the first write that was made after this instant, by the clock of that time; writes that carry
 	// no time belong to the one before. Zero goes to the end.
@@ -263,7 +268,7 @@ func (run *restoreRun) section(s backup.Space) (*store.Restoration, error) {
 		if !run.o.Time.IsZero() {
 			until.Time = toTime(run.o.Time).Nanos
 		}
-		one = store.NewRestoration(run.db.o.fs, run.dir(s.Name), until)
+		one = store.NewRestoration(run.db.o.fs, run.dir(s.Name), until, modelName)
 		run.building[s.Name] = one
 	}
 	return one, one.Section(s)

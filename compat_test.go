@@ -74,7 +74,30 @@ func TestGoldenDirectoriesOpen(t *testing.T) {
 			if ids := recall(t, s, engram.Cue{Text: "harbour"}); len(ids) == 0 {
 				t.Error("Recall finds nothing")
 			}
+			restoreGolden(t, dir, what(t, s), what)
 		})
+	}
+}
+
+// restoreGolden restores the backups of a golden directory.
+func restoreGolden(t *testing.T, dir, want string, what func(*testing.T, *engram.Space) string) {
+	t.Helper()
+	var streams [2][]byte
+	for i, name := range []string{"backup.bk", "later.bk"} {
+		var err error
+		if streams[i], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := newWorld(t, engram.Options{})
+	restoreInto(t, w.db, engram.RestoreOptions{}, streams[0])
+	if diff := cmp.Diff(want, what(t, w.def())); diff != "" {
+		t.Errorf("what its backup restores (-in the directory +restored):\n%s", diff)
+	}
+	o := engram.RestoreOptions{Spaces: []string{engram.DefaultSpace}, As: "later"}
+	restoreInto(t, w.db, o, streams[0], streams[1])
+	if _, err := w.space("later").Get(t.Context(), "e"); err != nil {
+		t.Errorf("what the later backup brings = %v", err)
 	}
 }
 
@@ -122,7 +145,19 @@ func writeGolden(t *testing.T, dir string) {
 	var export bytes.Buffer
 	_, err = s.Export(t.Context(), &export)
 	must(err)
+	backup, report := backUp(t, db, engram.BackupOptions{})
+	must(os.WriteFile(filepath.Join(dir, "backup.bk"), backup, 0o644))
 	must(db.Close())
+	must(writeLater(t, filepath.Join(dir, "later.bk"), backup, report.Spaces[0].To))
 	must(os.Remove(filepath.Join(data, "LOCK")))
 	must(os.WriteFile(filepath.Join(dir, "export.jsonl"), export.Bytes(), 0o644))
+}
+
+// writeLater writes an incremental backup of a copy of the directory, in which there is one memory more.
+func writeLater(t *testing.T, path string, backup []byte, to uint64) error {
+	w := newWorld(t, engram.Options{})
+	restoreInto(t, w.db, engram.RestoreOptions{}, backup)
+	remember(t, w.def(), engram.Draft{ID: "e", Content: "The harbour is empty."})
+	later, _ := backUp(t, w.db, engram.BackupOptions{After: map[string]uint64{engram.DefaultSpace: to}})
+	return os.WriteFile(path, later, 0o644)
 }

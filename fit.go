@@ -74,7 +74,7 @@ type FitCoefficient struct {
 // for all that follows, and for this space only. What was judged before keeps the state it has. Fewer than 1,000
 // judgements half a day or more after the last use are ErrInvalid.
 //
-// The weights are a file of the space, which is part of exports and not of backups: fit again after a restore.
+// The weights are a file of the space, which is part of exports and of backups.
 func (s *Space) Fit(ctx context.Context, o FitOptions) (FitReport, error) {
 	if o.DryRun && o.Remove {
 		return FitReport{}, &InvalidError{Field: "dry_run", Value: "given with remove", Allowed: "give one of the two"}

@@ -16,6 +16,7 @@ import (
 	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/dynamics/fit"
 	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/store"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
@@ -77,6 +78,21 @@ func (m *models) weights(space string) (dynamics.Weights, bool) {
 
 // file is what a space's file of fitted weights says; nil if it has none.
 func (m *models) file(space string) *modelFile { return (*m.fitted.Load())[space].file }
+
+// sideFile is the file as it goes into backups.
+func (m *models) sideFile(space string) (store.SideFile, error) {
+	side := store.SideFile{Name: modelName}
+	f := m.file(space)
+	if f == nil {
+		return side, nil
+	}
+	b, err := f.encode()
+	if err != nil {
+		return side, fmt.Errorf("back up fitted weights: %w", err)
+	}
+	side.Body = b
+	return side, nil
+}
 
 // model is what the space's memories fade by. The space must be open: it is read when it is opened.
 func (s *Space) model() *dynamics.Model { return s.faded().Model }

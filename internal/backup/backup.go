@@ -6,7 +6,8 @@
 //	err = w.Frame(118, payload)
 //	err = w.End()
 //
-// A stream has one section for each space: the files of a full backup, if it is one, then frames of the log in order.
+// A stream has one section for each space: the files of a full backup, or the one that the log does not tell of, then
+// frames of the log in order.
 // Streams may be put one behind the other: a full backup and what followed it.
 //
 // # Invariants
@@ -37,8 +38,9 @@ import (
 const (
 	// Kind is that of the stream's header.
 	Kind = "BK"
-	// FormatVersion is the newest version that is read, and the one that is written.
-	FormatVersion = 1
+	// FormatVersion is the newest version that is read, and the one that is written. Version 1 has no files in
+	// incremental sections.
+	FormatVersion = 2
 
 	// ChunkBytes is the size of the pieces that files come in; the last of a file is smaller.
 	ChunkBytes = 1 << 20
@@ -71,7 +73,7 @@ type Space struct {
 	WrittenAt int64
 }
 
-// File begins a file of a full section: SizeBytes of Data follow.
+// File begins a file of a section: SizeBytes of Data follow.
 type File struct {
 	Name      string // of letters, digits, dot, hyphen and underscore
 	SizeBytes uint64

@@ -12,12 +12,21 @@ import (
 	"github.com/orchard9/engram-go/internal/wal"
 )
 
+// SideFile is a small file in a space's directory that is its owner's: neither the log nor the manifest tells of it.
+type SideFile struct {
+	Name string
+	Body []byte // nil if it is not there
+}
+
 // Backup writes a section that holds the space as it is visible when Backup begins, beside readers and writers. With
 // after above 0 it holds only the log's frames behind that position, if the log still has them; the section says which
-// it became. Until it returns no file of the space is removed and the log is not trimmed.
+// it became. The side file is in either as a whole. Until it returns no file of the space is removed and the log is not
+// trimmed.
 //
 // Damaged rows end it: what is damaged is never copied. An error leaves the stream without its end.
-func (s *Space) Backup(ctx context.Context, w *backup.Writer, after uint64) (backup.Space, error) {
+func (s *Space) Backup(
+	ctx context.Context, w *backup.Writer, after uint64, side SideFile,
+) (backup.Space, error) {
 	s.pin()
 	defer s.unpin()
 	s.mu.Lock()
@@ -41,6 +50,11 @@ func (s *Space) Backup(ctx context.Context, w *backup.Writer, after uint64) (bac
 	}
 	if err := w.Space(section); err != nil {
 		return section, err
+	}
+	if !section.Full || side.Body != nil { // an empty one says that there is none any more
+		if err := backupBytes(w, side.Name, side.Body); err != nil {
+			return section, err
+		}
 	}
 	if section.Full {
 		if err := s.backupFiles(ctx, w, man); err != nil {
@@ -130,8 +144,11 @@ func (s *Space) backupFiles(ctx context.Context, w *backup.Writer, man *manifest
 			return err
 		}
 	}
-	body := fileBytes(manifestHeader(man), man.encode())
-	if err := w.File(manifestName, uint64(len(body))); err != nil {
+	return backupBytes(w, manifestName, fileBytes(manifestHeader(man), man.encode()))
+}
+
+func backupBytes(w *backup.Writer, name string, body []byte) error {
+	if err := w.File(name, uint64(len(body))); err != nil {
 		return err
 	}
 	for len(body) > 0 {

@@ -24,6 +24,7 @@ type Restoration struct {
 	fs    vfs.FS
 	dir   string
 	until Until
+	side  string // the name of the side file
 
 	section  backup.Space
 	begun    bool   // some section was taken
@@ -34,12 +35,17 @@ type Restoration struct {
 	path     string
 	written  uint64 // of the file
 	size     uint64
+	held     *[]byte // the side file of an incremental section, until the section was taken as a whole
 	log      *wal.Log
 }
 
-// NewRestoration begins in dir, which must not exist or be empty.
-func NewRestoration(fsys vfs.FS, dir string, until Until) *Restoration {
-	return &Restoration{fs: fsys, dir: dir, until: until}
+// maxSide is the size of the largest side file.
+const maxSide = 1 << 20
+
+// NewRestoration begins in dir, which must not exist or be empty. side names the space's side file, which becomes that
+// of the last section that is taken as a whole; one that stops within its first section has that section's.
+func NewRestoration(fsys vfs.FS, dir string, until Until, side string) *Restoration {
+	return &Restoration{fs: fsys, dir: dir, until: until, side: side}
 }
 
 // Position is that of the last write taken.
@@ -135,6 +141,10 @@ func (r *Restoration) File(f backup.File) error {
 	if err := r.endFile(); err != nil {
 		return err
 	}
+	if !r.section.Full && f.Name == r.side && f.SizeBytes <= maxSide {
+		r.held, r.path, r.written, r.size = &[]byte{}, f.Name, 0, f.SizeBytes
+		return nil
+	}
 	if !r.section.Full || r.log != nil {
 		return fmt.Errorf("restore space %s: file %s where none may come", r.section.Name, f.Name)
 	}
@@ -151,8 +161,13 @@ func (r *Restoration) Data(chunk backup.Data) error {
 	if r.skip {
 		return nil
 	}
-	if r.file == nil || r.written+uint64(len(chunk)) > r.size {
+	if r.file == nil && r.held == nil || r.written+uint64(len(chunk)) > r.size {
 		return fmt.Errorf("restore space %s: more bytes than file %s has", r.section.Name, r.path)
+	}
+	if r.held != nil {
+		*r.held = append(*r.held, chunk...)
+		r.written += uint64(len(chunk))
+		return nil
 	}
 	if _, err := r.file.WriteAt(chunk, int64(r.written)); err != nil {
 		return fmt.Errorf("restore file: %w", err)
@@ -280,7 +295,40 @@ func (r *Restoration) endSection() error {
 		return fmt.Errorf("restore space %s: the section ends at %d, frames came up to %d", r.section.Name,
 			r.section.To, r.position)
 	}
+	if err := r.placeSide(); err != nil {
+		return err
+	}
 	r.reached = r.reached || r.until.Position > 0 && r.position >= r.until.Position
+	return nil
+}
+
+// placeSide makes the side file of an incremental section that was taken as a whole that of the space.
+func (r *Restoration) placeSide() error {
+	held := r.held
+	r.held = nil
+	if held == nil || r.reached || r.section.To < r.position { // the last: one from before what was taken
+		return nil
+	}
+	if r.written != r.size {
+		return fmt.Errorf("restore space %s: file %s has %d bytes, %d came", r.section.Name, r.side, r.size, r.written)
+	}
+	path := filepath.Join(r.dir, r.side)
+	if err := r.fs.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("restore file: %w", err)
+	}
+	if len(*held) == 0 {
+		return nil
+	}
+	file, err := r.fs.Create(path)
+	if err != nil {
+		return fmt.Errorf("restore file: %w", err)
+	}
+	if _, err = file.WriteAt(*held, 0); err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("restore file: %w", err)
+	}
 	return nil
 }
 
