@@ -46,7 +46,8 @@ func beliefs(p *published) []experiment {
 		ablated: func(b *bench) (finding, error) { return calibrated(b, byIndependence) },
 	}, {
 		row: Row{
-			ID: "K3", Replicates: "who says it again adds nothing; another one does; the order does not matter",
+			ID: "K3", Replicates: "who says it again adds nothing; another one does; the order does not matter, nor in " +
+				"which copy it was said",
 			Source: "the engine's model: evidence is a set by source", Published: "none: a rule of the model",
 		},
 		run:     func(b *bench) (finding, error) { return voices(b, false) },
@@ -69,6 +70,9 @@ const independence = "dependence of sources, gamma = 1 (the log-odds that the en
 
 // independent adds up the evidence of a memory as if no source had heard of another.
 func independent(m *engram.Memory) float64 {
+	if len(m.Belief.Evidence) == 0 { // nobody but its own source has spoken
+		return m.Belief.Probability
+	}
 	sum := 0.0
 	for _, e := range m.Belief.Evidence {
 		if e.Supports {
@@ -111,7 +115,6 @@ func told(b *bench, c *beliefCase) (engram.Memory, error) {
 	}
 	s.remember(d)
 	d.ID = ""
-	s.remember(d) // the same source again counts once, and makes the belief visible
 	for i := range c.NP - 1 {
 		d.Source = fmt.Sprint("for", i)
 		s.remember(d)

@@ -23,12 +23,12 @@ func cutOff(b *bench, dropped bool) (f finding, err error) {
 	torn := 0
 	for i, image := range images.dirs {
 		torn += len(image.tears)
-		for _, tear := range append([]int64{-1}, image.tears...) {
-			whole := i // clusters that must be written
+		for n, tear := range append([]int64{-1}, image.tears...) {
+			whole, name := i, fmt.Sprintf("after %d clusters", i) // clusters that must be written
 			if tear >= 0 {
-				whole--
+				whole, name = i-1, fmt.Sprintf("in cluster %d, tear %d", i-1, n)
 			}
-			wrong, err := images.look(b, fmt.Sprintf("look-%v-%d-%d", dropped, i, tear), &image, tear, dropped, whole)
+			wrong, err := images.look(b, fmt.Sprintf("%s, uncited %v", name, dropped), &image, tear, dropped, whole)
 			if err != nil {
 				return f, err
 			}

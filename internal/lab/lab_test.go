@@ -60,6 +60,26 @@ func TestEveryRow(t *testing.T) {
 		t.Errorf("table in Markdown:\n%s", table)
 	}
 	golden(t, rows)
+	inReadme(t, rows)
+}
+
+// inReadme: the README shows the table as the command prints it, but for rows whose data is on this machine only.
+func inReadme(t *testing.T, rows []lab.Row) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(raw)
+	for line := range strings.Lines(lab.Markdown(rows)) {
+		id, _, _ := strings.Cut(strings.TrimPrefix(line, "| "), " |")
+		if runtime.GOARCH != "amd64" || !strings.HasPrefix(line, "| ") || id == "S1" || id == "F2" {
+			continue
+		}
+		if !strings.Contains(page, "\n"+line) {
+			t.Errorf("README.md lacks\n%sprint it with engram lab --markdown", line)
+		}
+	}
 }
 
 // golden compares with the rows as they were printed before, but for those whose data is on this machine only. Figures

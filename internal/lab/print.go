@@ -88,14 +88,17 @@ func (a *Ablation) verdict() string {
 // Markdown prints rows as a table, a row each, and the summary.
 func Markdown(rows []Row) string {
 	var b strings.Builder
-	b.WriteString("| | replicates | published | engine | verdict | without | then |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| | replicates | published | engine | verdict | fails without |\n|---|---|---|---|---|---|\n")
 	for i := range rows {
 		r := &rows[i]
-		without, then := "", ""
+		without := ""
 		if r.Ablation != nil {
-			without, then = r.Ablation.Off, r.Ablation.verdict()+": "+r.Ablation.Engine
+			without = r.Ablation.Off
+			if !r.Ablation.Failed {
+				without = r.Ablation.verdict() + ": " + without
+			}
 		}
-		cells := []string{r.ID, r.Replicates, r.Published, r.Engine, string(r.Verdict), without, then}
+		cells := []string{r.ID, r.Replicates, r.Published, strings.TrimRight(r.Engine, "; "), string(r.Verdict), without}
 		for j := range cells {
 			cells[j] = strings.ReplaceAll(cells[j], "|", "\\|")
 		}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -144,16 +145,13 @@ func (s *subject) tell(ids []string, block [][]report) {
 	var drafts []engram.Draft
 	denied := make([][]string, sourceCount)
 	for i, reports := range block {
-		for n, one := range reports {
+		for _, one := range reports {
 			if one.right != reports[0].right {
 				denied[one.source] = append(denied[one.source], ids[i])
 				continue
 			}
-			d := engram.Draft{ID: ids[i], Content: "what is so of " + ids[i], Source: sourceName(one.source)}
-			drafts = append(drafts, d)
-			if n == 0 && len(reports) == 1 {
-				drafts = append(drafts, d) // the same source again counts once, and makes the belief visible
-			}
+			drafts = append(drafts, engram.Draft{ID: ids[i], Content: "what is so of " + ids[i],
+				Source: sourceName(one.source)})
 		}
 	}
 	s.rememberAll(drafts)
@@ -229,25 +227,13 @@ func voices(b *bench, renamed bool) (f finding, err error) {
 		if err != nil {
 			return f, err
 		}
-		s.checked("Ines", 1, 2)
-		s.checked("Wen", 7, 1)
-		s.remember(engram.Draft{ID: "m", Content: "The ferry leaves at seven.", Source: "Ada"})
+		s.begin()
 		names := 0
 		say := func(v voice) float64 {
 			if names++; renamed {
 				v.source = fmt.Sprint("somebody", names)
 			}
-			if v.agrees {
-				s.remember(engram.Draft{Content: "The ferry leaves at seven.", Source: v.source})
-			} else {
-				s.feedback(engram.Feedback{Wrong: []string{"m"}, Source: v.source})
-			}
-			m := s.get("m")
-			if m.Belief == nil {
-				s.keep(errors.New("no belief"))
-				return 0
-			}
-			return m.Belief.Probability
+			return s.say(v)
 		}
 		p := 0.0
 		for i, v := range said {
@@ -265,7 +251,81 @@ func voices(b *bench, renamed bool) (f finding, err error) {
 		f.check(math.Abs(p-first) <= b.published.bounds.Belief, "order %d: %.6f, before %.6f", order, p, first)
 		r.Shuffle(len(said), func(i, j int) { said[i], said[j] = said[j], said[i] })
 	}
+	merged, err := b.merged(said, renamed)
+	f.check(math.Abs(merged-first) <= b.published.bounds.Belief, "two copies that heard half each and were joined: "+
+		"%.6f", merged)
 	f.misses = shortened(f.misses)
-	f.engine = fmt.Sprintf("probability %.6f in six orders, each report told twice", first)
-	return f, nil
+	f.engine = fmt.Sprintf("probability %.6f in six orders, each report told twice; %.6f in two copies that heard half "+
+		"each and were "+
+		"joined", first, merged)
+	return f, err
+}
+
+// merged is how far a memory is believed in two copies of a space of which each hears half of what is said, after each was
+// imported into the other, twice.
+func (b *bench) merged(said []voice, renamed bool) (float64, error) {
+	origin, err := b.space()
+	if err != nil {
+		return 0, err
+	}
+	origin.begin()
+	var copies [2]*subject
+	names := 0
+	for i := range copies {
+		if copies[i], err = b.space(); err != nil {
+			return 0, err
+		}
+		copies[i].take(origin)
+		for _, v := range said[i*len(said)/2 : (i+1)*len(said)/2] {
+			if names++; renamed {
+				v.source = fmt.Sprint("somebody", names)
+			}
+			copies[i].say(v)
+		}
+	}
+	for range 2 {
+		copies[0].take(copies[1])
+		copies[1].take(copies[0])
+	}
+	p, other := copies[0].get("m").Belief, copies[1].get("m").Belief
+	if err := errors.Join(origin.err, copies[0].err, copies[1].err); err != nil {
+		return 0, err
+	}
+	if math.Abs(p.Probability-other.Probability) > b.published.bounds.Belief {
+		return 0, fmt.Errorf("joined copies believe it with %v and %v", p.Probability, other.Probability)
+	}
+	return p.Probability, nil
+}
+
+// begin stores what K3 is about, in a space where two of its sources are known.
+func (s *subject) begin() {
+	s.checked("Ines", 1, 2)
+	s.checked("Wen", 7, 1)
+	s.remember(engram.Draft{ID: "m", Content: "The ferry leaves at seven.", Source: "Ada"})
+}
+
+// take imports everything that another space has.
+func (s *subject) take(other *subject) {
+	var out bytes.Buffer
+	_, err := other.s.Export(s.b.ctx, &out)
+	other.keep(err)
+	if s.err == nil && other.err == nil {
+		_, err = s.s.Import(s.b.ctx, &out, engram.ImportOptions{Strict: true})
+		s.keep(err)
+	}
+}
+
+// say tells what a source says, and gives how far it is believed then.
+func (s *subject) say(v voice) float64 {
+	if v.agrees {
+		s.remember(engram.Draft{Content: "The ferry leaves at seven.", Source: v.source})
+	} else {
+		s.feedback(engram.Feedback{Wrong: []string{"m"}, Source: v.source})
+	}
+	m := s.get("m")
+	if m.Belief == nil {
+		s.keep(errors.New("no belief"))
+		return 0
+	}
+	return m.Belief.Probability
 }

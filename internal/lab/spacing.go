@@ -48,7 +48,8 @@ func spacing(p *published) []experiment {
 		run: gapShares,
 	}, {
 		row: Row{
-			ID: "S3", Replicates: "spaced use outlasts massed use; five schedules to the third decimal",
+			ID: "S3", Replicates: "spaced use outlasts massed use, and what is massed counts once; five schedules to " +
+				"the third decimal",
 			Source:    "Latimier et al. 2021; schedules: calculated from the equations",
 			Published: fmt.Sprintf("spaced against massed g = %.2f", pt["spacing_effect"]),
 		},
@@ -254,7 +255,29 @@ func schedules(b *bench, without ...string) (f finding, err error) {
 			"%s: S %.3f, R30 %.4f, wanted are %.3f and %.4f", c.ID, stability, r30, c.S, c.R30)
 		f.engine += fmt.Sprintf("%s: S %.3f, R30 %.4f; ", c.ID, stability, r30)
 	}
-	return f, nil
+	once, often, err := lapses(b, without...)
+	f.check(once == often, "of no use five times in a minute: S %.3f, once %.3f", often, once)
+	f.engine += fmt.Sprintf("of no use once, and five times in a minute: S %.3f, %.3f", once, often)
+	return f, err
+}
+
+// lapses are the stabilities of two memories a week after they were stored, of which one was of no use once, the other
+// five times in a minute.
+func lapses(b *bench, without ...string) (once, often float64, err error) {
+	s, err := b.space(without...)
+	if err != nil {
+		return 0, 0, err
+	}
+	s.rememberAll([]engram.Draft{{ID: "once", Content: "once"}, {ID: "often", Content: "often"}})
+	const minute, seconds = 1. / (24 * 60), 60
+	for i := range 5 {
+		s.day(7 + float64(i)*10*minute/seconds)
+		if i == 0 {
+			s.feedback(engram.Feedback{Useless: []string{"once"}})
+		}
+		s.feedback(engram.Feedback{Useless: []string{"often"}})
+	}
+	return s.use("once").Stability, s.use("often").Stability, s.err
 }
 
 // schedule30 uses a memory on the days of a schedule.
