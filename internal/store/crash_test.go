@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +25,7 @@ type step struct {
 	seal    bool
 	compact bool
 	move    *store.MoveOptions
+	beside  [][]action // writes that are done while the sealing, compaction or move runs
 }
 
 // script is a history with what must be there after each of its acknowledged writes.
@@ -39,72 +42,131 @@ func newScript(t testing.TB, seed uint64, writes int) *script {
 	s := mustOpen(t, newFS(t))
 	b := newBook()
 	sc := &script{books: []*book{b.clone()}, recalls: [][]string{recalled(s.View())}}
+	next := func() (actions []action) {
+		for range 1 + rng.IntN(3) {
+			a := b.random(rng)
+			actions = append(actions, a)
+			b.note(a)
+		}
+		if err := write(s, actions); err != nil {
+			t.Fatalf("seed %d: %v = %v", seed, actions, err)
+		}
+		sc.books = append(sc.books, b.clone())
+		sc.recalls = append(sc.recalls, recalled(s.View()))
+		return actions
+	}
 	for len(sc.books) <= writes {
 		if rng.IntN(6) == 0 {
 			sc.steps = append(sc.steps, step{actions: []action{b.random(rng), {kind: "no such"}}, fails: true})
 		}
-		st := step{}
-		for range 1 + rng.IntN(3) {
-			a := b.random(rng)
-			st.actions = append(st.actions, a)
-			b.note(a)
-		}
-		if err := write(s, st.actions); err != nil {
-			t.Fatalf("seed %d: %v = %v", seed, st.actions, err)
-		}
-		sc.steps = append(sc.steps, st)
-		sc.books = append(sc.books, b.clone())
-		sc.recalls = append(sc.recalls, recalled(s.View()))
-		if rng.IntN(5) == 0 {
-			sc.steps = append(sc.steps, step{seal: true})
-		}
-		if rng.IntN(5) == 0 {
-			sc.steps = append(sc.steps, step{compact: true})
-		}
-		if rng.IntN(5) == 0 {
-			sc.steps = append(sc.steps, step{move: []*store.MoveOptions{&toCold, &toCold, &toWarm}[rng.IntN(3)]})
+		sc.steps = append(sc.steps, step{actions: next()})
+		move := []*store.MoveOptions{&toCold, &toCold, &toWarm}[rng.IntN(3)]
+		for _, st := range []step{{seal: true}, {compact: true}, {move: move}} {
+			if rng.IntN(5) != 0 {
+				continue
+			}
+			for range rng.IntN(4) {
+				st.beside = append(st.beside, next())
+			}
+			sc.steps = append(sc.steps, st)
 		}
 	}
 	mustClose(t, s)
 	return sc
 }
 
-// play runs the script; acked is told after each acknowledged write, and about each error but those of failing steps.
-func (sc *script) play(s *store.Space, acked func(), failed func(st step, err error)) {
+// meanwhile is a file system on which something is done in the middle of a sealing: after operations on the files of
+// segments, states and manifests, on whose goroutine no lock is held then.
+type meanwhile struct {
+	*vfs.Fault
+	do atomic.Pointer[func()]
+}
+
+func newMeanwhile(base vfs.FS) *meanwhile {
+	m := &meanwhile{Fault: vfs.NewFault(base)}
+	m.OnOp = func(op vfs.Op) {
+		switch op.Kind {
+		case vfs.OpCreate, vfs.OpWrite, vfs.OpSync, vfs.OpRename, vfs.OpSyncDir:
+			if strings.Contains(op.Name, "/wal") {
+				return
+			}
+		default:
+			return
+		}
+		if do := m.do.Swap(nil); do != nil { // what it does is not to be interrupted in the same way
+			(*do)()
+			m.do.Store(do)
+		}
+	}
+	return m
+}
+
+// play runs the script in a space on fsys; acked is told after each acknowledged write, and failed about each error but
+// those of failing steps.
+func (sc *script) play(s *store.Space, fsys *meanwhile, acked func(), failed func(st step, err error)) {
+	full := false // a later write could be taken, and the history would have a gap
+	plain := func(actions []action) {
+		if full {
+			return
+		}
+		err := write(s, actions)
+		for tries := 0; errors.Is(err, wal.ErrFull) && tries < 300; tries++ { // nothing was written: try again
+			time.Sleep(time.Millisecond)
+			err = write(s, actions)
+		}
+		full = errors.Is(err, wal.ErrFull)
+		if err != nil {
+			failed(step{actions: actions}, err)
+		} else {
+			acked()
+		}
+	}
 	for _, st := range sc.steps {
-		switch {
-		case st.seal:
-			if err := s.Seal(context.Background()); err != nil {
-				failed(st, err)
-			}
-		case st.compact:
-			if _, err := s.Compact(context.Background(), store.CompactOptions{}); err != nil {
-				failed(st, err)
-			}
-		case st.move != nil:
-			if _, err := s.Move(context.Background(), *st.move); err != nil {
-				failed(st, err)
-			}
-		case st.fails:
+		if full {
+			return
+		}
+		if st.fails {
 			if err := write(s, st.actions); err == nil {
 				failed(st, errors.New("a failing write succeeded"))
 			}
-		default:
-			err := write(s, st.actions)
-			for tries := 0; errors.Is(err, wal.ErrFull) && tries < 300; tries++ { // nothing was written: try again
-				time.Sleep(time.Millisecond)
-				err = write(s, st.actions)
-			}
-			if err == nil {
-				acked()
-				continue
-			}
-			failed(st, err)
-			if errors.Is(err, wal.ErrFull) {
-				return // a later write could be taken, and the history would have a gap
+			continue
+		}
+		if !st.works() {
+			plain(st.actions)
+			continue
+		}
+		left := st.beside
+		one := func() {
+			if len(left) > 0 {
+				left = left[1:]
+				plain(st.beside[len(st.beside)-len(left)-1])
 			}
 		}
+		fsys.do.Store(&one)
+		if err := st.work(s); err != nil {
+			failed(st, err)
+		}
+		fsys.do.Store(nil)
+		for len(left) > 0 {
+			one()
+		}
 	}
+}
+
+// works reports whether the step is work of the space's own, not a write.
+func (st step) works() bool { return st.seal || st.compact || st.move != nil }
+
+// work does it.
+func (st step) work(s *store.Space) (err error) {
+	switch {
+	case st.seal:
+		return s.Seal(context.Background())
+	case st.compact:
+		_, err = s.Compact(context.Background(), store.CompactOptions{})
+		return err
+	}
+	_, err = s.Move(context.Background(), *st.move)
+	return err
 }
 
 // state finds which of the script's states, from first to last, the space is in, and checks all of it.
@@ -192,8 +254,9 @@ func TestCrashAfterEveryOperation(t *testing.T) {
 				}
 			}
 		}
-		s := mustOpen(t, fault)
-		sc.play(s, func() {
+		through := newMeanwhile(fault)
+		s := mustOpen(t, through)
+		sc.play(s, through, func() {
 			mu.Lock()
 			defer mu.Unlock()
 			acked++
@@ -206,6 +269,24 @@ func TestCrashAfterEveryOperation(t *testing.T) {
 			return
 		}
 		t.Logf("seed %d: %d crashes", seed, crashes)
+	}
+}
+
+// TestWritesBesideSealings plays many scripts, in which writes come in the middle of sealings and compactions, and looks
+// at what another process would find at the end: whatever position a sealing stopped at, what came behind it is there.
+func TestWritesBesideSealings(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(seeds(t, 20)) {
+		sc := newScript(t, seed, 16)
+		fsys := newFS(t)
+		through := newMeanwhile(fsys)
+		s := mustOpen(t, through)
+		sc.play(s, through, func() {}, func(st step, err error) { t.Errorf("seed %d: %v = %v", seed, st, err) })
+		all := len(sc.books) - 1
+		if _, err := sc.reopened(fsys.CrashClone(seed, vfs.KeepAll), all, all); err != nil {
+			t.Errorf("seed %d: killed and reopened: %v", seed, err)
+		}
+		mustClose(t, s)
 	}
 }
 
@@ -255,18 +336,19 @@ func (sc *script) survives(t *testing.T, what string, fault disk, n int) (done b
 			ops = append(ops, op)
 		}
 	}
-	s, err := open(fault)
+	through := newMeanwhile(fault)
+	s, err := open(through)
 	if err != nil {
 		fault.Heal()
-		if s, err = open(fault); err != nil {
+		if s, err = open(through); err != nil {
 			t.Errorf("%s (%v): Open on the healed disk = %v", what, ops, err)
 			return false
 		}
 	}
 	acked, doubt, sealFailed := 0, 0, false
-	sc.play(s, func() { acked++ }, func(st step, err error) {
+	sc.play(s, through, func() { acked++ }, func(st step, err error) {
 		switch {
-		case st.seal, st.compact, st.move != nil:
+		case st.works():
 			sealFailed = true
 		case errors.Is(err, store.ErrReadOnly) && errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC):
 			doubt = 1
