@@ -45,9 +45,9 @@ type BackupSpace struct {
 }
 
 // Backup writes spaces as one stream to w, beside readers and writers: each as it is visible when its turn comes, with
-// its fitted weights, so that what was acknowledged before Backup was called is in it. Every record is verified as it is read; damage ends the
-// backup with a *CorruptError, since a copy of damage is no backup. After an error what was written to w is not a
-// backup, and [DB.Restore] refuses it.
+// its fitted weights, so that what was acknowledged before Backup was called is in it. Every record is verified as it
+// is read; damage ends the backup with a *CorruptError, since a copy of damage is no backup. After an error what was
+// written to w is not a backup, and [DB.Restore] refuses it.
 //
 // While a space is being written none of its files is removed and its log is not trimmed: a slow w costs disk, never
 // waiting writers.

@@ -58,7 +58,8 @@ func tellings() []telling {
 	}
 	return []telling{
 		{"told again by its own source: a state, and no judgement", func(s *session, space *engram.Space, ids,
-			texts []string) error {
+			texts []string,
+		) error {
 			return rememberNamed(s, space, ids, texts, "a")
 		}},
 		{"of use once", feedback(engram.Feedback{Signal: engram.Useful})},
@@ -221,8 +222,10 @@ func companies(count int) []*company {
 func rememberClusters(s *session, space *engram.Space, clusters int) error {
 	var drafts []engram.Draft
 	for i := range clusters {
-		for _, form := range []string{"the boat%d left harbour%d at dawn%d",
-			"at dawn%[3]d boat%[1]d left the harbour%[2]d", "harbour%[2]d: boat%[1]d left at dawn%[3]d"} {
+		for _, form := range []string{
+			"the boat%d left harbour%d at dawn%d",
+			"at dawn%[3]d boat%[1]d left the harbour%[2]d", "harbour%[2]d: boat%[1]d left at dawn%[3]d",
+		} {
 			drafts = append(drafts, engram.Draft{Content: fmt.Sprintf(form, i, i*7, i*3)})
 		}
 	}
@@ -238,7 +241,8 @@ func rememberClusters(s *session, space *engram.Space, clusters int) error {
 
 // recallBeside recalls for as long as slot while c works.
 func recallBeside(s *session, space *engram.Space, words *corpus, count int, c *company, round uint64,
-	slot time.Duration) error {
+	slot time.Duration,
+) error {
 	ctx, stop := context.WithTimeout(s.ctx, slot)
 	defer stop()
 	var wait sync.WaitGroup

@@ -150,8 +150,10 @@ func (s *subject) tell(ids []string, block [][]report) {
 				denied[one.source] = append(denied[one.source], ids[i])
 				continue
 			}
-			drafts = append(drafts, engram.Draft{ID: ids[i], Content: "what is so of " + ids[i],
-				Source: sourceName(one.source)})
+			drafts = append(drafts, engram.Draft{
+				ID: ids[i], Content: "what is so of " + ids[i],
+				Source: sourceName(one.source),
+			})
 		}
 	}
 	s.rememberAll(drafts)
