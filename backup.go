@@ -332,7 +332,9 @@ func (run *restoreRun) prove(ctx context.Context, name, target string) (Restored
 	report, err := sp.Verify(ctx)
 	if err == nil && len(report.Problems) > 0 {
 		p := report.Problems[0]
-		err = &CorruptError{Op: "restore space " + name, Path: p.File, Offset: p.Offset, Err: errors.New(p.What)}
+		err = &CorruptError{
+			Op: "restore space " + name, Path: p.File, Offset: p.Offset, Err: errors.New(p.What), Advice: adviceRestore,
+		}
 	}
 	view := *sp.View()
 	if err = errors.Join(err, sp.Close()); err != nil {
@@ -342,6 +344,9 @@ func (run *restoreRun) prove(ctx context.Context, name, target string) (Restored
 		Space: target, Position: view.Position, Memories: view.Memories, Archived: view.Archived,
 	}, nil
 }
+
+const adviceRestore = "the backup was made of damaged memories: take one from before, and save what came later with " +
+	"`engram repair NEWDIR`"
 
 // vacant refuses the name of a space that was ever written to.
 func (db *DB) vacant(name string) error {

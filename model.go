@@ -113,6 +113,8 @@ const (
 	maxModelFile = 64 << 10
 )
 
+const adviceModel = "remove it: without it the space goes by the default weights, and `engram fit` learns them again"
+
 // modelFile is what the file holds, its fields in this order.
 type modelFile struct {
 	Format   string    `json:"format"`
@@ -139,8 +141,7 @@ func (f *modelFile) encode() ([]byte, error) {
 // decodeModel reads what encode gave. path is for errors.
 func decodeModel(path string, b []byte) (*modelFile, error) {
 	damaged := func(err error) error {
-		err = fmt.Errorf("%w (without this file the space goes by the default weights)", err)
-		return &codec.CorruptError{Op: "read fitted weights", Path: path, Offset: 0, Err: err}
+		return &codec.CorruptError{Op: "read fitted weights", Path: path, Offset: 0, Err: err, Advice: adviceModel}
 	}
 	var told struct {
 		Format  string `json:"format"`
@@ -192,7 +193,7 @@ func readSmall(fsys vfs.FS, path string) ([]byte, error) {
 	}
 	if size > maxModelFile {
 		err := fmt.Errorf("it has %d bytes, at most %d are possible", size, maxModelFile)
-		return nil, &codec.CorruptError{Op: "read fitted weights", Path: path, Offset: maxModelFile, Err: err}
+		return nil, &codec.CorruptError{Op: "read fitted weights", Path: path, Offset: maxModelFile, Err: err, Advice: adviceModel}
 	}
 	b := make([]byte, size)
 	if n, err := file.ReadAt(b, 0); n < len(b) {

@@ -53,8 +53,21 @@ func (db *DB) openSpace(name string) (*store.Space, error) {
 	if err = db.loadModel(name); err != nil {
 		return nil, err
 	}
+	db.tellTorn(name, sp)
 	kept = true
 	return sp, nil
+}
+
+// tellTorn tells of a write that a crash cut off. What becomes of the telling is not the space's.
+func (db *DB) tellTorn(name string, sp *store.Space) {
+	torn := sp.Torn()
+	if torn.Bytes == 0 || db.o.OnTorn == nil {
+		return
+	}
+	_ = isolate.Do("tell of a torn log", name, nil, func() error {
+		db.o.OnTorn(Torn{Space: name, File: torn.File, Offset: torn.Offset, Bytes: torn.Bytes, Kept: torn.Kept})
+		return nil
+	})
 }
 
 func (db *DB) storeOptions(name string) store.Options {

@@ -64,6 +64,11 @@ type Options struct {
 	// Compaction says when spaces are compacted in the background; by default they are.
 	Compaction BackgroundCompaction
 
+	// OnTorn, if not nil, is told when a space is opened from whose log the rest of a write had to be dropped that a crash cut
+	// off. It is called before the call that opened the space goes on, may be called from several goroutines at once, and
+	// must not use the DB. What it panics with is nobody's error.
+	OnTorn func(Torn)
+
 	// Without switches mechanisms off, for measuring what each is worth: names of [Mechanisms]. What is stored meanwhile
 	// stays as it came out. The terms of a score are switched off in a [Cue].
 	Without []string

@@ -1,6 +1,9 @@
 package engram
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // ExportReport counts what Export wrote.
 type ExportReport struct {
@@ -39,6 +42,25 @@ type ImportReport struct {
 type BadLine struct {
 	Line  int    `json:"line"` // counted from 1
 	Error string `json:"error"`
+}
+
+// Torn is the rest of a write, none of which was acknowledged, that an opening dropped from the end of a log.
+type Torn struct {
+	Space  string
+	File   string // the log file
+	Offset int64  // where its last whole record ends
+	Bytes  int64  // how much was dropped
+	Kept   string // the file that has it now, until the log file is dropped; "" if there was no room for it
+}
+
+// String says it in one line.
+func (t Torn) String() string {
+	text := fmt.Sprintf("%d bytes of a write that a crash cut off, and nobody was told was stored, were dropped at offset %d of %s",
+		t.Bytes, t.Offset, t.File)
+	if t.Kept != "" {
+		text += ", and are kept in " + t.Kept
+	}
+	return text
 }
 
 // SpaceStats describes one space. Sizes are in bytes.

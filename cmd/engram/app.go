@@ -46,7 +46,9 @@ type app struct {
 const defaultWait = 2 * time.Second
 
 func newApp(p process) *app {
-	return &app{process: p, out: bufio.NewWriter(p.stdout)}
+	a := &app{process: p, out: bufio.NewWriter(p.stdout)}
+	a.engine.OnTorn = func(t engram.Torn) { a.notef("space %s: %s", t.Space, printable(t.String())) }
+	return a
 }
 
 // rootCommand builds the tree of commands.

@@ -36,6 +36,7 @@ type cli struct {
 	served  bool              // a server holds the directory
 	env     map[string]string // beside the data directory
 	watched bool              // standard error is a terminal
+	said    *lockedBuffer     // the standard error of the server that was started last
 }
 
 // result is what a command line gave.
@@ -128,12 +129,13 @@ func startServer(c *cli, args ...string) string {
 	c.t.Helper()
 	ctx, stop := context.WithCancel(context.WithoutCancel(c.t.Context()))
 	stdout, told := io.Pipe()
-	var stderr lockedBuffer
+	stderr := new(lockedBuffer)
+	c.said = stderr
 	var group sync.WaitGroup
 	code := -1
 	group.Go(func() {
 		line := append([]string{"serve", "--addr", "127.0.0.1:0", "--json"}, args...)
-		code = run(ctx, line, c.process(strings.NewReader(""), told, &stderr))
+		code = run(ctx, line, c.process(strings.NewReader(""), told, stderr))
 		told.Close()
 	})
 	c.t.Cleanup(func() {

@@ -76,6 +76,7 @@ func (a *app) serveCommand() *cobra.Command {
 		a.engine.Compaction.ColdAfter = cmp.Or(coldAfter, -1)
 		log := slog.New(slog.NewTextHandler(a.stderr, nil))
 		background.Report = func(space string, c engram.Consolidation, err error) { logPass(log, space, c, err) }
+		a.engine.OnTorn = func(t engram.Torn) { log.Warn("an unfinished write was dropped", "space", t.Space, "torn", t.String()) }
 		dir, err := a.resolveDataDir()
 		if err != nil {
 			return err

@@ -188,6 +188,8 @@ type Reader struct {
 	body   bytes.Buffer
 }
 
+const adviceBackup = "take another copy of it, or another backup"
+
 // NewReader reads from in; name is for errors.
 func NewReader(in io.Reader, name string) *Reader { return &Reader{in: in, name: name} }
 
@@ -195,7 +197,7 @@ func NewReader(in io.Reader, name string) *Reader { return &Reader{in: in, name:
 func (r *Reader) Offset() int64 { return r.offset }
 
 func (r *Reader) corrupt(at int64, err error) error {
-	return &codec.CorruptError{Op: "read backup", Path: r.name, Offset: at, Err: err}
+	return &codec.CorruptError{Op: "read backup", Path: r.name, Offset: at, Err: err, Advice: adviceBackup}
 }
 
 // full reads len(b) bytes; io.EOF only if there was none at all.

@@ -264,7 +264,7 @@ func TestHeaderRefusesUnknownVersionByName(t *testing.T) {
 func TestCorruptErrorSaysWhatWhereAndWhatToDo(t *testing.T) {
 	err := error(&codec.CorruptError{Op: "read record", Path: "a/b.wal", Offset: 4096, Err: codec.ErrShort})
 	cause := codec.ErrShort.Error()
-	for _, want := range []string{"read record", "a/b.wal", "offset 4096", cause, "engram verify", "backup"} {
+	for _, want := range []string{"read record", "a/b.wal", "offset 4096", cause, "engram verify", "backup", "engram repair"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not contain %q", err, want)
 		}

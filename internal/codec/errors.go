@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 )
@@ -19,7 +20,12 @@ type CorruptError struct {
 	Path   string // the file, or the directory if a file is missing
 	Offset int64  // byte offset of the damaged unit; negative if it has none
 	Err    error  // what is wrong
+	Advice string // what to do about it; "" is what to do about a data directory
 }
+
+// adviceDir is what to do about a data directory. Verify cannot look at a space that is not opened for its damage; repair
+// can, and saves as much as an export would.
+const adviceDir = "run `engram verify` to see how far it goes; restore a backup, or save what is whole with `engram repair NEWDIR`"
 
 // Error says what was being done, which file and offset are damaged, how, and what to do about it.
 func (e *CorruptError) Error() string {
@@ -27,8 +33,7 @@ func (e *CorruptError) Error() string {
 	if e.Offset >= 0 {
 		at = fmt.Sprintf(" at offset %d", e.Offset)
 	}
-	return fmt.Sprintf("%s: %s is damaged%s: %v; run `engram verify` to see how far it goes, "+
-		"then restore from a backup or export what is readable", e.Op, e.Path, at, e.Err)
+	return fmt.Sprintf("%s: %s is damaged%s: %v; %s", e.Op, e.Path, at, e.Err, cmp.Or(e.Advice, adviceDir))
 }
 
 // Unwrap returns Err.

@@ -261,6 +261,9 @@ type Stats struct {
 	Damaged        []string
 }
 
+// Torn is what of an unfinished write Open dropped from the log's end; its Bytes are 0 if it dropped nothing.
+func (s *Space) Torn() wal.Tear { return s.torn }
+
 // Stats describes the space as it is now.
 func (s *Space) Stats() Stats {
 	st := Stats{
