@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -82,8 +81,17 @@ type least struct {
 
 type valued struct {
 	id    string
+	rank  int // of what it is: what has expired goes first, then what was replaced
 	worth float64
+	links int
 }
+
+// The ranks.
+const (
+	rankExpired = iota
+	rankReplaced
+	rankStanding
+)
 
 // choose goes through all memories that may be archived.
 func (l *least) choose(tx *store.Tx, now time.Time, m *dynamics.Model) (err error) {
@@ -107,7 +115,9 @@ func (l *least) choose(tx *store.Tx, now time.Time, m *dynamics.Model) (err erro
 			return false
 		}
 		if !r.Pin {
-			l.add(valued{id: r.ID, worth: worth(tx, f, r, now, m)})
+			l.add(valued{
+				id: r.ID, rank: rankOf(f, r, now), worth: worth(tx, f, r, now, m), links: tx.View().Degree(f),
+			})
 		}
 		return true
 	})
@@ -122,20 +132,32 @@ func (l *least) add(v valued) {
 	}
 }
 
-// cut leaves the memories of least worth, least first; of equal ones those with the lesser ids.
+// cut leaves the memories of least rank and worth, least first; of equal ones those with fewer associations, and of these
+// those with the lesser ids. A memory's share of all associations is no term of its worth: in a space of a size that wants
+// a limit it is some thousandths, even for a hub, and decides between equals alone.
 func (l *least) cut() {
 	slices.SortFunc(l.found, func(a, b valued) int {
-		return cmp.Or(cmp.Compare(a.worth, b.worth), strings.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.worth, b.worth), cmp.Compare(a.links, b.links),
+			strings.Compare(a.id, b.id))
 	})
 	l.found = l.found[:min(len(l.found), l.room)]
 }
 
-// worth is what a memory is kept by, in nats: its base level, which is the logarithm of the odds that it is needed, plus
-// the logarithm of the probability that it is true. A memory that has expired is worth nothing.
-func worth(tx *store.Tx, f store.Found, r *store.Record, now time.Time, m *dynamics.Model) float64 {
-	if expired(r.ExpiresAt, now) {
-		return math.Inf(-1)
+// rankOf is what a memory goes by before its worth. One that was replaced is found by questions of the past alone, however
+// often it was of use before.
+func rankOf(f store.Found, r *store.Record, now time.Time) int {
+	switch {
+	case expired(r.ExpiresAt, now):
+		return rankExpired
+	case f.SupersededBy() != "":
+		return rankReplaced
 	}
+	return rankStanding
+}
+
+// worth is what a memory is kept by, in nats: its base level, which is the logarithm of the odds that it is needed, plus
+// the logarithm of the probability that it is true.
+func worth(tx *store.Tx, f store.Found, r *store.Record, now time.Time, m *dynamics.Model) float64 {
 	st, touched := f.State()
 	if !touched {
 		st = untouched(tx.View(), f, r, m).State

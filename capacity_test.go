@@ -2,6 +2,7 @@ package engram_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	engram "github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/internal/dynamics"
@@ -70,13 +71,11 @@ func leaving(there map[string]engram.Memory, brought []string, most int, now tim
 	}
 	slices.SortFunc(may, func(a, b string) int {
 		x, y := there[a], there[b]
-		switch x, y := worthOf(&x, now), worthOf(&y, now); {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
+		if replaced := x.SupersededBy != ""; replaced != (y.SupersededBy != "") {
+			return map[bool]int{true: -1, false: 1}[replaced]
 		}
-		return strings.Compare(a, b)
+		return cmp.Or(cmp.Compare(worthOf(&x, now), worthOf(&y, now)), cmp.Compare(len(x.Links), len(y.Links)),
+			strings.Compare(a, b))
 	})
 	if len(may) < total-most {
 		return nil, false
@@ -92,18 +91,22 @@ func TestTheLeastGo(t *testing.T) {
 	for seed := range uint64(2) {
 		w := newWorld(t, engram.Options{MaxMemories: most, HotBytes: 16 << 10})
 		rng := rand.New(rand.NewPCG(seed, 5))
-		now, archived, n := day(1), map[string]bool{}, 0
+		now, archived, n, known := day(1), map[string]bool{}, 0, 0
 		draft := func() engram.Draft {
 			n++
 			d := engram.Draft{ID: fmt.Sprintf("m%d", n), Content: fmt.Sprintf("note %d", n), Pin: rng.IntN(12) == 0}
 			if rng.IntN(3) == 0 {
 				d.Confidence = new(rng.Float64())
 			}
+			if known > 0 && rng.IntN(3) == 0 {
+				d.Links = []engram.Link{{To: fmt.Sprintf("m%d", 1+rng.IntN(known))}}
+			}
 			return d
 		}
 		for step := range 300 {
 			now = now.Add(time.Duration(rng.IntN(30)) * time.Hour)
 			w.clock.set(now)
+			known = n
 			there := actives(t, w.def())
 			ids := slices.Sorted(maps.Keys(there))
 			var brought []string
@@ -144,7 +147,7 @@ func TestTheLeastGo(t *testing.T) {
 				}
 			}
 			slices.Sort(left)
-			if diff := cmp.Diff(gone, left); diff != "" {
+			if diff := gocmp.Diff(gone, left); diff != "" {
 				t.Fatalf("seed %d, step %d: archived (-want +got):\n%s", seed, step, diff)
 			}
 			for _, id := range brought {
@@ -173,7 +176,7 @@ func TestNoRoom(t *testing.T) {
 			!strings.Contains(err.Error(), "unpin") {
 			t.Errorf("%s = %v, want ErrTooLarge that names the limit and says what to do", what, err)
 		}
-		if diff := cmp.Diff(before, state(t, s)); diff != "" {
+		if diff := gocmp.Diff(before, state(t, s)); diff != "" {
 			t.Errorf("%s left something (-before +after):\n%s", what, diff)
 		}
 	}
@@ -200,7 +203,7 @@ func TestNoRoom(t *testing.T) {
 	refuse("RememberBatch", err)
 }
 
-// What is superseded by a write may go in the same one; an event tells why; the limit may come later than the memories.
+// What is superseded by a write goes in the same one; an event tells why; the limit may come later than the memories.
 func TestRoomIsMade(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	for i := range 30 {
@@ -212,7 +215,7 @@ func TestRoomIsMade(t *testing.T) {
 	want(t, "a limit alone archives nothing", state(t, w.def()), before)
 	events := w.def().Events(t.Context())
 	remember(t, w.def(), engram.Draft{ID: "n", Content: "new", Supersedes: []string{"m29"}})
-	want(t, "active", slices.Sorted(maps.Keys(actives(t, w.def()))), []string{"m26", "m27", "m28", "m29", "n"})
+	want(t, "active", slices.Sorted(maps.Keys(actives(t, w.def()))), []string{"m25", "m26", "m27", "m28", "n"})
 	archived := 0
 	for e, err := range events {
 		if err != nil {
@@ -261,6 +264,31 @@ func TestTheExpiredGoFirst(t *testing.T) {
 	want(t, "active", slices.Sorted(maps.Keys(actives(t, w.def()))), []string{"a", "b", "d"})
 	remember(t, w.def(), engram.Draft{ID: "e", Content: "note e"})
 	want(t, "active", slices.Sorted(maps.Keys(actives(t, w.def()))), []string{"b", "d", "e"})
+}
+
+// What was replaced goes before anything that stands, however often it was of use, and of equals the one with fewer
+// associations; both hold for what the write itself replaces, too.
+func TestTheReplacedGoBeforeTheRest(t *testing.T) {
+	w := newWorld(t, engram.Options{MaxMemories: 4})
+	for _, id := range []string{"a", "b", "c"} {
+		remember(t, w.def(), engram.Draft{ID: id, Content: "note " + id})
+	}
+	if err := w.def().Link(t.Context(), "c", engram.Link{To: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.set(day(3))
+	say(t, w.def(), engram.Feedback{Useful: []string{"c"}})
+	w.clock.set(day(9))
+	say(t, w.def(), engram.Feedback{Useful: []string{"c"}})
+	remember(t, w.def(), engram.Draft{ID: "d", Content: "note d", Supersedes: []string{"c"}})
+	want(t, "there is room", slices.Sorted(maps.Keys(actives(t, w.def()))), []string{"a", "b", "c", "d"})
+	remember(t, w.def(), engram.Draft{ID: "e", Content: "note e"})
+	want(t, "the replaced goes", slices.Sorted(maps.Keys(actives(t, w.def()))), []string{"a", "b", "d", "e"})
+	w.reopen()
+	remember(t, w.def(), engram.Draft{ID: "f", Content: "note f"})
+	want(t, "of equals the lonely goes", slices.Sorted(maps.Keys(actives(t, w.def()))), []string{"a", "d", "e", "f"})
+	remember(t, w.def(), engram.Draft{ID: "g", Content: "note g", Supersedes: []string{"d"}})
+	want(t, "what it replaces goes", slices.Sorted(maps.Keys(actives(t, w.def()))), []string{"a", "e", "f", "g"})
 }
 
 // TestRoomCrash cuts the power after every operation of the file system while each write makes room: what is opened then is

@@ -1,6 +1,10 @@
 package store
 
-import "github.com/orchard9/engram-go/internal/graph"
+import (
+	"math"
+
+	"github.com/orchard9/engram-go/internal/graph"
+)
 
 // Key finds what a write with this idempotency key did, the last one if there were several. Unlike the rest of a view, keys
 // are as they are now.
@@ -52,6 +56,9 @@ func (v *View) CountLinks(f Found, linkType string, outgoing bool) int {
 	}
 	return n
 }
+
+// Degree counts a memory's explicit associations, of every type and in both directions.
+func (v *View) Degree(f Found) int { return v.s.t.links.Degree(f.entry, v.Position, math.MaxInt) }
 
 // Following lists up to n memories that come after f in its session and that keep accepts, nearest first, archived and
 // superseded ones included. With asOf they and f are what was known then; NoTime is now.
