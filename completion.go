@@ -3,6 +3,7 @@ package engram
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -120,9 +121,11 @@ func (s *Space) Complete(ctx context.Context, p Partial) (Completion, error) {
 		if err := v.CheckModel(p.EmbeddingModel); err != nil {
 			return err
 		}
-		c := completer{s: s, ctx: ctx, v: v, p: &p, now: now}
-		out, err = c.complete()
-		return err
+		return readWhole(v, func() error {
+			c := completer{s: s, ctx: ctx, v: v, p: &p, now: now}
+			out, err = c.complete()
+			return err
+		})
 	})
 	if err != nil {
 		return Completion{}, err
@@ -224,9 +227,7 @@ func (c *completer) complete() (Completion, error) {
 	if err := ask(q); err != nil {
 		return Completion{}, err
 	}
-	for _, err := range *damage {
-		c.out.Damaged = append(c.out.Damaged, err.Error())
-	}
+	c.out.Damaged = tellDamage(c.out.Damaged, append(*damage, c.v.Unreadable(maxDamage)...)...)
 	c.out.Novel = len(c.records) == 0
 	if !c.out.Novel {
 		c.vote()
@@ -256,12 +257,12 @@ func (c *completer) askScores(q recall.Query) error {
 	}
 	c.searched(found.Searched, found.Damage)
 	c.out.By = byScores
-	scores := make([]float64, len(found.Hits))
+	scores, rows := make([]float64, len(found.Hits)), make([]uint32, len(found.Hits))
 	for i, h := range found.Hits {
-		if err := c.read(h.Row); err != nil {
-			return err
-		}
-		scores[i] = h.Score
+		scores[i], rows[i] = h.Score, h.Row
+	}
+	if err := c.read(rows); err != nil {
+		return err
 	}
 	if q.Text == "" {
 		c.out.By = byFields
@@ -282,11 +283,11 @@ func (c *completer) askVectors(q recall.Query) error {
 	if !near.Known {
 		return nil
 	}
+	if err := c.read(near.Rows); err != nil {
+		return err
+	}
 	patterns := make([][]float32, len(near.Rows))
 	for i, row := range near.Rows {
-		if err := c.read(row); err != nil {
-			return err
-		}
 		if patterns[i], err = c.v.Vector(row); err != nil {
 			return fmt.Errorf("read member: %w", err)
 		}
@@ -302,17 +303,20 @@ func (c *completer) askVectors(q recall.Query) error {
 func (c *completer) searched(n int, damage []error) {
 	c.out.Searched = n
 	for _, err := range damage {
-		c.out.Damaged = append(c.out.Damaged, err.Error())
+		c.out.Damaged = tellDamage(c.out.Damaged, err)
 	}
 }
 
-func (c *completer) read(row uint32) error {
-	r, err := c.v.Record(row)
-	if err != nil {
-		return fmt.Errorf("read member: %w", err)
+// read reads the members. All are tried, so that those that cannot be read are passed over together the next time.
+func (c *completer) read(rows []uint32) (err error) {
+	for _, row := range rows {
+		r, readErr := c.v.Record(row)
+		if readErr != nil {
+			err = errors.Join(err, fmt.Errorf("read member: %w", readErr))
+		}
+		c.records = append(c.records, r)
 	}
-	c.records = append(c.records, r)
-	return nil
+	return err
 }
 
 // vote fills the members and the fields.

@@ -2,6 +2,7 @@ package engram
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/orchard9/engram-go/internal/dynamics/consolidate"
@@ -61,7 +62,7 @@ func choose(v *store.View, cue *Cue, corpus *recall.Corpus, hits []recall.Hit, l
 			return nil, fmt.Errorf("read hit: %w", err)
 		}
 		vector, err := v.Vector(hits[i].Row)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrCorrupt) { // without its vector it is compared by its words
 			return nil, fmt.Errorf("read vector of hit: %w", err)
 		}
 		items[i] = consolidate.Item{

@@ -21,35 +21,40 @@ func (s *Space) Forget(ctx context.Context, r ForgetRequest) (ForgetReport, erro
 	now := s.db.o.Clock()
 	var out ForgetReport
 	err := s.with(ctx, "forget", s.name == DefaultSpace, func(sp *store.Space) error {
-		if r.DryRun {
-			matched, missing, err := r.match(sp.View(), now)
-			out = ForgetReport{Matched: len(matched), Missing: missing}
+		found, err := r.match(sp.View(), now)
+		if err != nil || r.DryRun {
+			out = ForgetReport{Matched: len(found.ids), Missing: found.missing, Damaged: found.damaged}
 			return err
 		}
-		return sp.Write(ctx, "forget", nil, func(tx *store.Tx) error {
-			matched, missing, err := r.match(tx.View(), now)
-			out = ForgetReport{Matched: len(matched), Missing: missing}
-			if err != nil {
-				return err
-			}
-			tx.Reason(r.Reason)
-			for _, id := range matched {
-				if r.Mode == Erase {
-					out.Erased++
-					err = tx.Erase(id)
-				} else {
-					out.Archived++
-					err = tx.Archive(id, now.UnixNano())
-				}
-				if err != nil {
-					return err
-				}
-			}
-			return nil
+		return sp.Write(ctx, "forget", nil, func(tx *store.Tx) (err error) {
+			out, err = r.forget(tx, found, now)
+			return err
 		})
 	})
 	if err != nil {
 		return ForgetReport{}, err
+	}
+	return out, nil
+}
+
+// forget stages what was found, as far as it is still so.
+func (r *ForgetRequest) forget(tx *store.Tx, found matched, now time.Time) (out ForgetReport, err error) {
+	if found, err = r.again(tx.View(), found, now); err != nil {
+		return out, err
+	}
+	out = ForgetReport{Matched: len(found.ids), Missing: found.missing, Damaged: found.damaged}
+	tx.Reason(r.Reason)
+	for _, id := range found.ids {
+		if r.Mode == Erase {
+			out.Erased++
+			err = tx.Erase(id)
+		} else {
+			out.Archived++
+			err = tx.Archive(id, now.UnixNano())
+		}
+		if err != nil {
+			return out, err
+		}
 	}
 	return out, nil
 }
@@ -76,30 +81,71 @@ func (l Limits) forget(r *ForgetRequest) error {
 	return c.err
 }
 
+// matched is what a request is about.
+type matched struct {
+	ids, missing []string
+	damaged      []string // why memories that may be meant could not be read
+}
+
 // match lists the ids of the memories to be forgotten: for archiving those that are active, for erasing archived and
-// expired ones too.
-func (r *ForgetRequest) match(v *store.View, now time.Time) (ids, missing []string, err error) {
+// expired ones too. It goes by a view, so that nobody waits for it.
+func (r *ForgetRequest) match(v *store.View, now time.Time) (out matched, err error) {
 	if len(r.IDs) > 0 {
-		return r.matchIDs(v, now)
+		out.ids, out.missing, err = r.matchIDs(v, now)
+		return out, err
+	}
+	if lost := v.Lost(); lost != nil {
+		out.damaged = tellDamage(out.damaged, lost)
 	}
 	v.Scan(0, func(_ uint32, f store.Found) bool {
-		if r.Mode == Archive && (f.Archived() || expired(v.ExpiresAt(f.Row), now)) {
-			return true
-		}
-		var rec *store.Record
-		if rec, err = v.Record(f.Row); err != nil {
-			if errors.Is(err, ErrCorrupt) {
-				err = nil // what it says cannot be told, so it is not selected by it
-				return true
-			}
+		var id string
+		switch id, err = r.matches(v, f, now); {
+		case errors.Is(err, ErrCorrupt): // what it says cannot be told, so it is not selected by it
+			out.damaged, err = tellDamage(out.damaged, err), nil
+		case err != nil:
 			return false
-		}
-		if r.selects(rec) {
-			ids = append(ids, rec.ID)
+		case id != "":
+			out.ids = append(out.ids, id)
 		}
 		return true
 	})
-	return ids, nil, err
+	return out, err
+}
+
+// again is match for a view that is newer than the one that something was found in.
+func (r *ForgetRequest) again(v *store.View, found matched, now time.Time) (out matched, err error) {
+	if len(r.IDs) > 0 {
+		return r.match(v, now)
+	}
+	out.damaged = found.damaged
+	for _, id := range found.ids {
+		f, ok, err := v.Lookup(id)
+		if err != nil {
+			return out, err
+		}
+		if !ok {
+			continue
+		}
+		if id, err = r.matches(v, f, now); err != nil {
+			return out, err
+		}
+		if id != "" {
+			out.ids = append(out.ids, id)
+		}
+	}
+	return out, nil
+}
+
+// matches gives the id of a memory that the request's filters select; "" if they do not.
+func (r *ForgetRequest) matches(v *store.View, f store.Found, now time.Time) (id string, err error) {
+	if r.Mode == Archive && (f.Archived() || expired(v.ExpiresAt(f.Row), now)) {
+		return "", nil
+	}
+	rec, err := v.Record(f.Row)
+	if err != nil || !r.selects(rec) {
+		return "", err
+	}
+	return rec.ID, nil
 }
 
 func (r *ForgetRequest) selects(rec *store.Record) bool {

@@ -183,7 +183,7 @@ func (s *Space) All(ctx context.Context) iter.Seq2[Memory, error] {
 
 // List gives active memories, with embedding and links, a page at a time, in the order in which they were first
 // stored. cursor "" begins; Page.Next continues, also after a restart, and skips nothing that existed all the while.
-// limit is 1 to Limits.Hits; 0 means 100. A damaged memory ends the call with its error.
+// limit is 1 to Limits.Hits; 0 means 100. A damaged memory is left out and named in Page.Damaged.
 func (s *Space) List(ctx context.Context, cursor string, limit int) (Page, error) {
 	most := s.db.o.Limits.Hits
 	if limit < 0 || limit > most {
@@ -208,14 +208,21 @@ func (s *Space) List(ctx context.Context, cursor string, limit int) (Page, error
 				page.Next, err = encodeCursor(v, last)
 				return false
 			}
-			var m Memory
-			if m, err = wholeMemory(v, f, s.lens(now)); err != nil {
+			m, readErr := wholeMemory(v, f, s.lens(now))
+			if errors.Is(readErr, ErrCorrupt) {
+				page.Damaged = tellDamage(page.Damaged, readErr)
+				return true
+			}
+			if err = readErr; err != nil {
 				return false
 			}
 			page.Memories = append(page.Memories, m)
 			last = entry
 			return true
 		})
+		if lost := v.Lost(); lost != nil && cursor == "" {
+			page.Damaged = tellDamage(page.Damaged, lost)
+		}
 		return err
 	})
 	if err != nil {

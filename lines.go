@@ -2,6 +2,7 @@ package engram
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,26 +21,48 @@ import (
 // oldest first, archived ones included, with embeddings, links (as outgoing), times and versions, and what was made of its
 // uses and said of it, now and before; then what the space keeps beside its memories: how reliable sources are, the record of
 // feedback, idempotency keys and event ids, which memories are to stay apart, and fitted weights. [Space.Import] reads it
-// back without loss. A damaged memory ends it with its error.
+// back without loss. Memories that cannot be read are left out: when everything else is written, the error, which matches
+// ErrCorrupt, and the report say so.
 func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 	var report ExportReport
 	out := bufio.NewWriterSize(w, 64<<10)
 	now := s.db.o.Clock()
 	err := s.read(ctx, "export", func(v *store.View) error {
-		var stop error
+		var stop, unreadable error
 		v.Scan(0, func(_ uint32, f store.Found) bool {
 			if stop = ctx.Err(); stop != nil || expired(v.ExpiresAt(f.Row), now) {
 				return stop == nil
 			}
 			stop = exportMemory(out, v, f, s.lens(now), &report)
+			if errors.Is(stop, ErrCorrupt) {
+				report.leaveOut(stop)
+				unreadable, stop = cmp.Or(unreadable, stop), nil
+			}
 			return stop == nil
 		})
 		if stop == nil {
 			stop = s.exportSpace(ctx, out, v, now, &report)
 		}
-		return errors.Join(stop, out.Flush())
+		if err := errors.Join(stop, out.Flush()); err != nil {
+			return err
+		}
+		if lost := v.Lost(); lost != nil {
+			report.leaveOut(lost)
+			unreadable = cmp.Or(unreadable, lost)
+		}
+		if unreadable != nil {
+			return fmt.Errorf("export: everything else is written, but %d memories or more that cannot be read, such as: %w",
+				report.DamagedCount, unreadable)
+		}
+		return nil
 	})
 	return report, err
+}
+
+// leaveOut notes a memory that could not be read.
+func (r *ExportReport) leaveOut(err error) {
+	r.DamagedCount++
+	r.Damaged = tellDamage(r.Damaged, err)
 }
 
 func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *ExportReport) error {

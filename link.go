@@ -3,6 +3,7 @@ package engram
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -145,6 +146,9 @@ func associations(v *store.View, f store.Found, now func() time.Time) ([]Associa
 			continue
 		}
 		id, err := v.ID(l.Other)
+		if errors.Is(err, ErrCorrupt) {
+			continue // as in LinksOf
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read associations: %w", err)
 		}

@@ -319,6 +319,9 @@ type ForgetReport struct {
 	Erased   int `json:"erased"`
 	// Missing are the ids asked for that do not exist.
 	Missing []string `json:"missing,omitempty"`
+	// Damaged says why memories could not be read: whether the filters select them is not known, and they are as they
+	// were. At most 16 are listed.
+	Damaged []string `json:"damaged,omitempty"`
 }
 
 // Cue is what Recall goes by. With Text or Embedding, memories are ranked by their words, their meaning and their
@@ -395,7 +398,7 @@ type Answer struct {
 	Rejected *float64 `json:"rejected,omitempty"`
 	// RecallID names this recall in Feedback.
 	RecallID string `json:"recall_id,omitempty"`
-	// Damaged says what could not be read and so was not considered: vectors, by file and offset. Empty if
+	// Damaged says what could not be read and so was not considered: memories and vectors, by file and offset. Empty if
 	// everything was looked at.
 	Damaged []string `json:"damaged,omitempty"`
 	// None is the probability that the memory meant is not known at all, if the cue asked to compete; see
@@ -444,4 +447,6 @@ type Page struct {
 	Memories []Memory `json:"memories"`
 	// Next is the cursor of the following page; "" if this is the last.
 	Next string `json:"next_cursor,omitempty"`
+	// Damaged says why memories that belong in this page could not be read; at most 16 are listed.
+	Damaged []string `json:"damaged,omitempty"`
 }

@@ -36,6 +36,8 @@ type Prediction struct {
 	Followed    int `json:"followed"`
 	// Successors are what came after, most certain first.
 	Successors []Successor `json:"successors"`
+	// Damaged says which memories could not be read, and so were passed over.
+	Damaged []string `json:"damaged,omitempty"`
 }
 
 // Successor is one thing that came next, however often it was said.
@@ -65,18 +67,22 @@ func (s *Space) Predict(ctx context.Context, p Precedent) (Prediction, error) {
 	if err := s.db.o.Limits.precedent(&p); err != nil {
 		return Prediction{}, err
 	}
-	out := Prediction{Successors: []Successor{}}
+	var out Prediction
 	now := s.db.o.Clock()
 	err := s.read(ctx, "predict", func(v *store.View) error {
-		x := predictor{s: s, ctx: ctx, v: v, p: &p, now: now, seen: map[string]bool{}, after: map[string]*following{}}
-		for _, id := range p.IDs {
-			if err := x.occurrences(id); err != nil {
-				return err
+		return readWhole(v, func() error {
+			out = Prediction{Successors: []Successor{}}
+			x := predictor{s: s, ctx: ctx, v: v, p: &p, now: now, seen: map[string]bool{}, after: map[string]*following{}}
+			for _, id := range p.IDs {
+				if err := x.occurrences(id); err != nil {
+					return err
+				}
 			}
-		}
-		out.Occurrences, out.Followed = len(x.seen), x.followed
-		out.Successors = x.successors()
-		return nil
+			out.Occurrences, out.Followed = len(x.seen), x.followed
+			out.Successors = x.successors()
+			out.Damaged = tellDamage(nil, v.Unreadable(maxDamage)...)
+			return nil
+		})
 	})
 	if err != nil {
 		return Prediction{}, err
@@ -193,7 +199,7 @@ func (x *predictor) said(f store.Found) bool {
 
 // successive reports whether a memory may come next.
 func (x *predictor) successive(f store.Found) bool {
-	if x.err != nil || !x.said(f) {
+	if x.err != nil || !x.v.Readable(f.Row) || !x.said(f) {
 		return false
 	}
 	if x.p.Where == nil {
@@ -219,9 +225,9 @@ func (x *predictor) alike(f store.Found) ([]store.Found, error) {
 		return nil, err
 	}
 	out := []store.Found{f}
-	found, err := x.s.db.recall.Recall(x.ctx, corpusOf(x.v, &Cue{AsOf: x.p.AsOf}, x.now), recall.Query{
-		Text: r.Content, Now: x.now.UnixNano(), Limit: maxAlike, Filters: recall.NoFilters(),
-	})
+	q := recall.Query{Text: r.Content, Now: x.now.UnixNano(), Limit: maxAlike, Filters: recall.NoFilters()}
+	passOver(x.v, &q.Filters)
+	found, err := x.s.db.recall.Recall(x.ctx, corpusOf(x.v, &Cue{AsOf: x.p.AsOf}, x.now), q)
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +263,7 @@ func (x *predictor) withMembers(found []store.Found) ([]store.Found, error) {
 			if l.Type != LinkConsolidates || !l.Outgoing {
 				continue
 			}
-			if f, ok := x.known(x.v.Fate(l.Other)); ok {
+			if f, ok := x.known(x.v.Fate(l.Other)); ok && x.v.Readable(f.Row) {
 				out = append(out, f)
 			}
 		}

@@ -3,6 +3,7 @@ package engram
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -17,8 +18,8 @@ const DefaultLimit = 10
 
 // Recall finds what a cue brings to mind: memories ranked by one score, the sum of the terms in each hit's Why. Filters
 // are applied before ranking. No hits means that nothing relevant is known; a cue with neither text nor embedding
-// gives the newest memories that pass the filters. Memories whose bytes turn out to be damaged end the call with a
-// *CorruptError only if they would be among the hits.
+// gives the newest memories that pass the filters. A memory whose bytes turn out to be damaged is no hit, and named in
+// Answer.Damaged.
 func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	if err := s.db.o.Limits.cue(&cue); err != nil {
 		return Answer{}, err
@@ -26,57 +27,73 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	cue.EmbeddingModel = s.modelOf(cue.EmbeddingModel, cue.Embedding)
 	ctx, cancel := budget(ctx, cue.MaxTime)
 	defer cancel()
-	answer := Answer{Hits: []Hit{}}
+	var answer Answer
 	now := s.db.o.Clock()
 	err := s.read(ctx, "recall", func(v *store.View) error {
-		q, damage, err := s.query(v, &cue, now)
-		if err != nil {
-			return err
-		}
-		found, chosen, err := s.find(ctx, v, &cue, corpusOf(v, &cue, now), q)
-		if err != nil {
-			return err
-		}
-		answer.Searched = found.Searched
-		for _, err := range append(*damage, found.Damage...) {
-			if what := err.Error(); !slices.Contains(answer.Damaged, what) { // what is looked at twice is told once
-				answer.Damaged = append(answer.Damaged, what)
+		return readWhole(v, func() (err error) {
+			for range rereads {
+				var dropped bool
+				if answer, dropped, err = s.answer(ctx, v, &cue, now); err != nil || !dropped {
+					return err
+				}
 			}
-		}
-		var chances []float64
-		if cue.Compete {
-			var none float64
-			chances, none = compete(found.Hits, found.Searched, len(found.Hits))
-			answer.None = &none
-		}
-		if len(found.Hits) == 0 && found.Rejected != 0 {
-			answer.Rejected = &found.Rejected
-		}
-		tokens := 0
-		for _, c := range chosen {
-			hit, err := hitOf(v, &cue, &found.Hits[c.place], s.lens(now))
-			if err != nil {
-				return err
-			}
-			tokens += ApproxTokens(hit.Content)
-			if cue.MaxTokens > 0 && tokens > cue.MaxTokens {
-				answer.Truncated = true
-				return nil
-			}
-			if cue.Compete {
-				hit.Probability = &chances[c.place]
-			}
-			hit.Similar = c.similar
-			answer.Hits = append(answer.Hits, hit)
-			v.Need(store.Day(now.UnixNano()), found.Hits[c.place].Row)
-		}
-		return nil
+			return nil // too many in turn: those that could be read
+		})
 	})
 	if err != nil {
 		return Answer{}, err
 	}
 	answer.RecallID = s.db.recents.note(s.name, cue.During, answer.Hits)
 	return answer, nil
+}
+
+// answer answers a cue from a view. dropped says that a hit could not be read: another try passes it over, and has the next
+// one in its place.
+func (s *Space) answer(ctx context.Context, v *store.View, cue *Cue, now time.Time) (answer Answer, dropped bool, err error) {
+	answer.Hits = []Hit{}
+	q, damage, err := s.query(v, cue, now)
+	if err != nil {
+		return answer, false, err
+	}
+	found, chosen, err := s.find(ctx, v, cue, corpusOf(v, cue, now), q)
+	if err != nil {
+		return answer, false, err
+	}
+	answer.Searched = found.Searched
+	answer.Damaged = tellDamage(answer.Damaged, v.Unreadable(maxDamage)...)
+	answer.Damaged = tellDamage(answer.Damaged, append(*damage, found.Damage...)...)
+	var chances []float64
+	if cue.Compete {
+		var none float64
+		chances, none = compete(found.Hits, found.Searched, len(found.Hits))
+		answer.None = &none
+	}
+	if len(found.Hits) == 0 && found.Rejected != 0 {
+		answer.Rejected = &found.Rejected
+	}
+	tokens := 0
+	for _, c := range chosen {
+		hit, err := hitOf(v, cue, &found.Hits[c.place], s.lens(now))
+		if errors.Is(err, ErrCorrupt) {
+			answer.Damaged, dropped = tellDamage(answer.Damaged, err), true
+			continue
+		}
+		if err != nil {
+			return answer, false, err
+		}
+		tokens += ApproxTokens(hit.Content)
+		if cue.MaxTokens > 0 && tokens > cue.MaxTokens {
+			answer.Truncated = true
+			break
+		}
+		if cue.Compete {
+			hit.Probability = &chances[c.place]
+		}
+		hit.Similar = c.similar
+		answer.Hits = append(answer.Hits, hit)
+		v.Need(store.Day(now.UnixNano()), found.Hits[c.place].Row)
+	}
+	return answer, dropped, nil
 }
 
 // modelOf is the name of what made a vector, "" if there is none or nobody named it.
@@ -131,9 +148,6 @@ func fateOf(v *store.View, cue *Cue, row uint32) store.Found {
 	return f
 }
 
-// maxDamage is how many errors of memories that could not be read an answer lists.
-const maxDamage = 16
-
 // query is a cue in the numbers of a view. A name that no memory has becomes a symbol that none has. What its filters
 // cannot read is added to damage while they run.
 func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, damage *[]error, err error) {
@@ -143,11 +157,16 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 		From: toTime(cue.From).Nanos, To: toTime(cue.To).Nanos, ValidAt: toTime(cue.ValidAt).Nanos,
 		MinConfidence: cue.MinConfidence,
 	}
+	damage = new([]error)
 	if cue.IDs != nil {
 		f.Rows = []uint32{}
 	}
 	for _, id := range cue.IDs {
 		found, ok, err := v.Lookup(id)
+		if errors.Is(err, ErrCorrupt) {
+			note(damage, err)
+			continue
+		}
 		if err != nil {
 			return q, nil, err
 		}
@@ -172,7 +191,7 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
 		Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model.Model, Ring: primes,
 	}
-	damage = new([]error)
+	passOver(v, &q.Filters)
 	if cue.Where != nil {
 		q.Filters.Keep = keep(v, damage, func(row uint32, r *store.Record) bool {
 			f := fateOf(v, cue, row)

@@ -57,6 +57,8 @@ type Spreading struct {
 	// Associations counts those gone over. Truncated tells that they were too many for spreading to end by itself.
 	Associations int  `json:"associations"`
 	Truncated    bool `json:"truncated,omitempty"`
+	// Damaged says which memories could not be read, and so took no part.
+	Damaged []string `json:"damaged,omitempty"`
 }
 
 // Activated is one memory that activation came to.
@@ -73,6 +75,7 @@ type Activated struct {
 
 // PathStep is one memory of a path.
 type PathStep struct {
+	// ID is "" where activation came through a memory that cannot be read.
 	ID string `json:"id"`
 	// Type and Weight are those of the strongest association with the step before: "next" or "previous" for the one
 	// that comes after that or ahead of it in their session. The first step has none.
@@ -92,39 +95,51 @@ func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) 
 	if err := s.db.o.Limits.spread(&r); err != nil {
 		return Spreading{}, err
 	}
-	out := Spreading{Memories: []Activated{}}
+	var out Spreading
 	now := s.db.o.Clock()
 	err := s.read(ctx, "spread", func(v *store.View) error {
-		ask, damage, err := s.spreading(v, &r, now)
-		if err != nil {
+		return readWhole(v, func() (err error) {
+			out, err = s.spread(ctx, v, &r, now)
 			return err
-		}
-		cue := r.cue()
-		found, err := s.db.recall.Spread(ctx, corpusOf(v, &cue, now), ask)
-		if err := errors.Join(append(*damage, err)...); err != nil {
-			return err
-		}
-		if len(found.Idle) > 0 {
-			i := slices.Index(ask.From, found.Idle[0])
-			return &InvalidError{
-				Field: fmt.Sprintf("ids[%d]", i), Value: quote(r.IDs[i]),
-				Allowed: "it is archived, superseded or expired: start from memories that recall would find",
-			}
-		}
-		out.Residual, out.Associations, out.Truncated = found.Residual, found.Associations, found.Truncated
-		for _, hit := range found.Hits {
-			a, err := activated(v, &cue, hit, s.lens(now))
-			if err != nil {
-				return err
-			}
-			out.Memories = append(out.Memories, a)
-		}
-		return nil
+		})
 	})
 	if err != nil {
 		return Spreading{}, err
 	}
 	return out, nil
+}
+
+// spread answers a request from a view.
+func (s *Space) spread(ctx context.Context, v *store.View, r *SpreadRequest, now time.Time) (Spreading, error) {
+	out := Spreading{Memories: []Activated{}}
+	ask, damage, err := s.spreading(v, r, now)
+	if err != nil {
+		return out, err
+	}
+	cue := r.cue()
+	found, err := s.db.recall.Spread(ctx, corpusOf(v, &cue, now), ask)
+	if err != nil {
+		return out, err
+	}
+	if len(found.Idle) > 0 {
+		i := slices.Index(ask.From, found.Idle[0])
+		return out, &InvalidError{
+			Field: fmt.Sprintf("ids[%d]", i), Value: quote(r.IDs[i]),
+			Allowed: "it is archived, superseded or expired: start from memories that recall would find",
+		}
+	}
+	out.Residual, out.Associations, out.Truncated = found.Residual, found.Associations, found.Truncated
+	out.Damaged = tellDamage(nil, append(*damage, v.Unreadable(maxDamage)...)...)
+	var unreadable error // of all of them, so that the next try passes over each
+	for _, hit := range found.Hits {
+		a, err := activated(v, &cue, hit, s.lens(now))
+		if err != nil {
+			unreadable = errors.Join(unreadable, err)
+			continue
+		}
+		out.Memories = append(out.Memories, a)
+	}
+	return out, unreadable
 }
 
 // cue is the part of a request that filters.
@@ -219,7 +234,7 @@ func activated(v *store.View, cue *Cue, hit recall.Activated, at lens) (Activate
 	out.Held = heldFor(&out.Memory, cue)
 	for _, s := range hit.Path {
 		id, err := v.ID(s.Row)
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrCorrupt) {
 			return Activated{}, fmt.Errorf("read path: %w", err)
 		}
 		out.Path = append(out.Path, PathStep{ID: id, Type: s.Type, Weight: weight64(float32(s.Weight)), Incoming: s.Incoming})

@@ -2,6 +2,7 @@ package engram
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,7 +122,9 @@ func (s *Space) Contradictions(ctx context.Context, id string) ([]Contradiction,
 			if expired(v.ExpiresAt(f.Row), now) {
 				return true
 			}
-			pairs, err = contradictions(v, f, now)
+			if pairs, err = contradictions(v, f, now); errors.Is(err, ErrCorrupt) {
+				err = nil // the side that cannot be read is told of by Stats
+			}
 			out = append(out, pairs...)
 			return err == nil
 		})
@@ -158,6 +161,9 @@ func contradictions(v *store.View, f store.Found, now time.Time) (out []Contradi
 			}
 		}
 		other, err := v.ID(l.Other)
+		if errors.Is(err, ErrCorrupt) {
+			continue // as in LinksOf
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read contradictions: %w", err)
 		}
@@ -179,6 +185,9 @@ func contradicted(v *store.View, f store.Found, now time.Time) (ids []string, er
 			continue
 		}
 		id, err := v.ID(l.Other)
+		if errors.Is(err, ErrCorrupt) {
+			continue // as in LinksOf
+		}
 		if err != nil {
 			return nil, err
 		}

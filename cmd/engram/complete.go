@@ -73,9 +73,7 @@ func (a *app) printCompletion(c engram.Completion) error {
 	if a.json {
 		return a.printJSON(c)
 	}
-	for _, what := range c.Damaged {
-		a.printf("Not considered, because it is damaged: %s\n", printable(what))
-	}
+	a.printDamaged(c.Damaged)
 	if c.Novel {
 		a.printf("Nothing known resembles it; %s searched.\n", counted(c.Searched, "memory was", "memories were"))
 		return nil

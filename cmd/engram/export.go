@@ -17,12 +17,11 @@ func (a *app) exportCommand() *cobra.Command {
 		RunE: a.command(func(ctx context.Context, _ []string) error {
 			return a.withBackend(ctx, reading, func(b backend) error {
 				report, err := b.Export(ctx, a.out)
-				if err != nil {
-					return err
+				if err == nil || report.DamagedCount > 0 {
+					a.notef("exported %s in %s", counted(report.Memories, "memory", "memories"),
+						counted(report.Versions, "version", "versions"))
 				}
-				a.notef("exported %s in %s", counted(report.Memories, "memory", "memories"),
-					counted(report.Versions, "version", "versions"))
-				return nil
+				return err
 			})
 		}),
 	}

@@ -57,6 +57,13 @@ func (a *app) printForgotten(report engram.ForgetReport, dryRun bool) error {
 	for _, id := range report.Missing {
 		a.notef("memory %q does not exist in space %s", id, a.space)
 	}
+	if len(report.Damaged) > 0 {
+		for _, what := range report.Damaged {
+			a.notef("whether it is meant is not known: %s", what)
+		}
+		return fmt.Errorf("%s or more could not be read, and are as they were: %w",
+			counted(len(report.Damaged), "memory", "memories"), engram.ErrCorrupt)
+	}
 	if n := len(report.Missing); n > 0 {
 		return fmt.Errorf("%s: %w", counted(n, "memory", "memories"), engram.ErrNotFound)
 	}

@@ -44,6 +44,7 @@ func (a *app) printPrediction(p engram.Prediction) error {
 	if a.json {
 		return a.printJSON(p)
 	}
+	a.printDamaged(p.Damaged)
 	a.printf("said %s in sessions, followed by something %s\n", counted(p.Occurrences, "time", "times"),
 		counted(p.Followed, "time", "times"))
 	for i, s := range p.Successors {

@@ -94,3 +94,10 @@ func shellQuote(text string) string {
 	}
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
+
+// printDamaged prints what an answer says could not be read.
+func (a *app) printDamaged(list []string) {
+	for _, what := range list {
+		a.printf("Not considered, because it is damaged: %s\n", printable(what))
+	}
+}

@@ -123,9 +123,7 @@ func (a *app) printAnswer(answer engram.Answer) error {
 	if answer.Rejected != nil {
 		a.printf("The nearest by its vector has evidence of %s, which chance gives too.\n", shortNumber(*answer.Rejected))
 	}
-	for _, what := range answer.Damaged {
-		a.printf("Not considered, because it is damaged: %s\n", printable(what))
-	}
+	a.printDamaged(answer.Damaged)
 	for i, hit := range answer.Hits {
 		terms := largestFirst(hit.Why)
 		a.printf("%d. %.4f = %s%s\n", i+1, hit.Score, termsLine(terms), chance(", probability ", hit.Probability))

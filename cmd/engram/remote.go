@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -176,28 +177,49 @@ func (r *remote) Export(ctx context.Context, w io.Writer) (report engram.ExportR
 		return report, err
 	}
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
-	lines := json.NewDecoder(io.TeeReader(resp.Body, w))
+	lines := bufio.NewReaderSize(resp.Body, 64<<10)
 	last := ""
 	for {
-		var line struct {
-			ID    string
-			Space json.RawMessage
+		text, readErr := lines.ReadBytes('\n')
+		if len(text) > 0 {
+			var line exportLine
+			if err := json.Unmarshal(text, &line); err != nil {
+				return report, fmt.Errorf("read the server's export after %d lines: %w", report.Versions, errors.Join(err, readErr))
+			}
+			if line.Problem != nil {
+				return report, line.Problem
+			}
+			if _, err := w.Write(text); err != nil {
+				return report, fmt.Errorf("write the server's export after %d lines: %w", report.Versions, err)
+			}
+			line.count(&report, &last)
 		}
-		switch err := lines.Decode(&line); {
-		case errors.Is(err, io.EOF):
+		if errors.Is(readErr, io.EOF) {
 			return report, nil
-		case err != nil:
-			return report, fmt.Errorf("read the server's export after %d lines: %w", report.Versions, err)
 		}
-		if line.Space != nil {
-			report.Others++
-			continue
+		if readErr != nil {
+			return report, fmt.Errorf("read the server's export after %d lines: %w", report.Versions, readErr)
 		}
-		report.Versions++
-		if line.ID != last { // The versions of a memory stand together.
-			report.Memories++
-			last = line.ID
-		}
+	}
+}
+
+// exportLine is what the lines of an export are counted by. The last may say why the rest is missing.
+type exportLine struct {
+	ID    string
+	Space json.RawMessage
+	wire.LastLine
+}
+
+// count adds a line to the report; last is the id of the memory of the line before.
+func (l *exportLine) count(report *engram.ExportReport, last *string) {
+	if l.Space != nil {
+		report.Others++
+		return
+	}
+	report.Versions++
+	if l.ID != *last { // The versions of a memory stand together.
+		report.Memories++
+		*last = l.ID
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server/problem"
 )
 
 const mediaBytes = "application/octet-stream"
@@ -38,6 +39,13 @@ func (r remoteVault) Backup(ctx context.Context, w io.Writer, o engram.BackupOpt
 	n, err := io.Copy(io.MultiWriter(w, sum), resp.Body)
 	if err != nil {
 		return report, fmt.Errorf("read the server's backup after %d bytes: %w", n, err)
+	}
+	if text := resp.Trailer.Get("Engram-Problem"); text != "" {
+		var p problem.Problem
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			return report, fmt.Errorf("read why the server's backup failed after %d bytes: %w", n, err)
+		}
+		return report, fmt.Errorf("the server's backup failed after %d bytes: %w", n, &p)
 	}
 	if err := json.Unmarshal([]byte(resp.Trailer.Get("Engram-Backup")), &report); err != nil {
 		return report, fmt.Errorf("read the server's backup: its report is missing after %d bytes: %w", n, err)

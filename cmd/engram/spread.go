@@ -55,6 +55,7 @@ func (a *app) printSpreading(found engram.Spreading) error {
 	if a.json {
 		return a.printJSON(found)
 	}
+	a.printDamaged(found.Damaged)
 	if len(found.Memories) == 0 {
 		a.printf("Nothing is associated with it that passes the filters.\n")
 	}

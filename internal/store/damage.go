@@ -67,7 +67,10 @@ func (s *Space) newDamaged(row uint32) (entry uint32) {
 func (s *Space) place(row, entry uint32, st *state) {
 	end, ended := st.ends[row]
 	s.carried[row] = carriedRow{end: end, ended: ended, damaged: true}
-	s.t.facts.Set(row, recall.Facts{Entry: entry})
+	s.t.facts.Set(row, recall.Facts{
+		Entry: entry, OccurredAt: NoTime, ValidFrom: NoTime, ValidUntil: NoTime, ExpiresAt: NoTime,
+	})
+	s.unread.set(row, true)
 	s.t.recorded.Set(row, NoTime)
 	s.t.setEnd(row, 1) // before any position that a view can have: never current, but not void
 }

@@ -17,6 +17,8 @@ import (
 
 func asCorrupt(err error, target **codec.CorruptError) bool { return errors.As(err, target) }
 
+func isCorrupt(err error) bool { return errors.Is(err, codec.ErrCorrupt) }
+
 // loadManifest reads the manifest, or makes a space where there is nothing yet. That one is in memory only: it is written
 // when the log is there, so that a space with a manifest has a log, and one without either is empty.
 func (s *Space) loadManifest() (*manifest, error) {
@@ -178,7 +180,7 @@ func (s *Space) loadRows(p part, st *state) error {
 			return err
 		})
 		if err != nil {
-			s.noteDamage(err)
+			s.noteRow(row, err)
 			s.loadDamaged(row, info, st)
 			continue
 		}

@@ -119,6 +119,7 @@ type Space struct {
 	lost     error     // a damaged row whose id cannot be told, found by Open; nil if none
 
 	damaged   atomic.Pointer[[]string]
+	unread    unreadable
 	fragments atomic.Pointer[fragments]
 
 	needNew        atomic.Bool  // something was needed since that was written down

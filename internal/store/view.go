@@ -151,7 +151,7 @@ func (v *View) read(row uint32, fn func(body []byte) error) error {
 		return p.hot.Read(slot, fn)
 	}
 	err := p.sealed.Read(slot, fn)
-	v.s.noteDamage(err)
+	v.s.noteRow(row, err)
 	return err
 }
 

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,9 +11,16 @@ import (
 	"github.com/orchard9/engram-go"
 )
 
-// trailerBackup is the trailer that carries the report of a backup, as JSON, behind its last byte. A backup that was cut
-// off has none, and its stream has no end either.
-const trailerBackup = "Engram-Backup"
+// trailerBackup is the trailer that carries the report of a backup, as JSON, behind its last byte. A backup that failed on
+// its way has trailerProblem instead, one that was cut off neither; the stream of both has no end.
+const (
+	trailerBackup  = "Engram-Backup"
+	trailerProblem = "Engram-Problem"
+)
+
+// firstBytes is how much of a backup is held back before the answer begins: an error before that is a problem like any
+// other.
+const firstBytes = 64 << 10
 
 // backup is POST /v1/backup.
 func (a *API) backup(w http.ResponseWriter, q *call) error {
@@ -20,10 +28,21 @@ func (a *API) backup(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Trailer", trailerBackup)
-	report, err := a.db.Backup(q.r.Context(), &streamWriter{w: w, kind: mediaBytes}, o)
-	if err != nil {
+	stream := &streamWriter{w: w, kind: mediaBytes}
+	out := bufio.NewWriterSize(stream, firstBytes)
+	w.Header().Set("Trailer", trailerBackup+", "+trailerProblem)
+	report, err := a.db.Backup(q.r.Context(), out, o)
+	if err == nil {
+		err = out.Flush()
+	}
+	if err != nil && !stream.open {
+		w.Header().Del("Trailer")
 		return err
+	}
+	if err != nil {
+		text, encodeErr := json.Marshal(told(a.log, q.r, err))
+		w.Header().Set(trailerProblem, string(text))
+		return encodeErr
 	}
 	text, err := json.Marshal(report)
 	if err != nil {

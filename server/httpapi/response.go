@@ -63,12 +63,7 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 // answer writes err as a problem and logs it if it is not the client's to mend. It cuts the connection if the answer
 // has begun.
 func answer(log *slog.Logger, w http.ResponseWriter, r *http.Request, err error) {
-	shared := problem.From(err)
-	p := *shared // The error may be shared; the id is this request's.
-	if p.Status >= http.StatusInternalServerError && !passing(p.Code) {
-		p.ErrorID = rand.Text()
-		logFailure(log, r, p.ErrorID, err)
-	}
+	p := told(log, r, err)
 	if out, ok := w.(*response); ok && out.begun {
 		panic(http.ErrAbortHandler)
 	}
@@ -77,6 +72,16 @@ func answer(log *slog.Logger, w http.ResponseWriter, r *http.Request, err error)
 	}
 	setWriteDeadline(w)
 	problem.Write(w, &p)
+}
+
+// told is err as a problem of this request, logged if it is not the client's to mend.
+func told(log *slog.Logger, r *http.Request, err error) problem.Problem {
+	p := *problem.From(err) // The error may be shared; the id is this request's.
+	if p.Status >= http.StatusInternalServerError && !passing(p.Code) {
+		p.ErrorID = rand.Text()
+		logFailure(log, r, p.ErrorID, err)
+	}
+	return p
 }
 
 // passing reports whether a code tells of a state that the server is in or of a client that left, not of a failure.

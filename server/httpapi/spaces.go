@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/http"
 
 	"github.com/orchard9/engram-go"
@@ -63,10 +64,23 @@ func (a *API) export(w http.ResponseWriter, q *call) error {
 		return nil
 	}
 	if _, err := q.space.Export(q.r.Context(), out); err != nil {
+		if out.open {
+			endWith(out, err)
+		}
 		return err
 	}
 	out.begin() // An empty space is an empty export.
 	return nil
+}
+
+// endWith ends a stream of lines that has begun with one that says why it is not whole. The connection is cut behind it, so
+// that it does not look whole to those who do not read lines, and no import takes the line.
+func endWith(out *streamWriter, err error) {
+	p := *problem.From(err)
+	if line, encodeErr := json.Marshal(wire.LastLine{Problem: &p}); encodeErr == nil {
+		_, _ = out.Write(append(line, '\n'))          // Who asked may have gone.
+		_ = http.NewResponseController(out.w).Flush() // As above.
+	}
 }
 
 // imports is POST …/import.

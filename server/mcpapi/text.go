@@ -38,7 +38,7 @@ func outcomeText(o engram.Outcome) string {
 func recallText(r recalled) string {
 	damage := ""
 	if len(r.Damaged) > 0 {
-		damage = fmt.Sprintf(" Not everything could be read: %d vectors or more are damaged.", len(r.Damaged))
+		damage = fmt.Sprintf(" Not everything could be read: %d memories or vectors, or more, are damaged.", len(r.Damaged))
 	}
 	if len(r.Hits) == 0 && r.Truncated {
 		return fmt.Sprintf("Not even the best hit fits in max_tokens (%d memories considered).%s", r.Searched, damage)
@@ -79,6 +79,9 @@ func forgetText(r engram.ForgetReport, dryRun bool) string {
 	}
 	if len(r.Missing) > 0 {
 		text += " Not found: " + quotes(r.Missing) + "."
+	}
+	if len(r.Damaged) > 0 {
+		text += fmt.Sprintf(" Not everything could be read: %d memories or more are damaged, and as they were.", len(r.Damaged))
 	}
 	return text
 }

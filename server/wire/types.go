@@ -11,6 +11,7 @@ import (
 
 	"github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/internal/strictjson"
+	"github.com/orchard9/engram-go/server/problem"
 )
 
 // Draft is the body of a memory to be remembered.
@@ -263,4 +264,9 @@ func EscapeSegment(s string) string {
 		fmt.Fprintf(&b, "%%%02X", c)
 	}
 	return b.String()
+}
+
+// LastLine is the last line of an export that could not be finished: why.
+type LastLine struct {
+	Problem *problem.Problem `json:"problem"`
 }

@@ -1,0 +1,176 @@
+package engram_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	engram "github.com/orchard9/engram-go"
+)
+
+// woundedWorld is a space with memories in a sealed segment, of which some are damaged: while it is open, and, with
+// reopened, also when it is opened again.
+func woundedWorld(t *testing.T, n int, damaged []string, reopened bool) *world {
+	t.Helper()
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	for i := range n {
+		id := fmt.Sprint("m", i)
+		vector := make([]float32, 8)
+		vector[i%8], vector[(i/8)%8] = 1, 1
+		remember(t, s, engram.Draft{
+			ID: id, Content: fmt.Sprintf("harbour note %d marker-%s-end", i, id), Session: "s", Tags: []string{"all"},
+			Embedding: vector,
+		})
+	}
+	for i := range n {
+		link := engram.Link{To: fmt.Sprint("m", (i+1)%n)}
+		if err := s.Link(t.Context(), fmt.Sprint("m", i), link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := segmentOf(t, w)
+	content, err := w.fs.Bytes(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flip := func() {
+		for _, id := range damaged {
+			if err := w.fs.Corrupt(path, int64(bytes.Index(content, []byte("marker-"+id+"-end"))-4), 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if reopened {
+		if err := w.db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip()
+	if reopened {
+		w.open()
+	}
+	t.Cleanup(func() { // for the world's own closing check
+		if err := w.db.Close(); err != nil {
+			t.Error(err)
+		}
+		flip()
+		w.open()
+	})
+	return w
+}
+
+// TestDamagedMemoriesAreToldAndPassedOver damages memories under an open directory, and before it is opened: every answer
+// has what is whole, names what is not, and is no error.
+func TestDamagedMemoriesAreToldAndPassedOver(t *testing.T) {
+	const n = 40
+	damaged := []string{"m7", "m8", "m30"}
+	for _, reopened := range []bool{false, true} {
+		t.Run(fmt.Sprint("reopened ", reopened), func(t *testing.T) {
+			w := woundedWorld(t, n, damaged, reopened)
+			s := w.def()
+			path := segmentOf(t, w)
+			told := func(what string, list []string, count int) {
+				t.Helper()
+				if len(list) != count {
+					t.Errorf("%s: damaged is %q, want %d places", what, list, count)
+				}
+				for _, text := range list {
+					if !strings.Contains(text, path) {
+						t.Errorf("%s: damaged is %q, want the file", what, text)
+					}
+				}
+			}
+			whole := func(what string, ids []string) {
+				t.Helper()
+				for _, id := range damaged {
+					if slices.Contains(ids, id) {
+						t.Errorf("%s shows %s, which is damaged", what, id)
+					}
+				}
+			}
+			for _, asked := range []struct {
+				name string
+				cue  engram.Cue
+			}{
+				{"few", engram.Cue{Text: "harbour note", Limit: 10}},
+				{"distinct", engram.Cue{Text: "harbour", Limit: 10, Distinct: true}},
+				{"vector", engram.Cue{Embedding: []float32{1, 1, 0, 0, 0, 0, 0, 0}, Limit: 5}},
+				{"ids", engram.Cue{IDs: []string{"m6", "m7", "m9"}, Limit: 5}},
+				{"newest", engram.Cue{Limit: n}},
+				{"words", engram.Cue{Text: "harbour note", Limit: n}},
+			} {
+				name, cue := asked.name, asked.cue
+				answer, err := s.Recall(t.Context(), cue)
+				if err != nil {
+					t.Errorf("Recall by %s = %v", name, err)
+					continue
+				}
+				var ids []string
+				for _, h := range answer.Hits {
+					ids = append(ids, h.ID)
+				}
+				whole("Recall by "+name, ids)
+				switch {
+				case name == "ids" && len(ids) != 2, name == "words" && len(ids) != n-len(damaged), name == "few" && len(ids) != 10,
+					name == "newest" && len(ids) != n-len(damaged):
+					t.Errorf("Recall by %s gives %q", name, ids)
+				}
+				if len(answer.Damaged) == 0 && name != "few" && name != "distinct" && name != "vector" {
+					t.Errorf("Recall by %s says nothing of damage", name)
+				}
+			}
+			page, err := s.List(t.Context(), "", 0)
+			if err != nil || len(page.Memories) != n-len(damaged) {
+				t.Errorf("List = %d memories, %v", len(page.Memories), err)
+			}
+			told("List", page.Damaged, len(damaged))
+			var out bytes.Buffer
+			report, err := s.Export(t.Context(), &out)
+			if !errors.Is(err, engram.ErrCorrupt) || report.Memories != n-len(damaged) || report.DamagedCount != len(damaged) ||
+				strings.Count(out.String(), "marker-") != n-len(damaged) {
+				t.Errorf("Export = %+v, %v, want all but the damaged ones, and an error", report, err)
+			}
+			told("Export", report.Damaged, len(damaged))
+			answer, err := s.Recall(t.Context(), engram.Cue{Text: "harbour note", Limit: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			told("Recall", answer.Damaged, len(damaged))
+			spread, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"m6"}})
+			if err != nil || len(spread.Memories) == 0 {
+				t.Errorf("Spread = %+v, %v", spread, err)
+			}
+			told("Spread", spread.Damaged, len(damaged))
+			prediction, err := s.Predict(t.Context(), engram.Precedent{IDs: []string{"m5"}, Steps: 3})
+			if err != nil || prediction.Followed != 1 {
+				t.Errorf("Predict = %+v, %v", prediction, err)
+			}
+			told("Predict", prediction.Damaged, len(damaged))
+			completion, err := s.Complete(t.Context(), engram.Partial{Cue: engram.Cue{Text: "harbour note", Limit: 20}})
+			if err != nil || completion.Novel {
+				t.Errorf("Complete = %+v, %v", completion, err)
+			}
+			told("Complete", completion.Damaged, len(damaged))
+			forgotten, err := s.Forget(t.Context(), engram.ForgetRequest{Tags: []string{"all"}})
+			if err != nil || forgotten.Archived != n-len(damaged) {
+				t.Errorf("Forget = %+v, %v", forgotten, err)
+			}
+			told("Forget", forgotten.Damaged, len(damaged))
+			for _, id := range damaged {
+				if _, err := s.Get(t.Context(), id); !errors.Is(err, engram.ErrCorrupt) {
+					t.Errorf("Get(%s) = %v, want damage", id, err)
+				}
+			}
+			if err := w.db.Ready(); !errors.Is(err, engram.ErrCorrupt) {
+				t.Errorf("Ready = %v, want the damage", err)
+			}
+		})
+	}
+}
