@@ -171,7 +171,7 @@ func TestReadersBesideWriter(t *testing.T) {
 				if p.Length() != 4 {
 					t.Errorf("Prepare gave length %d, want 4", p.Length())
 				}
-				q := s.ask("meeting the walker")
+				q := s.x.Analyze("meeting the walker", v)
 				got := scoresIn(s.x, q, v)
 				if len(got) != int(v.Rows) { // every row has both words
 					t.Errorf("view of %d rows: %d found", v.Rows, len(got))
