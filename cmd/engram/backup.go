@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/internal/vfs"
 )
 
 // vault is what backup and restore speak to: all spaces of a directory, or of the server that holds it.
@@ -57,6 +58,8 @@ const (
 	// backupIndex lists the backups of a directory, in the order in which they were taken.
 	backupIndex  = "backups.json"
 	backupSuffix = ".engram-backup"
+	// backupLock is held while a backup is added.
+	backupLock = "backups.lock"
 )
 
 // takenBackup is one backup in the index of a directory.
@@ -105,11 +108,20 @@ func (a *app) backupCommand() *cobra.Command {
 	return cmd
 }
 
-// backupInto adds a backup to a directory of backups.
-func (a *app) backupInto(ctx context.Context, dir string, o engram.BackupOptions, incremental bool) error {
+// backupInto adds a backup to a directory of backups. Two processes never add to one at the same time: the index would
+// lose one of them.
+func (a *app) backupInto(ctx context.Context, dir string, o engram.BackupOptions, incremental bool) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("make directory of backups: %w", err)
 	}
+	if err := (vfs.OS{}).SyncDir(filepath.Dir(dir)); err != nil {
+		return fmt.Errorf("make directory of backups: %w", err)
+	}
+	held, err := a.lockBackups(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, held.Close()) }()
 	taken, err := readBackupIndex(dir)
 	if err != nil {
 		return err
@@ -125,8 +137,12 @@ func (a *app) backupInto(ctx context.Context, dir string, o engram.BackupOptions
 	if incremental {
 		kind = "incremental"
 	}
+	number, err := nextBackup(dir, taken)
+	if err != nil {
+		return err
+	}
 	one := takenBackup{
-		File: fmt.Sprintf("%06d-%s%s", len(taken)+1, kind, backupSuffix), TakenAt: time.Now().UTC(), Incremental: incremental,
+		File: fmt.Sprintf("%06d-%s%s", number, kind, backupSuffix), TakenAt: time.Now().UTC(), Incremental: incremental,
 	}
 	return a.withVault(ctx, reading, func(v vault) error {
 		one.BackupReport, err = writeBackup(ctx, v, filepath.Join(dir, one.File), o)
@@ -143,6 +159,48 @@ func (a *app) backupInto(ctx context.Context, dir string, o engram.BackupOptions
 		a.noteBackup(one.BackupReport)
 		return nil
 	})
+}
+
+// lockBackups takes the lock of a directory of backups, and waits for another process that has it.
+func (a *app) lockBackups(ctx context.Context, dir string) (io.Closer, error) {
+	giveUp := time.Now().Add(a.wait)
+	for {
+		held, err := vfs.OS{}.Lock(filepath.Join(dir, backupLock))
+		if err == nil {
+			return held, nil
+		}
+		if !errors.Is(err, engram.ErrLocked) {
+			return nil, fmt.Errorf("lock directory of backups: %w", err)
+		}
+		if time.Now().After(giveUp) {
+			return nil, fmt.Errorf("another backup is being written into %s: wait for it with --wait, or give another "+
+				"directory: %w", dir, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(retryLock):
+		}
+	}
+}
+
+// nextBackup numbers the next backup of a directory: above all that are there, also those that no index lists, so that
+// none is ever replaced.
+func nextBackup(dir string, taken []takenBackup) (int, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return 0, fmt.Errorf("list backups: %w", err)
+	}
+	last := len(taken)
+	for _, entry := range entries {
+		var n int
+		if name := entry.Name(); strings.HasSuffix(name, backupSuffix) {
+			if _, err := fmt.Sscanf(name, "%d-", &n); err == nil {
+				last = max(last, n)
+			}
+		}
+	}
+	return last + 1, nil
 }
 
 // lastPositions tells how far the backups of a directory go, for the spaces asked for.
@@ -169,23 +227,38 @@ func (a *app) noteBackup(r engram.BackupReport) {
 	}
 }
 
-// writeBackup writes a backup aside and gives it its name when it is durable.
+// writeBackup writes a backup.
 func writeBackup(ctx context.Context, v vault, path string, o engram.BackupOptions) (r engram.BackupReport, err error) {
+	err = writeAside(path, func(w io.Writer) error {
+		r, err = v.Backup(ctx, w, o)
+		return err
+	})
+	return r, err
+}
+
+// writeAside writes a file aside and gives it its name when it is durable; when writeAside returns the name is, too.
+func writeAside(path string, write func(io.Writer) error) error {
 	aside := path + ".part"
-	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return r, fmt.Errorf("write backup: %w", err)
+	if err := os.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a process that was killed
+		return fmt.Errorf("remove what an earlier backup left: %w", err)
 	}
-	if r, err = v.Backup(ctx, f, o); err == nil {
+	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("write backup: %w", err)
+	}
+	if err = write(f); err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(aside, path)
 	}
 	if err != nil {
-		return r, errors.Join(err, os.Remove(aside))
+		return errors.Join(err, os.Remove(aside))
 	}
-	return r, nil
+	if err := (vfs.OS{}).SyncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("sync directory of backups: %w", err)
+	}
+	return nil
 }
 
 func readBackupIndex(dir string) ([]takenBackup, error) {
@@ -208,17 +281,10 @@ func writeBackupIndex(dir string, taken []takenBackup) error {
 	if err != nil {
 		return fmt.Errorf("write index of backups: %w", err)
 	}
-	path := filepath.Join(dir, backupIndex)
-	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return fmt.Errorf("write index of backups: %w", err)
-	}
-	if _, err = f.Write(append(data, '\n')); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(path+".part", path)
-	}
+	err = writeAside(filepath.Join(dir, backupIndex), func(w io.Writer) error {
+		_, err := w.Write(append(data, '\n'))
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("write index of backups: %w", err)
 	}

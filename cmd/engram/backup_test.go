@@ -1,10 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/orchard9/engram-go/internal/vfs"
+	"github.com/orchard9/engram-go/server/problem"
 )
 
 func TestBackupAndRestore(t *testing.T) {
@@ -73,4 +80,76 @@ func TestBackupErrors(t *testing.T) {
 	}
 	c.fails(7, "restore", backups)
 	c.fails(7, "backup", backups)
+}
+
+// TestBackupsIntoOneDirectory takes several at the same time: each becomes a file of its own, and all are in the index.
+func TestBackupsIntoOneDirectory(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data"), served: true}
+	startServer(c)
+	backups := filepath.Join(t.TempDir(), "backups")
+	c.ok("remember", "--id", "a", "about foxes")
+	c.ok("backup", backups)
+	const n = 6
+	results := make([]result, n)
+	var group sync.WaitGroup
+	for i := range n {
+		group.Go(func() { results[i] = c.run("", "backup", "--incremental", "--wait", "1m", backups) })
+	}
+	group.Wait()
+	for _, r := range results {
+		if r.code != 0 {
+			t.Errorf("backup beside others = %+v", r)
+		}
+	}
+	taken, err := readBackupIndex(backups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"000001-full" + backupSuffix}
+	for i := range n {
+		want = append(want, fmt.Sprintf("%06d-incremental%s", i+2, backupSuffix))
+	}
+	var got []string
+	for _, one := range taken {
+		got = append(got, one.File)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("the index lists %q, want %q", got, want)
+	}
+	back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
+	wantIn(t, "restore", back.ok("restore", backups), "space default: 1 memory")
+
+	held, err := vfs.OS{}.Lock(filepath.Join(backups, backupLock))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	wantIn(t, "backup beside another", c.fails(problem.ExitLocked, "backup", "--wait", "0s", backups), backups, "--wait")
+}
+
+// TestBackupReplacesNone takes a backup into a directory whose index is gone, and where one was killed.
+func TestBackupReplacesNone(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	backups := filepath.Join(t.TempDir(), "backups")
+	c.ok("remember", "--id", "a", "about foxes")
+	c.ok("backup", backups)
+	first := filepath.Join(backups, "000001-full"+backupSuffix)
+	before, err := os.ReadFile(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(backups, backupIndex)); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(backups, "000002-full"+backupSuffix+".part")
+	if err := os.WriteFile(left, []byte("half a backup"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.ok("remember", "--id", "b", "about hens")
+	wantIn(t, "backup", c.ok("backup", backups), "000002-full")
+	if after, err := os.ReadFile(first); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("the backup before is another: %v", err)
+	}
+	back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
+	wantIn(t, "restore", back.ok("restore", backups), "space default: 2 memories")
 }

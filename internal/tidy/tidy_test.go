@@ -47,7 +47,7 @@ server/wire:         . internal/strictjson query server/problem
 server/httpapi:      . query internal/isolate server/problem server/wire
 server/mcpapi:       . internal/isolate server/problem server/wire
 server:              . server/httpapi server/mcpapi server/problem server/wire
-cmd/engram:          . internal/eval internal/lab query server server/httpapi server/mcpapi server/problem server/wire
+cmd/engram:          . internal/eval internal/lab internal/vfs query server server/httpapi server/mcpapi server/problem server/wire
 `
 
 // restricted lists the libraries that only these packages may import.
