@@ -44,19 +44,40 @@ func TestShortCutAgreesWithLibrary(t *testing.T) {
 	}
 }
 
+const usual = 7 // wording of the list in TestAppendAfterInterruption
+
+// randomUses draws what a posting can hold.
+func randomUses(r *rand.Rand) []use {
+	often := func() uint32 { return 1 + uint32(r.ExpFloat64()*float64(r.IntN(300))) }
+	switch r.IntN(3) {
+	case 0:
+		return []use{newUse(usual, often())}
+	case 1:
+		return []use{newUse(uint8(r.IntN(256)), often())}
+	}
+	var uses []use
+	for _, wording := range r.Perm(256)[:2+r.IntN(maxWordings-1)] {
+		uses = append(uses, newUse(uint8(wording), min(often(), maxEach)))
+	}
+	return uses
+}
+
 // TestAppendAfterInterruption sets back what put writes after publishing, as if it had ended there, at random.
 func TestAppendAfterInterruption(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	var p pages
-	var list postings
-	type posting struct{ row, frequency uint32 }
+	list := postings{usual: usual}
+	type posting struct {
+		row  uint32
+		uses []use
+	}
 	var want []posting
 	row := uint32(0)
 	for i := range 20_000 {
 		state, tail := list.state.Load(), tailAsNoted(&p, &list)
-		frequency := 1 + uint32(r.ExpFloat64()*float64(r.IntN(300)))
+		uses := randomUses(r)
 		at := p.spot(&list, list.state.Load())
-		p.put(&at, row, frequency)
+		p.put(&at, row, uses)
 		switch r.IntN(4) {
 		case 0: // ended before publishing: only the published word counts, whatever else was written stays
 			list.state.Store(state)
@@ -65,20 +86,27 @@ func TestAppendAfterInterruption(t *testing.T) {
 			list.tail = tail
 			fallthrough
 		default:
-			want = append(want, posting{row, frequency})
+			want = append(want, posting{row, uses})
 		}
 		row += 1 + uint32(r.ExpFloat64()*float64(int(1)<<r.IntN(16)))
 		if i%500 != 0 {
 			continue
 		}
+		asked := uint8(r.IntN(256))
 		c := p.read(&list)
 		for k, w := range want {
-			got, frequency, ok := c.next()
-			if !ok || got != w.row || frequency != w.frequency {
-				t.Fatalf("posting %d of %d is %d×%d %v, want %v", k, len(want), got, frequency, ok, w)
+			expected := hit{row: w.row}
+			for _, u := range w.uses {
+				expected.frequency += u.frequency()
+				if u.wording() == asked && asked != noWording {
+					expected.exact = u.frequency()
+				}
+			}
+			if got, ok := c.next(asked); !ok || got != expected {
+				t.Fatalf("posting %d of %d, wording %d, is %v %v, want %v", k, len(want), asked, got, ok, expected)
 			}
 		}
-		if _, _, ok := c.next(); ok {
+		if _, ok := c.next(asked); ok {
 			t.Fatalf("more than %d postings", len(want))
 		}
 	}
@@ -180,23 +208,27 @@ func TestLn(t *testing.T) {
 }
 
 // TestMergeInterrupted ends merges of the tail at random places, again and again, and compares every list with what was
-// added, as a reader gathers it, at every moment.
+// added, as a reader gathers it, at every moment: in how many ways a row has a term, and how often as it is asked for.
 func TestMergeInterrupted(t *testing.T) {
 	const seed = 11
 	r := rand.New(rand.NewPCG(seed, seed))
-	x, err := New(Options{Language: "none"})
+	x, err := New(Options{Language: "english"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string][]hit{}
+	want := map[string][]hit{} // by word
 	var ends isolate.Stamps
-	merges := 0
+	merges, mixed := 0, 0
 	for row := range uint32(3000) {
-		words := map[string]uint32{}
+		words := map[string]map[string]uint32{} // by stem and word
 		var text strings.Builder
 		for range r.IntN(20) + r.IntN(400)*(r.IntN(100)/99) {
-			word := fmt.Sprint("w", int(r.ExpFloat64()*40))
-			words[word]++
+			stem := inLetters(int(r.ExpFloat64()*40)) + "ank"
+			word := stem + []string{"", "", "", "s", "ing", "ed"}[r.IntN(6)]
+			if words[stem] == nil {
+				words[stem] = map[string]uint32{}
+			}
+			words[stem][word]++
 			text.WriteString(word + " ")
 		}
 		if old := x.tail.Load(); old != nil && r.IntN(3) == 0 { // an Add ended in its merge
@@ -208,17 +240,40 @@ func TestMergeInterrupted(t *testing.T) {
 		}
 		x.Add(row, x.Prepare(Document{Content: text.String()}))
 		ends.Set(row, isolate.Never)
-		for word, n := range words {
-			want[word] = append(want[word], hit{row, n})
+		for stem, wordings := range words {
+			h := hit{row: row}
+			for _, n := range wordings {
+				h.frequency += n
+			}
+			mixed += len(wordings) / 2
+			for _, ending := range []string{"", "s", "ing", "ed"} {
+				if h.exact = wordings[stem+ending]; len(wordings) > maxWordings {
+					h.exact = 0
+				}
+				want[stem+ending] = append(want[stem+ending], h)
+			}
 		}
 		v := View{Rows: row + 1, At: 1, Ends: &ends, Docs: int(row) + 1}
-		for word := range words {
-			if got := x.alive(QueryTerm{Term: word, Weight: 1}, v, nil); !slices.Equal(got, want[word]) {
-				t.Fatalf("seed %d, row %d: %s is in %v, want %v", seed, row, word, got, want[word])
+		for _, wordings := range words {
+			for word := range wordings {
+				q := x.Analyze(word, v).Terms[0]
+				if got := x.alive(q, v, nil); !slices.Equal(got, want[word]) {
+					t.Fatalf("seed %d, row %d: %s (%+v) is in %v, want %v", seed, row, word, q, got, want[word])
+				}
 			}
 		}
 	}
-	if len(want) < 100 || merges < 1000 {
-		t.Fatalf("%d words and %d batches of interrupted merges: too few to show anything", len(want), merges)
+	if len(want) < 400 || merges < 1000 || mixed < 1000 {
+		t.Fatalf("%d words, %d batches of interrupted merges, %d rows with several wordings: too few to show anything",
+			len(want), merges, mixed)
 	}
+}
+
+// inLetters writes a number in letters that stemming leaves alone.
+func inLetters(n int) string {
+	s := ""
+	for ; n > 0 || s == ""; n /= 10 {
+		s += string("bdfgklmnpr"[n%10])
+	}
+	return s
 }

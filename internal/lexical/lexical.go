@@ -37,6 +37,9 @@
 //	idf   = ln(1 + (N - n + .5) / (n + .5))
 //	score = sum over the question's terms of  weight * idf * c(k1+1) / (c + k1(1 - b + b*len/avg))
 //
+// Rows that have a term in the very word of the question get the same once more for that word, n and c counted of it,
+// times exactWeight.
+//
 // n is counted at the time of the question over rows alive in the view, so that a deletion takes effect at once and
 // the scores depend on nothing but the set of rows alive: not on the order of adding, not on rows that are gone, not
 // on a restart. Each row's sum is added up in the order of the question's terms, every product rounded by itself, so

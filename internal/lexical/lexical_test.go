@@ -85,7 +85,7 @@ var plain = lexical.Options{Language: "none", StopWords: []string{}, Plain: true
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-12*math.Max(1, math.Abs(b)) }
 
 func TestScoreByHand(t *testing.T) {
-	s := newShelf(t, lexical.Options{K1: new(1.2), B: new(0.75), Language: "none", StopWords: []string{}})
+	s := newShelf(t, lexical.Options{K1: new(1.2), B: new(0.75), Language: "none", StopWords: []string{}, Plain: true})
 	s.text("cat dog cat") // 3 tokens
 	s.text("dog")         // 1
 	s.text("bird bird")   // 2; avg = 2, N = 3
@@ -107,6 +107,103 @@ func TestScoreByHand(t *testing.T) {
 	if len(why) != 2 || why[0].Term != "cat" || why[0].Frequency != 2 || why[0].DocFrequency != 1 ||
 		why[1].Frequency != 1 || why[1].DocFrequency != 2 || why[0].Score+why[1].Score != got[0] {
 		t.Errorf("Explain = %+v, want cat 2 of 1 and dog 1 of 2, together %v", why, got[0])
+	}
+}
+
+// TestExactWordingByHand: rows that say a word as the question does have a fifth more of it, by how rare that wording
+// is.
+func TestExactWordingByHand(t *testing.T) {
+	s := newShelf(t, lexical.Options{K1: new(1.0), B: new(0.0), Language: "english"})
+	s.text("sailing")
+	s.text("sailed sails")
+	s.text("sails sails")
+	s.text("a harbour")
+	// sail: n = 3 of 4, idf = ln(1 + 1.5/3.5); sails: n = 2, idf = ln(1 + 2.5/2.5). With k1 = 1 and b = 0, c counts
+	// 2c/(c+1).
+	stem, exact := math.Log(1+1.5/3.5), .2*math.Log(2)
+	want := map[uint32]float64{0: stem, 1: stem*4/3 + exact, 2: stem*4/3 + exact*4/3}
+	got := s.scores(s.ask("sails"))
+	if len(got) != len(want) || !near(got[0], want[0]) || !near(got[1], want[1]) || !near(got[2], want[2]) {
+		t.Errorf("scores = %v, want %v", got, want)
+	}
+	if why := s.x.Explain(s.ask("sails"), s.view(), 1); len(why) != 1 || why[0].Frequency != 2 || why[0].Exact != 1 ||
+		why[0].Score != got[1] {
+		t.Errorf("Explain = %+v, want sail twice, once as asked for, %v", why, got[1])
+	}
+	sailor := s.scores(s.ask("sail")) // nobody says it so
+	if !near(sailor[0], stem) || !near(sailor[1], stem*4/3) {
+		t.Errorf("scores of a wording that nobody uses are %v", sailor)
+	}
+}
+
+// TestWordingsDependOnRowsAlone: what an index met before, in whatever wording and language, and rows that never came
+// alive, change no score of a wording.
+func TestWordingsDependOnRowsAlone(t *testing.T) {
+	texts := []lexical.Document{
+		{Content: "will sail Wills ships"},
+		{Content: "sailing cities by Winter", Language: "german"},
+		{Content: "the city sails wills", Speaker: "Will"},
+		{Content: "winters sails " + strings.Repeat("sailing ", 300)},
+	}
+	before := []string{"sailing sailed city winters will wills", "Will Sails", "Winter Winters"}
+	questions := []string{"sail", "sails", "sailing", "sailed", "cities", "city", "will", "wills", "Winter", "winters", "ship"}
+	score := func(met ...lexical.Document) (scores []map[uint32]float64) {
+		s := newShelf(t, lexical.Options{})
+		for _, d := range met {
+			s.x.Add(s.rows, s.x.Prepare(d)) // refused: no view has it
+			s.ends.Set(s.rows, 0)
+			s.rows++
+		}
+		first := s.rows
+		for _, d := range texts {
+			s.add(d)
+		}
+		for _, question := range questions {
+			got := map[uint32]float64{}
+			for row, score := range s.scores(s.ask(question)) {
+				got[row-first] = score
+			}
+			scores = append(scores, got)
+		}
+		return scores
+	}
+	want := score()
+	for _, content := range before {
+		for _, language := range []string{"", "english", "german", "none"} {
+			if got := score(lexical.Document{Content: content, Language: language}); !cmp.Equal(got, want) {
+				t.Errorf("after %q in %q: %s", content, language, cmp.Diff(want, got))
+			}
+		}
+	}
+}
+
+// TestWordingsAreCountedWhole: with more wordings in a row than a posting tells apart, all of them count, and none as
+// exact; the order in which wordings were met changes nothing.
+func TestWordingsAreCountedWhole(t *testing.T) {
+	texts := []string{"sail sails sailing sailed", "sail sails", "sailing " + strings.Repeat("sailed ", 300), "sailed"}
+	var first []map[uint32]float64
+	for _, order := range [][]int{{0, 1, 2, 3}, {3, 2, 1, 0}, {2, 0, 3, 1}} {
+		s := newShelf(t, lexical.Options{})
+		for _, i := range order {
+			s.text(texts[i])
+		}
+		var got []map[uint32]float64
+		for _, question := range []string{"sail", "sails", "sailed", "sailing"} {
+			scores := map[uint32]float64{}
+			for row, score := range s.scores(s.ask(question)) {
+				scores[uint32(order[row])] = score
+			}
+			got = append(got, scores)
+		}
+		if first == nil {
+			first = got
+		}
+		if !cmp.Equal(got, first) {
+			t.Errorf("texts in the order %v score %v, want %v", order, got, first)
+		}
+		if why := s.x.Explain(s.ask("sailed"), s.view(), uint32(slices.Index(order, 0))); why[0].Frequency != 4 || why[0].Exact != 0 {
+			t.Errorf("four wordings are explained as %+v", why)
+		}
 	}
 }
 

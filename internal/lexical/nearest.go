@@ -74,15 +74,15 @@ func (x *Index) heldBy(id uint32, v View) bool {
 	newest := x.tail.Load()
 	c := x.postings.read(&x.words.term(id).list)
 	for limit := min(v.Rows, newest.listed()); ; {
-		row, _, ok := c.next()
-		if !ok || row >= limit {
+		h, ok := c.next(noWording)
+		if !ok || h.row >= limit {
 			break
 		}
-		if v.Ends.EndsAfter(row, v.At) {
+		if v.Ends.EndsAfter(h.row, v.At) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(newest.hits(id, v.Rows, nil), func(h hit) bool { return v.Ends.EndsAfter(h.row, v.At) })
+	return slices.ContainsFunc(newest.hits(id, noWording, v.Rows, nil), func(h hit) bool { return v.Ends.EndsAfter(h.row, v.At) })
 }
 
 // neighbour is a term near a word.

@@ -9,16 +9,22 @@ import (
 // A posting list is a chain: 12 bytes inside the term, then blocks that grow from 16 to 256 bytes. Each block begins
 // with the address of the next one, in units of 8 bytes, written before anything in the next one is published.
 //
-// A posting is the distance from the last row (from -1 for the first) times two as a varint; if that number is odd the
-// frequency minus 2 follows as a varint, else the frequency is 1. The distance is never 0, so a zero byte where a
-// posting should begin says that the rest of the block is unused: no posting straddles blocks.
+// A posting is the distance from the last row (from -1 for the first) times four as a varint, plus
+//
+//	0  once, in the list's usual wording
+//	1  in its usual wording only; the frequency minus 2 follows as a varint
+//	2  once; the number of the wording follows in a byte
+//	3  a byte n of 1 to 3 follows, then n times a wording and how often it occurs: a varint if n is 1, else a byte
+//
+// The distance is never 0, so a zero byte where a posting should begin says that the rest of the block is unused: no
+// posting straddles blocks.
 const (
 	inlineSize  = 12
 	linkSize    = 4
 	blockUnit   = 8
 	maxBlock    = 256
-	maxPosting  = 2 * binary.MaxVarintLen32
-	maxPostings = uint64(1) << 31 * blockUnit // what a tail of 31 bits can name
+	maxPosting  = binary.MaxVarintLen32 + 1 + 2*maxWordings // no more than inlineSize
+	maxPostings = uint64(1) << 31 * blockUnit               // what a tail of 31 bits can name
 )
 
 // blockSize is the size of block k >= 1 with its link: 16, 24, 32, 48, 64, 96, and so on to maxBlock.
@@ -49,6 +55,7 @@ type postings struct {
 	head   uint32 // block 1, in units of 8 bytes; readers look at it when size > inlineSize
 	tail   uint32 // the writer's: the block last written to in units of 8 bytes << 1 | lowest bit of its number
 	inline [inlineSize]byte
+	usual  uint8 // see encodePosting; constant after the term is known
 }
 
 // place finds the block that holds the last byte of a list of the given size and how much of it is taken. The steps
@@ -97,10 +104,10 @@ func (p *pages) spot(list *postings, state uint64) spot {
 // put adds a posting; row must be above the list's last. s is then where the next one goes. The last but one statement
 // publishes. The tail is noted after that, so whoever ended in between left it one block behind, which its lowest bit
 // tells; noting the right one before anything else keeps it from falling further back.
-func (p *pages) put(s *spot, row, frequency uint32) {
+func (p *pages) put(s *spot, row uint32, uses []use) {
 	s.list.tail = s.tail
 	var encoded [maxPosting]byte
-	posting := encodePosting(encoded[:0], uint32(int64(row)-s.last), frequency)
+	posting := encodePosting(encoded[:0], uint32(int64(row)-s.last), uses, s.list.usual)
 	if s.taken+len(posting) > len(s.body) {
 		clear(s.body[s.taken:])
 		s.size += len(s.body) - s.taken
@@ -122,13 +129,27 @@ func (p *pages) put(s *spot, row, frequency uint32) {
 	s.list.tail = s.tail
 }
 
-// encodePosting appends a posting to dst.
-func encodePosting(dst []byte, distance, frequency uint32) []byte {
-	if frequency == 1 {
-		return binary.AppendUvarint(dst, uint64(distance)<<1)
+// encodePosting appends a posting to dst: of one use, or of several wordings at most maxWordings. The usual wording is
+// the one in which the term was met first, which is the most frequent one as a rule: it costs nothing, and shows in
+// nothing but the size.
+func encodePosting(dst []byte, distance uint32, uses []use, usual uint8) []byte {
+	v, u := uint64(distance)<<2, uses[0]
+	single := len(uses) == 1
+	switch {
+	case single && u == newUse(usual, 1):
+		return binary.AppendUvarint(dst, v)
+	case single && u.wording() == usual:
+		return binary.AppendUvarint(binary.AppendUvarint(dst, v|1), uint64(u.frequency()-2))
+	case single && u.frequency() == 1:
+		return append(binary.AppendUvarint(dst, v|2), u.wording())
+	case single:
+		return binary.AppendUvarint(append(binary.AppendUvarint(dst, v|3), 1, u.wording()), uint64(u.frequency()))
 	}
-	dst = binary.AppendUvarint(dst, uint64(distance)<<1|1)
-	return binary.AppendUvarint(dst, uint64(frequency-2))
+	dst = append(binary.AppendUvarint(dst, v|3), byte(len(uses)))
+	for _, u := range uses {
+		dst = append(dst, u.wording(), byte(u.frequency()))
+	}
+	return dst
 }
 
 // tailBody returns the payload of the list's last block, which has the given number, and the tail that names it.
@@ -166,24 +187,25 @@ type cursor struct {
 	left  int    // bytes left beyond body
 	block int    // number of the block
 	row   uint32 // the last row read
+	usual uint8
 }
 
 // read returns a cursor before the first posting.
 func (p *pages) read(list *postings) cursor {
 	size := int(uint32(list.state.Load()))
 	taken := min(size, inlineSize)
-	c := cursor{pages: p, body: list.inline[:taken], left: size - taken, row: math.MaxUint32}
+	c := cursor{pages: p, body: list.inline[:taken], left: size - taken, row: math.MaxUint32, usual: list.usual}
 	if c.left > 0 {
 		c.link = list.head
 	}
 	return c
 }
 
-// next reads the next posting; ok is false at the end.
-func (c *cursor) next() (row, frequency uint32, ok bool) {
+// next reads the next posting: how often the row has the term, and how often in that wording. ok is false at the end.
+func (c *cursor) next(wording uint8) (h hit, ok bool) {
 	for len(c.body) == 0 || c.body[0] == 0 {
 		if c.left == 0 {
-			return 0, 0, false
+			return hit{}, false
 		}
 		c.advance()
 	}
@@ -196,15 +218,33 @@ func (c *cursor) next() (row, frequency uint32, ok bool) {
 			value, n = binary.Uvarint(body)
 		}
 	}
-	frequency = 1
-	if value&1 == 1 {
+	c.row += uint32(value >> 2) // from -1, by wrapping
+	h.row = c.row
+	switch value & 3 {
+	case 0:
+		h.add(newUse(c.usual, 1), wording)
+	case 1:
 		more, m := binary.Uvarint(body[n:])
-		frequency = uint32(more) + 2
+		h.add(newUse(c.usual, uint32(more)+2), wording)
 		n += m
+	case 2:
+		h.add(newUse(body[n], 1), wording)
+		n++
+	case 3:
+		uses := int(body[n])
+		if n++; uses == 1 {
+			frequency, m := binary.Uvarint(body[n+1:])
+			h.add(newUse(body[n], uint32(frequency)), wording)
+			n += 1 + m
+			break
+		}
+		for ; uses > 0; uses-- {
+			h.add(newUse(body[n], uint32(body[n+1])), wording)
+			n += 2
+		}
 	}
 	c.body = body[n:]
-	c.row += uint32(value >> 1) // from -1, by wrapping
-	return c.row, frequency, true
+	return h, true
 }
 
 // advance moves to the next block, of which only what is published is looked at.

@@ -19,7 +19,8 @@ type Prepared struct {
 	texts    []byte   // of the unknown words and their stems
 	slots    []uint32 // open-addressed: 1 + place in counts or, with unknownBit, in unknowns; a power of two of them
 	used     int
-	stopped  int // stop words left out
+	stopped  int  // stop words left out
+	unsorted bool // settleWordings has something to do
 	batch    [32]sighting
 
 	tokens    []token
@@ -43,7 +44,10 @@ type token struct {
 type count struct {
 	id        uint32
 	frequency uint32
+	wording   uint8
 }
+
+func (c *count) use() use { return newUse(c.wording, c.frequency) }
 
 // unknown is a word that the vocabulary did not know when the document was prepared.
 type unknown struct {
@@ -134,7 +138,7 @@ func (p *Prepared) reset(x *Index) {
 		*p = Prepared{}
 	}
 	p.owner = x
-	p.length, p.used, p.stopped, p.times = 0, 0, 0, 0
+	p.length, p.used, p.stopped, p.times, p.unsorted = 0, 0, 0, 0, false
 	p.counts, p.unknowns, p.texts = p.counts[:0], p.unknowns[:0], p.texts[:0]
 	if len(p.slots) == 0 {
 		p.slots = make([]uint32, firstSlots)
@@ -218,7 +222,7 @@ func (p *Prepared) lookUp(n int) {
 			p.length++
 		}
 		if s.found {
-			p.count(s.id, 1)
+			p.count(s.id, s.wording, 1)
 		} else {
 			p.takeUnknown(s.hash, s.token, s.kind)
 		}
@@ -235,8 +239,8 @@ func (p *Prepared) takeStopped(t *token) {
 
 // takeExact counts a word as it is, aside.
 func (p *Prepared) takeExact(t *token) {
-	if id, found := p.owner.words.find(t.hash, t.text, exact, 0); found {
-		p.count(id, 1)
+	if id, _, found := p.owner.words.find(t.hash, t.text, exact, 0); found {
+		p.count(id, 0, 1)
 		return
 	}
 	p.takeUnknown(t.hash, t.text, exact|aside)
@@ -249,18 +253,23 @@ func (p *Prepared) takeAside(text string) {
 	p.look()
 }
 
-// count adds to a term's frequency.
-func (p *Prepared) count(id, frequency uint32) {
+// count adds to the frequency of a term in a wording.
+func (p *Prepared) count(id uint32, wording uint8, frequency uint32) {
 	mask := uint32(len(p.slots) - 1)
 	for i := spread(id) & mask; ; i = (i + 1) & mask {
 		switch s := p.slots[i]; {
 		case s == 0:
 			p.slots[i] = uint32(len(p.counts)) + 1
-			p.counts = append(p.counts, count{id, frequency})
+			p.counts = append(p.counts, count{id, frequency, wording})
 			p.fill()
 			return
 		case s&unknownBit == 0 && p.counts[s-1].id == id:
-			p.counts[s-1].frequency += frequency
+			c := &p.counts[s-1]
+			if c.wording != wording {
+				p.unsorted = true
+				continue
+			}
+			c.frequency += frequency
 			return
 		}
 	}
@@ -343,7 +352,11 @@ func (p *Prepared) fill() {
 func (p *Prepared) settle(x *Index) {
 	for i := range p.unknowns {
 		u := &p.unknowns[i]
-		p.count(x.words.learn(u, p.at(u.raw), p.at(u.stem)), u.frequency)
+		id, wording := x.words.learn(u, p.at(u.raw), p.at(u.stem))
+		p.count(id, wording, u.frequency)
 	}
 	p.unknowns = p.unknowns[:0]
+	if p.unsorted {
+		p.counts, p.unsorted = settleWordings(p.counts), false
+	}
 }

@@ -24,6 +24,8 @@ type QueryTerm struct {
 	// Word numbers the words of the question from 1: terms with the same number are the same word, stemmed in several
 	// languages. 0 is a word by itself.
 	Word int
+	// worded is 1 + the number of the term's wording in the question; 0 is for what has none, as numbers.
+	worded uint16
 	// Aside: a part or a whole of a name that stands beside it. It is not expanded.
 	Aside bool
 }
@@ -55,7 +57,8 @@ func (x *Index) Words(d Document) []string {
 	var out []string
 	for i := range a.tokens {
 		if t := &a.tokens[i]; t.kind&aside == 0 && !x.stops(t, l) {
-			a.add(a.term(t, l), 0, false)
+			term, _ := a.term(t, l)
+			a.add(term, QueryTerm{})
 		}
 	}
 	for _, t := range a.terms {
@@ -116,7 +119,7 @@ func (a *analyst) question(text string, v View) Query {
 			continue
 		}
 		if t.kind&aside == 0 {
-			if parts > 0 && a.takesParts(t, in[0], v) {
+			if parts > 0 && a.takesParts(t, v) {
 				for k := i - parts; k < i; k++ {
 					if !x.stops(&a.tokens[k], own) {
 						a.translate(k+1, &a.tokens[k], in)
@@ -130,13 +133,13 @@ func (a *analyst) question(text string, v View) Query {
 			a.translate(i+1, t, in)
 			a.whole(t, v)
 		case t.kind&capital != 0 && !shouted && !x.plain:
-			a.add(t.text, 0, false)
+			a.add(t.text, QueryTerm{})
 		}
 	}
 	if len(a.terms) == 0 && !x.plain {
 		for i := range a.tokens {
 			if t := &a.tokens[i]; t.kind&exact == 0 {
-				a.add(t.text, 0, false)
+				a.add(t.text, QueryTerm{})
 			}
 		}
 	}
@@ -145,9 +148,9 @@ func (a *analyst) question(text string, v View) Query {
 
 // takesParts reports whether the parts of a name are asked for, too. Those of room77 are not if a row has room77: what
 // else has room or 77 is not meant. Those of careConnect always are.
-func (a *analyst) takesParts(t *token, l *language, v View) bool {
+func (a *analyst) takesParts(t *token, v View) bool {
 	x := a.owner
-	return t.kind&exact == 0 || !x.held(string(a.term(t, l)), v) && !x.held(string(wholeMark)+string(t.text), v)
+	return t.kind&exact == 0 || !x.held(string(t.text), v) && !x.held(string(wholeMark)+string(t.text), v)
 }
 
 // translate adds the terms that a token is in languages.
@@ -157,10 +160,10 @@ func (a *analyst) translate(number int, t *token, in []*language) {
 		if l != in[0] && t.kind&exact != 0 || a.owner.stops(t, l) {
 			continue
 		}
-		term := a.term(t, l)
+		term, worded := a.term(t, l)
 		same := func(q QueryTerm) bool { return q.Term == string(term) }
 		if !slices.ContainsFunc(a.terms[first:], same) {
-			a.add(term, number, t.kind&aside != 0)
+			a.add(term, QueryTerm{Word: number, Aside: t.kind&aside != 0, worded: worded})
 		}
 	}
 }
@@ -176,30 +179,44 @@ func (a *analyst) whole(t *token, v View) {
 			name.kind = exact
 		}
 		name.hash = hashOf(name.text)
-		other = a.term(&name, a.owner.language)
+		other, _ = a.term(&name, a.owner.language)
 	case t.kind&aside == 0:
 		other = clip(append(slices.Clone(wholeMark), t.text...))
 	default:
 		return
 	}
 	if a.owner.held(string(other), v) {
-		a.add(other, 0, true)
+		a.add(other, QueryTerm{Aside: true})
 	}
 }
 
-// term is what a token leads to in a language.
-func (a *analyst) term(t *token, l *language) []byte {
+// term is what a token leads to in a language, and as which wording, as in QueryTerm.
+func (a *analyst) term(t *token, l *language) (term []byte, worded uint16) {
 	if t.kind&exact != 0 {
-		return t.text
+		return t.text, 0
 	}
-	if id, found := a.owner.words.find(t.hash, t.text, word, l.id); found {
-		return a.owner.words.text(id)
+	words := &a.owner.words
+	if id, _, found := words.find(t.hash, t.text, word, l.id); found {
+		term = words.text(id)
+	} else {
+		term = clip(a.stemmer.stem(t.text, l))
 	}
-	return clip(a.stemmer.stem(t.text, l))
+	if !a.owner.plain {
+		worded = 1 + uint16(wordingOf(t.text, term))
+	}
+	return term, worded
 }
 
-// add counts a term. Questions are short; a pasted page gets a map.
-func (a *analyst) add(token []byte, number int, besides bool) {
+// wording is what the cursor of a list is asked for.
+func (t *QueryTerm) wording() uint8 {
+	if t.worded == 0 {
+		return noWording
+	}
+	return uint8(t.worded - 1)
+}
+
+// add counts a term, which is as like says. Questions are short; a pasted page gets a map.
+func (a *analyst) add(token []byte, like QueryTerm) {
 	const short = 16
 	at := -1
 	if a.seen != nil {
@@ -211,14 +228,14 @@ func (a *analyst) add(token []byte, number int, besides bool) {
 	}
 	if at >= 0 {
 		a.terms[at].Weight++
-		a.terms[at].Aside = a.terms[at].Aside && besides
+		a.terms[at].Aside = a.terms[at].Aside && like.Aside
 		return
 	}
-	t := string(token)
-	a.terms = append(a.terms, QueryTerm{Term: t, Weight: 1, Word: number, Aside: besides})
+	like.Term, like.Weight = string(token), 1
+	a.terms = append(a.terms, like)
 	switch {
 	case a.seen != nil:
-		a.seen[t] = len(a.terms) - 1
+		a.seen[like.Term] = len(a.terms) - 1
 	case len(a.terms) == short:
 		a.seen = make(map[string]int, 4*short)
 		for i, t := range a.terms {

@@ -22,7 +22,19 @@ type View struct {
 type hit struct {
 	row       uint32
 	frequency uint32
+	exact     uint32 // times in the question's wording
 }
+
+func (h *hit) add(u use, wording uint8) {
+	h.frequency += u.frequency()
+	if u.wording() == wording && wording != noWording {
+		h.exact += u.frequency()
+	}
+}
+
+// exactWeight is what a term is worth, beside its own weight of 1, in the rows that say it as the question does.
+// Measured: docs/design/0015 has the table.
+const exactWeight = .2
 
 // Score adds to scores[row] what q gives to each row alive in v, and appends to touched each row whose score was 0
 // before; it returns touched. len(scores) must be v.Rows or more. Scores added are above 0.
@@ -36,12 +48,12 @@ func (x *Index) Score(q Query, v View, scores []float64, touched []uint32) []uin
 	for _, t := range q.Terms {
 		hits := x.alive(t, v, (*scratch)[:0])
 		*scratch = hits
-		w := x.weigh(t, v, len(hits))
+		w := x.weigh(t, v, hits)
 		for _, h := range hits {
 			if scores[h.row] == 0 {
 				touched = append(touched, h.row)
 			}
-			scores[h.row] += w.score(h.frequency, x.lengths.Get(h.row))
+			scores[h.row] += w.score(h, x.lengths.Get(h.row))
 		}
 	}
 	x.scratch.Put(scratch)
@@ -57,17 +69,17 @@ func (x *Index) alive(t QueryTerm, v View, hits []hit) []hit {
 	if !found {
 		return hits
 	}
-	first := len(hits)
+	first, wording := len(hits), t.wording()
 	newest := x.tail.Load() // before the list is looked at: what the tail lacks is there then
 	c := x.postings.read(&x.words.term(id).list)
 	for limit := min(v.Rows, newest.listed()); ; {
-		row, frequency, ok := c.next()
-		if !ok || row >= limit {
+		h, ok := c.next(wording)
+		if !ok || h.row >= limit {
 			break
 		}
-		hits = append(hits, hit{row, frequency})
+		hits = append(hits, h)
 	}
-	hits = newest.hits(id, v.Rows, hits)
+	hits = newest.hits(id, wording, v.Rows, hits)
 	if v.Docs == int(v.Rows) {
 		return hits // no row has ended or is void
 	}
@@ -85,23 +97,39 @@ func (x *Index) alive(t QueryTerm, v View, hits []hit) []hit {
 // weight is what is the same for all rows of one term in one view.
 type weight struct {
 	term       float64 // weight * idf * (k1+1)
+	exact      float64 // the same for the question's wording, times exactWeight
 	fixed, per float64 // c + fixed + per*len is the denominator
 }
 
-// weigh is the weight of a term that n rows alive in v hold.
-func (x *Index) weigh(t QueryTerm, v View, n int) weight {
-	if n == 0 {
+// weigh is the weight of a term that the rows of hits hold.
+func (x *Index) weigh(t QueryTerm, v View, hits []hit) weight {
+	if len(hits) == 0 {
 		return weight{}
 	}
-	docs, holders := float64(v.Docs), float64(n)
-	idf := ln(1 + (docs-holders+.5)/(holders+.5))
+	docs := float64(v.Docs)
 	long := v.Long()
 	k1, b := between(x.k1, long), between(x.b, long)
-	w := weight{term: t.Weight * idf * (k1 + 1), fixed: k1 * (1 - b)}
+	w := weight{term: t.Weight * v.idf(len(hits)) * (k1 + 1), fixed: k1 * (1 - b)}
 	if v.Tokens > 0 { // rows of nothing but emoji have no length
 		w.per = k1 * b / (float64(v.Tokens) / docs)
 	}
+	if t.wording() == noWording {
+		return w
+	}
+	exact := 0
+	for _, h := range hits {
+		if h.exact > 0 {
+			exact++
+		}
+	}
+	w.exact = exactWeight * v.idf(exact) * (k1 + 1)
 	return w
+}
+
+// idf tells how much a term says that n rows alive in v hold.
+func (v *View) idf(n int) float64 {
+	docs, holders := float64(v.Docs), float64(n)
+	return ln(1 + (docs-holders+.5)/(holders+.5))
 }
 
 // Holders counts the rows alive in v that hold a term.
@@ -151,10 +179,15 @@ func ln(x float64) float64 {
 
 // score is the term's score in a row. The conversions forbid fused multiply-add, which would give other bits on other
 // machines, and other bits here than in a sum taken elsewhere.
-func (w weight) score(frequency, length uint32) float64 {
-	c := float64(frequency)
+func (w *weight) score(h hit, length uint32) float64 {
+	c := float64(h.frequency)
 	norm := w.fixed + float64(w.per*float64(length))
-	return float64(w.term * c / (c + norm))
+	score := float64(w.term * c / (c + norm))
+	if h.exact > 0 {
+		c = float64(h.exact)
+		score += float64(w.exact * c / (c + norm))
+	}
+	return score
 }
 
 // TermScore is what one term of a question gives to one row.
@@ -162,6 +195,7 @@ type TermScore struct {
 	Term         string
 	For          string  // as in QueryTerm
 	Frequency    uint32  // occurrences in the row
+	Exact        uint32  // those written as in the question
 	DocFrequency int     // rows alive in the view that hold the term
 	Score        float64 // weight included
 }
@@ -184,7 +218,7 @@ func (x *Index) ExplainRows(q Query, v View, rows []uint32) [][]TermScore {
 	var hits []hit
 	for _, t := range q.Terms {
 		hits = x.alive(t, v, hits[:0])
-		w := x.weigh(t, v, len(hits))
+		w := x.weigh(t, v, hits)
 		rest := hits
 		for _, i := range order {
 			at, found := slices.BinarySearchFunc(rest, rows[i],
@@ -197,8 +231,9 @@ func (x *Index) ExplainRows(q Query, v View, rows []uint32) [][]TermScore {
 				Term:         t.Term,
 				For:          t.For,
 				Frequency:    rest[0].frequency,
+				Exact:        rest[0].exact,
 				DocFrequency: len(hits),
-				Score:        w.score(rest[0].frequency, x.lengths.Get(rows[i])),
+				Score:        w.score(rest[0], x.lengths.Get(rows[i])),
 			})
 		}
 	}

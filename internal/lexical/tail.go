@@ -23,13 +23,13 @@ const (
 
 // tail is the newest rows with their postings. When it was merged a new one takes its place: who reads it goes on.
 type tail struct {
-	first  uint32        // the rows below are in the lists
-	n      atomic.Uint32 // rows in it
-	rows   []uint32
-	ends   []uint32 // the postings of rows[i] end before ends[i]
-	ids    []uint32 // terms
-	counts []uint32 // frequencies
-	sieve  [sieveWords]atomic.Uint64
+	first uint32        // the rows below are in the lists
+	n     atomic.Uint32 // rows in it
+	rows  []uint32
+	ends  []uint32 // the postings of rows[i] end before ends[i]
+	ids   []uint32 // terms
+	uses  []use
+	sieve [sieveWords]atomic.Uint64
 }
 
 // newTail is an empty tail that holds twice as much as the one before; nil for the first.
@@ -40,7 +40,7 @@ func newTail(first uint32, before *tail) *tail {
 	}
 	return &tail{
 		first: first, rows: make([]uint32, rows), ends: make([]uint32, rows),
-		ids: make([]uint32, postings), counts: make([]uint32, postings),
+		ids: make([]uint32, postings), uses: make([]use, postings),
 	}
 }
 
@@ -71,7 +71,7 @@ func (t *tail) used() int {
 func (t *tail) add(row uint32, counts []count) {
 	rows, used := t.n.Load(), t.used()
 	for i, c := range counts {
-		t.ids[used+i], t.counts[used+i] = c.id, c.frequency
+		t.ids[used+i], t.uses[used+i] = c.id, c.use()
 		word, bit := sieveBit(c.id)
 		if old := t.sieve[word].Load(); old&bit == 0 {
 			t.sieve[word].Store(old | bit)
@@ -90,8 +90,8 @@ func (t *tail) listed() uint32 {
 	return t.first
 }
 
-// hits appends the postings of a term in rows below limit; t may be nil.
-func (t *tail) hits(id, limit uint32, hits []hit) []hit {
+// hits appends the postings of a term in rows below limit, with a wording; t may be nil.
+func (t *tail) hits(id uint32, wording uint8, limit uint32, hits []hit) []hit {
 	if t == nil {
 		return hits
 	}
@@ -99,7 +99,7 @@ func (t *tail) hits(id, limit uint32, hits []hit) []hit {
 	if word, bit := sieveBit(id); rows == 0 || t.sieve[word].Load()&bit == 0 {
 		return hits
 	}
-	row := 0
+	row, first := 0, len(hits)
 	for i, other := range t.ids[:t.ends[rows-1]] {
 		if other != id {
 			continue
@@ -110,7 +110,10 @@ func (t *tail) hits(id, limit uint32, hits []hit) []hit {
 		if t.rows[row] >= limit {
 			break
 		}
-		hits = append(hits, hit{t.rows[row], t.counts[i]})
+		if last := len(hits) - 1; last < first || hits[last].row != t.rows[row] {
+			hits = append(hits, hit{row: t.rows[row]})
+		}
+		hits[len(hits)-1].add(t.uses[i], wording)
 	}
 	return hits
 }
@@ -136,10 +139,16 @@ func (x *Index) put(row uint32, counts []count) {
 
 // appendRow appends the postings of one row to the lists.
 func (x *Index) appendRow(row uint32, counts []count) {
-	for _, c := range counts {
-		list := &x.words.term(c.id).list
+	var uses [maxWordings]use
+	for from, to := 0, 0; from < len(counts); from = to {
+		n := 0
+		for to = from; to < len(counts) && counts[to].id == counts[from].id; to++ {
+			uses[n] = counts[to].use()
+			n++
+		}
+		list := &x.words.term(counts[from].id).list
 		at := x.postings.spot(list, list.state.Load())
-		x.postings.put(&at, row, c.frequency)
+		x.postings.put(&at, row, uses[:n])
 	}
 }
 
@@ -175,14 +184,26 @@ func (x *Index) mergeBatch(t *tail, from int) int {
 		spots[i] = x.postings.spot(lists[i], states[i])
 	}
 	for i := range n {
-		for _, place := range order[from:ends[i]] {
-			if row := t.rows[x.sorter.rows[place]]; int64(row) > spots[i].last { // else an earlier merge came this far
-				x.postings.put(&spots[i], row, t.counts[place])
-			}
+		for from < ends[i] {
+			from = x.mergeRow(t, from, ends[i], &spots[i])
 		}
-		from = ends[i]
 	}
 	return to
+}
+
+// mergeRow appends to a list what its next row has of the term, and returns where that ended in the sorter's order.
+func (x *Index) mergeRow(t *tail, from, end int, at *spot) int {
+	order := x.sorter.order
+	var uses [maxWordings]use
+	row, n := x.sorter.rows[order[from]], 0
+	for ; from < end && x.sorter.rows[order[from]] == row; from++ {
+		uses[n] = t.uses[order[from]]
+		n++
+	}
+	if int64(t.rows[row]) > at.last { // else an earlier merge came this far
+		x.postings.put(at, t.rows[row], uses[:n])
+	}
+	return from
 }
 
 // sorter orders the places of a tail by term; it is the writer's.

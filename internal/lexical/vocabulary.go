@@ -17,7 +17,8 @@ import (
 //	byte 0     length of the text
 //	byte 1     what the record is for: isTerm, isWord and the word's language
 //	bytes 2-5  id of the term, little-endian
-//	bytes 6-   text
+//	byte 6     which of the term's wordings the word is: see wordingOf
+//	bytes 7-   text
 //
 // A term has one record that isTerm, and one that isWord for each word and language that leads to it; where the first
 // to lead to it is its own text, one record is both. A term's text comes from the tokenizer and never begins with a
@@ -42,7 +43,8 @@ type term struct {
 }
 
 const (
-	recordText = 6 // where the text begins
+	recordWording = 6
+	recordText    = 7 // where the text begins
 
 	languageMask = 1<<5 - 1
 	isWord       = 1 << 5
@@ -59,19 +61,19 @@ func (v *vocabulary) text(id uint32) []byte {
 	return b[recordText : recordText+int(b[0])]
 }
 
-// find tells which term a token leads to. Not found means that the vocabulary does not know yet. Any goroutine may call
-// it.
-func (v *vocabulary) find(hash uint64, token []byte, k kind, language uint8) (id uint32, found bool) {
+// find tells which term a token leads to, and as which of its wordings. Not found means that the vocabulary does not
+// know yet. Any goroutine may call it.
+func (v *vocabulary) find(hash uint64, token []byte, k kind, language uint8) (id uint32, wording uint8, found bool) {
 	mask, want := recordFor(k, language)
 	_, found = v.table.Find(hash, func(address uint32) bool {
 		b := v.records.at(uint64(address))
 		if !isRecord(b, token, mask, want) {
 			return false
 		}
-		id = binary.LittleEndian.Uint32(b[2:])
+		id, wording = binary.LittleEndian.Uint32(b[2:]), b[recordWording]
 		return true
 	})
-	return id, found
+	return id, wording, found
 }
 
 // recordFor gives what byte 1 of a record must be, and in which bits, to serve tokens of a kind.
@@ -89,12 +91,13 @@ func isRecord(b, token []byte, mask, want byte) bool {
 
 // sighting is a token that awaits its term.
 type sighting struct {
-	token []byte
-	hash  uint64
-	first uint32 // address of the first record under its hash
-	id    uint32 // term
-	kind  kind
-	found bool
+	token   []byte
+	hash    uint64
+	first   uint32 // address of the first record under its hash
+	id      uint32 // term
+	wording uint8
+	kind    kind
+	found   bool
 }
 
 // findAll is find for many tokens at once. Looking up a word is waiting for memory, twice; here the memory of all of
@@ -112,22 +115,23 @@ func (v *vocabulary) findAll(batch []sighting, language uint8) {
 		}
 		mask, want := recordFor(s.kind, language)
 		if b := v.records.at(uint64(s.first)); isRecord(b, s.token, mask, want) {
-			s.id = binary.LittleEndian.Uint32(b[2:])
+			s.id, s.wording = binary.LittleEndian.Uint32(b[2:]), b[recordWording]
 			continue
 		}
-		s.id, s.found = v.find(s.hash, s.token, s.kind, language)
+		s.id, s.wording, s.found = v.find(s.hash, s.token, s.kind, language)
 	}
 }
 
 // findTerm finds a term by its own text. Any goroutine may call it.
 func (v *vocabulary) findTerm(text []byte) (id uint32, found bool) {
-	return v.find(hashOf(text), text, exact, 0)
+	id, _, found = v.find(hashOf(text), text, exact, 0)
+	return id, found
 }
 
-// learn adds what is known of u and returns the term it leads to. Only the writer may call it.
-func (v *vocabulary) learn(u *unknown, raw, stem []byte) uint32 {
-	if id, found := v.find(u.hash, raw, u.kind, u.language); found {
-		return id // another document was first
+// learn adds what is known of u and returns the term it leads to, and as which wording. Only the writer may call it.
+func (v *vocabulary) learn(u *unknown, raw, stem []byte) (id uint32, wording uint8) {
+	if id, wording, found := v.find(u.hash, raw, u.kind, u.language); found {
+		return id, wording // another document was first
 	}
 	leads := isWord | u.language
 	if u.kind&exact != 0 {
@@ -138,25 +142,27 @@ func (v *vocabulary) learn(u *unknown, raw, stem []byte) uint32 {
 	if !same {
 		hash = hashOf(stem)
 	}
-	id, found := v.find(hash, stem, exact, 0)
+	id, _, found := v.find(hash, stem, exact, 0)
 	switch {
 	case !found && same:
-		return v.addTerm(hash, stem, leads)
+		return v.addTerm(hash, stem, leads, 0), 0
 	case !found:
-		id = v.addTerm(hash, stem, 0)
+		id = v.addTerm(hash, stem, 0, wordingOf(raw, stem))
 	}
+	wording = wordingOf(raw, stem)
 	if leads != 0 {
-		v.addWord(u.hash, raw, leads, id)
+		v.addWord(u.hash, raw, leads, id, wording)
 	}
-	return id
+	return id, wording
 }
 
 // addTerm fills the entry before the count and the table name it: ended in between, it leaves an id that nobody knows,
-// or one whose list is empty.
-func (v *vocabulary) addTerm(hash uint64, text []byte, leads byte) uint32 {
+// or one whose list is empty. Postings of the usual wording are the shortest.
+func (v *vocabulary) addTerm(hash uint64, text []byte, leads byte, usual uint8) uint32 {
 	id := v.termCount.Load()
 	entry := v.terms.Slot(id)
-	entry.record = v.write(text, isTerm|leads, id)
+	entry.record = v.write(text, isTerm|leads, id, 0)
+	entry.list.usual = usual
 	*v.signatures.Slot(id), _ = signatureOf(text)
 	v.termCount.Store(id + 1)
 	v.table.Insert(hash, entry.record, nil)
@@ -164,15 +170,15 @@ func (v *vocabulary) addTerm(hash uint64, text []byte, leads byte) uint32 {
 }
 
 // addWord adds a word of a language that leads to another term.
-func (v *vocabulary) addWord(hash uint64, text []byte, leads byte, id uint32) {
-	v.table.Insert(hash, v.write(text, leads, id), nil)
+func (v *vocabulary) addWord(hash uint64, text []byte, leads byte, id uint32, wording uint8) {
+	v.table.Insert(hash, v.write(text, leads, id, wording), nil)
 }
 
 // write writes a record and returns its address.
-func (v *vocabulary) write(text []byte, flags byte, id uint32) uint32 {
+func (v *vocabulary) write(text []byte, flags byte, id uint32, wording uint8) uint32 {
 	address := v.records.alloc(recordText+len(text), maxRecords)
 	b := v.records.at(address)
-	b[0], b[1] = byte(len(text)), flags // maxTerm fits
+	b[0], b[1], b[recordWording] = byte(len(text)), flags, wording // maxTerm fits
 	binary.LittleEndian.PutUint32(b[2:], id)
 	copy(b[recordText:], text)
 	v.recordCount.Store(v.recordCount.Load() + 1)

@@ -181,7 +181,7 @@ func (c *collection) remember(t testing.TB, vectors [][]float32) *space {
 
 // rememberWith is remember with other weights of words.
 func (c *collection) rememberWith(t testing.TB, vectors [][]float32, k1, b float64) *space {
-	s := newSpace(t, lexical.Options{K1: &k1, B: &b, Language: "porter"})
+	s := newSpace(t, lexical.Options{K1: &k1, B: &b, Language: "porter", Plain: true})
 	for i, turn := range c.turns {
 		m := memory{
 			id: position(i), text: turn.Text + " " + turn.Caption, speaker: turn.Speaker, session: turn.session,

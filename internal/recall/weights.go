@@ -57,7 +57,7 @@ type Weights struct {
 	// nearest memory worth as much as the best by words. Repeat is how much of the weight is held back for a unit of
 	// correlation with the words, beyond Chance standard deviations of what chance gives; less and less from a separation
 	// of Beyond on, which is further for more correlation. Chosen together on vectors of the seeds 1 to 118, 2001, 2002 and
-	// 5001 to 5004, which were looked at often; TestHybrid holds them to 6001 to 6004. docs/design has what else was tried.
+	// 5001 to 5004, which were looked at often; TestHybrid holds them to 9001 to 9004. docs/design has what else was tried.
 	Middle float64
 	Strong float64
 	Extra  float64
@@ -94,8 +94,8 @@ func DefaultWeights() Weights {
 		Strong:    5.5,
 		Extra:     2,
 		Steep:     1.5,
-		Repeat:    80,
-		Chance:    1.5,
+		Repeat:    260,
+		Chance:    2.5,
 		Beyond:    16,
 		Prior:     16,
 		Age:       0,
