@@ -51,7 +51,7 @@ func (db *DB) consolidateRound(ctx context.Context, known map[string]*rounds) {
 	for name := range known {
 		if _, open := positions[name]; !open {
 			delete(known, name)
-			db.troubles.note("consolidate space "+name, nil)
+			db.troubles.note(chore{name, "consolidate"}, nil)
 		}
 	}
 	for _, name := range sortedKeys(positions) {
@@ -95,7 +95,7 @@ func (r *rounds) pass(ctx context.Context, db *DB, name string, position uint64)
 		return err
 	})
 	if ctx.Err() == nil {
-		db.troubles.note("consolidate space "+name, err)
+		db.troubles.note(chore{name, "consolidate"}, err)
 	}
 	r.position = position
 	switch {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -188,6 +189,11 @@ func TestFailingCompactionsBackOff(t *testing.T) {
 			}, s)
 			if err := db.Ready(); err == nil || !strings.Contains(err.Error(), "compact in the background") {
 				t.Errorf("Ready = %v, want the failure", err)
+			}
+			if st, err := s.Stats(t.Context()); err != nil || !slices.ContainsFunc(st.Problems, func(what string) bool {
+				return strings.Contains(what, "compact in the background")
+			}) {
+				t.Errorf("Stats tell of %q, %v, want the failure", st.Problems, err)
 			}
 			if _, err := s.Get(t.Context(), "b"); err != nil {
 				t.Errorf("Get = %v", err)

@@ -210,36 +210,6 @@ func (db *DB) Spaces(ctx context.Context) ([]string, error) {
 	return names, nil
 }
 
-// Ready is nil if every open space takes writes and serves all it holds, no space failed to open, and what runs in the
-// background works; else it says what does not and why. It waits for no call in progress.
-func (db *DB) Ready() error {
-	if db.isClosed() {
-		return ErrClosed
-	}
-	var errs []error
-	if scrubbed := db.ScrubReport(); len(scrubbed.Problems) > 0 {
-		p := scrubbed.Problems[0]
-		errs = append(errs, fmt.Errorf("the scrubber found %d problems, such as in space %s: %s at %d: %s: %w",
-			len(scrubbed.Problems), p.Space, p.File, p.Offset, p.What, ErrCorrupt))
-	}
-	errs = append(errs, db.troubles.all()...)
-	open := slices.SortedFunc(db.handles.all(), func(a, b *handle) int { return strings.Compare(a.name, b.name) })
-	for _, h := range open {
-		if !h.acquireOpen() {
-			continue
-		}
-		if err := h.space.Health(); err != nil {
-			errs = append(errs, fmt.Errorf("space %s: %w", h.name, err))
-		}
-		if work, err := db.compactor.told(h.name); err != nil {
-			errs = append(errs, fmt.Errorf("space %s: compact in the background, next try %s: %w", h.name,
-				work.NextTry.Format(time.RFC3339), err))
-		}
-		h.refs.Add(-1)
-	}
-	return errors.Join(errs...)
-}
-
 func (db *DB) isClosed() bool {
 	db.mu.Lock()
 	defer db.mu.Unlock()

@@ -23,9 +23,9 @@ func (db *DB) openHandle(h *handle) {
 		h.space, err = db.openSpace(h.name)
 		return err
 	})
-	db.troubles.note("open space "+h.name, h.err)
+	db.troubles.note(chore{h.name, "open"}, h.err)
 	if h.err == nil {
-		db.troubles.note("close space "+h.name, nil)
+		db.troubles.note(chore{h.name, "close"}, nil)
 	} else {
 		db.mu.Lock()
 		db.handles.remove(h)
@@ -112,7 +112,7 @@ func (db *DB) closeHandle(h *handle, wait bool) error {
 	if h.space != nil {
 		err = isolate.Go("close", h.name, h.space.Close)
 	}
-	db.troubles.note("close space "+h.name, err)
+	db.troubles.note(chore{h.name, "close"}, err)
 	db.mu.Lock()
 	db.handles.remove(h)
 	db.mu.Unlock()

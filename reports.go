@@ -111,6 +111,9 @@ type SpaceStats struct {
 	TornFile string `json:"torn_file,omitempty"`
 	// Quarantined lists what was found damaged since the space was opened.
 	Quarantined []string `json:"quarantined,omitempty"`
+	// Problems lists why the space does not take writes or does not serve all it holds, and what failed of the work in the
+	// background: what Ready says of this space. Empty if it is healthy.
+	Problems []string `json:"problems,omitempty"`
 }
 
 // VerifyReport is what Verify found.

@@ -73,6 +73,9 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 		if st.ReadOnly != nil {
 			out.ReadOnly = st.ReadOnly.Error()
 		}
+		for _, err := range s.db.health(s.name, sp) {
+			out.Problems = append(out.Problems, err.Error())
+		}
 		return nil
 	})
 	return out, err

@@ -54,6 +54,22 @@ func TestScrubberFindsDamage(t *testing.T) {
 	if err := db.Ready(); !errors.Is(err, engram.ErrCorrupt) {
 		t.Errorf("Ready after the scrubber found damage = %v, want ErrCorrupt", err)
 	}
+	s, err := db.Space(engram.DefaultSpace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stats, err := s.Stats(t.Context())
+	if err != nil || len(stats.Problems) == 0 || stats.ReadOnly != "" {
+		t.Errorf("Stats after the scrubber found damage = %q, read-only %q, %v, want the problem", stats.Problems, stats.ReadOnly, err)
+	}
+	other, err := db.Space("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	remember(t, other, engram.Draft{Content: "elsewhere"})
+	if stats, err = other.Stats(t.Context()); err != nil || len(stats.Problems) > 0 {
+		t.Errorf("Stats of another space = %q, %v, want no problem", stats.Problems, err)
+	}
 }
 
 func TestScrubberGoesOnBehindASpaceThatCannotBeOpened(t *testing.T) {

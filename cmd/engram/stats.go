@@ -80,6 +80,9 @@ func (a *app) printStats(s engram.SpaceStats) {
 	for _, what := range s.Quarantined {
 		a.printf("DAMAGED     %s\n", printable(what))
 	}
+	for _, what := range s.Problems {
+		a.printf("PROBLEM     %s\n", printable(what))
+	}
 }
 
 // modelText names the model of vectors, if it is known.

@@ -34,7 +34,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -365,7 +364,7 @@ func (s *Space) writable(ctx context.Context) error {
 	case s.log.Full() != nil:
 		return fmt.Errorf("%w: nothing was written: %w", ErrReadOnly, s.log.Full())
 	case s.t.words.Full():
-		return fmt.Errorf("%w: its index of words is full: spread memories over more spaces", ErrReadOnly)
+		return errWordsFull
 	case s.sealErr.get() != nil && s.outrun():
 		err := s.sealErr.get()
 		s.startSealing() // the cause may be gone; this write does not wait for it
@@ -436,23 +435,6 @@ func (s *Space) closeSegments() error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Health is nil, or the reason why the space does not take writes or does not serve all it holds. It does not wait for
-// writers.
-func (s *Space) Health() error {
-	errs := []error{s.readOnly.get()}
-	if err := s.log.Err(); err != nil {
-		errs = append(errs, fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, err))
-	}
-	if err := s.log.Full(); err != nil {
-		errs = append(errs, fmt.Errorf("%w: %w", ErrReadOnly, err))
-	}
-	errs = append(errs, s.trouble.get())
-	if notes := s.damageNotes(); len(notes) > 0 {
-		errs = append(errs, fmt.Errorf("%d places are damaged, such as %s: %w", len(notes), notes[0], codec.ErrCorrupt))
-	}
-	return errors.Join(append(errs, s.sealErr.get(), s.lost)...)
 }
 
 func (s *Space) stageKey(k Key) {

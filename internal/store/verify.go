@@ -294,6 +294,6 @@ func (s *Space) Stats() Stats {
 	if list := s.damaged.Load(); list != nil {
 		st.Damaged = *list
 	}
-	st.ReadOnly = s.Health()
+	st.ReadOnly = errors.Join(s.refusing()...)
 	return st
 }

@@ -106,7 +106,7 @@ func (s *Server) status(ctx context.Context, a statusArgs) (any, string, error) 
 		return nil, "", err
 	}
 	out := status{
-		Memories: stats.Memories, Archived: stats.Archived, Links: stats.Links, Problems: stats.Quarantined,
+		Memories: stats.Memories, Archived: stats.Archived, Links: stats.Links, Problems: stats.Problems,
 		Tiers: map[string]int{
 			string(engram.TierHot): stats.Hot, string(engram.TierWarm): stats.Warm, string(engram.TierCold): stats.Cold,
 		},
@@ -115,9 +115,6 @@ func (s *Server) status(ctx context.Context, a statusArgs) (any, string, error) 
 		if p.Open {
 			out.Contradictions++
 		}
-	}
-	if stats.ReadOnly != "" {
-		out.Problems = append(out.Problems, stats.ReadOnly)
 	}
 	out.Healthy = len(out.Problems) == 0
 	return out, statusText(space, out), nil

@@ -1,6 +1,7 @@
 package mcpapi
 
 import (
+	"cmp"
 	"context"
 	_ "embed" // for tools.json
 	"encoding/json"
@@ -20,8 +21,13 @@ import (
 //go:embed tools.json
 var toolsJSON []byte
 
-// maxGet is how many memories one get reads, as its schema says.
-const maxGet = 100
+// Bounds of one call, as the schemas say them. An agent reads every hit, so that it gets fewer than a program may, and no
+// more text than it asks for: maxTokens is what a recall brings if it does not say.
+const (
+	maxGet    = 100
+	maxHits   = 100
+	maxTokens = 2000
+)
 
 // rememberArgs are the arguments of remember.
 type rememberArgs struct {
@@ -190,10 +196,16 @@ func (s *Server) remember(ctx context.Context, a rememberArgs) (any, string, err
 }
 
 func (s *Server) recall(ctx context.Context, a recallArgs) (any, string, error) {
+	if a.Limit > maxHits {
+		return nil, "", &engram.InvalidError{
+			Field: "limit", Value: strconv.Itoa(a.Limit), Allowed: fmt.Sprintf("give 1 to %d", maxHits),
+		}
+	}
 	space := s.in(a.Space)
 	found, err := s.backend.Recall(ctx, space, engram.Cue{
-		Text: a.Query, Embedding: a.Embedding, Limit: a.Limit, MaxTokens: a.MaxTokens, Kinds: a.Kinds, Tags: a.Tags,
-		From: a.From, To: a.To, AsOf: a.AsOf, ValidAt: a.ValidAt, MinConfidence: a.MinConfidence, During: a.During,
+		Text: a.Query, Embedding: a.Embedding, Limit: a.Limit, MaxTokens: cmp.Or(a.MaxTokens, maxTokens),
+		Kinds: a.Kinds, Tags: a.Tags, From: a.From, To: a.To,
+		AsOf: a.AsOf, ValidAt: a.ValidAt, MinConfidence: a.MinConfidence, During: a.During,
 		Explain: a.Explain,
 	})
 	if err != nil {

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/orchard9/engram-go/internal/codec"
+)
+
+var errWordsFull = fmt.Errorf("%w: its index of words is full: spread memories over more spaces", ErrReadOnly)
+
+// Health is nil, or says why the space does not take writes or does not serve all it holds: the Troubles, joined.
+func (s *Space) Health() error { return errors.Join(s.Troubles()...) }
+
+// Troubles lists the reasons why the space does not take writes or does not serve all it holds. It does not wait for
+// writers.
+func (s *Space) Troubles() []error {
+	errs := append(s.refusing(), s.trouble.get())
+	if notes := s.damageNotes(); len(notes) > 0 {
+		errs = append(errs, fmt.Errorf("%d places are damaged, such as %s: %w", len(notes), notes[0], codec.ErrCorrupt))
+	}
+	return slices.DeleteFunc(append(errs, s.sealErr.get(), s.lost), func(err error) bool { return err == nil })
+}
+
+// refusing lists the reasons why no write is taken, whatever it says, nil ones among them.
+func (s *Space) refusing() []error {
+	errs := []error{s.readOnly.get(), nil, nil, nil}
+	if err := s.log.Err(); err != nil {
+		errs[1] = fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, err)
+	}
+	if err := s.log.Full(); err != nil {
+		errs[2] = fmt.Errorf("%w: %w", ErrReadOnly, err)
+	}
+	if s.t.words.Full() {
+		errs[3] = errWordsFull
+	}
+	return errs
+}
