@@ -75,6 +75,9 @@ func checkAsOf(asOf time.Time) error {
 func (s *Space) History(ctx context.Context, id string) ([]Memory, error) {
 	var out []Memory
 	err := s.found(ctx, "history", id, func(v *store.View, f store.Found) (err error) {
+		if err := v.Whole(f); err != nil {
+			return err
+		}
 		out, err = history(v, f, lens{s.faded(), s.db.o.Clock})
 		v.Need(s.db.today(), v.Versions(f)...)
 		return err

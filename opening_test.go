@@ -22,7 +22,7 @@ func TestDamagedDefaultSpace(t *testing.T) {
 	flip := func() {
 		for _, path := range files(t, w.fs, dataSpace, "") {
 			if strings.HasPrefix(strings.TrimPrefix(path, dataSpace+"/"), "MANIFEST") {
-				edit(t, w.fs, path, func(b []byte) { b[70] ^= 1 })
+				edit(t, w.fs, path, func(b []byte) { b[70] ^= 1; b[4096+70] ^= 1 })
 			}
 		}
 	}

@@ -117,9 +117,16 @@ func TestRepairSavesWhatIsWhole(t *testing.T) {
 			},
 		},
 		{
-			name: "the manifest", loses: true,
+			name: "the manifest, both copies", loses: true,
+			damage: func(t *testing.T, fs *vfs.Mem) {
+				edit(t, fs, dataSpace+"/MANIFEST", func(b []byte) { b[70] ^= 1; b[4096+70] ^= 1 })
+			},
+		},
+		{
+			name: "one copy of the manifest and one of the state file", opens: true,
 			damage: func(t *testing.T, fs *vfs.Mem) {
 				edit(t, fs, dataSpace+"/MANIFEST", func(b []byte) { b[70] ^= 1 })
+				edit(t, fs, files(t, fs, dataSpace, ".state")[0], func(b []byte) { b[len(b)-1] ^= 1 })
 			},
 		},
 		{
@@ -141,9 +148,9 @@ func TestRepairSavesWhatIsWhole(t *testing.T) {
 			},
 		},
 		{
-			name: "the state file", loses: true,
+			name: "the state file, both copies", loses: true,
 			damage: func(t *testing.T, fs *vfs.Mem) {
-				edit(t, fs, files(t, fs, dataSpace, ".state")[0], func(b []byte) { b[len(b)/2+20] ^= 1 })
+				edit(t, fs, files(t, fs, dataSpace, ".state")[0], func(b []byte) { b[70] ^= 1; b[len(b)-1] ^= 1 })
 			},
 		},
 	} {

@@ -70,6 +70,9 @@ func heldFor(m *Memory, cue *Cue) Held {
 // memoryAt is a memory as it was known at asOf, or now if that is zero, without embedding and links.
 func (s *Space) memoryAt(v *store.View, f store.Found, id string, asOf time.Time) (Memory, error) {
 	if !asOf.IsZero() {
+		if err := v.Whole(f); err != nil {
+			return Memory{}, err
+		}
 		past, ok := v.AsOf(f, asOf.UnixNano())
 		if !ok {
 			return Memory{}, unknownAt(id, asOf)

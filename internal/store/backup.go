@@ -144,7 +144,7 @@ func (s *Space) backupFiles(ctx context.Context, w *backup.Writer, man *manifest
 			return err
 		}
 	}
-	return backupBytes(w, manifestName, fileBytes(manifestHeader(man), man.encode()))
+	return backupBytes(w, manifestName, twice(fileBytes(manifestHeader(man), man.encode())))
 }
 
 func backupBytes(w *backup.Writer, name string, body []byte) error {

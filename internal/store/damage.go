@@ -232,3 +232,16 @@ func (s *Space) carriedEnd(row uint32, c carriedRow, position uint64) (rowEnd, b
 	}
 	return c.end, c.ended
 }
+
+// Whole returns an error if some of a memory's versions may be among the rows of which it cannot be told what they are of.
+func (v *View) Whole(f Found) error {
+	if v.s.lost == nil {
+		return nil
+	}
+	rows := v.Versions(f)
+	last, err := v.Record(rows[len(rows)-1])
+	if err != nil || last.Version == uint32(len(rows)) {
+		return err
+	}
+	return fmt.Errorf("a version of memory %q may be the one that is damaged: %w", last.ID, v.s.lost)
+}

@@ -50,6 +50,11 @@ func framed(kind string, version uint32, number, position uint64, body []byte) [
 	return append(append(h, rest...), binary.LittleEndian.AppendUint32(nil, crc32.Update(seed, table, rest))...)
 }
 
+// twice is a file that holds one of at most a page two times.
+func twice(one []byte) []byte {
+	return append(append(bytes.Clone(one), make([]byte, 4096-len(one))...), one...)
+}
+
 func unhex(t *testing.T, text string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
@@ -69,8 +74,8 @@ func TestGoldenFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	// dimension, metric, position, next file, state number and size, no segments, no model
-	want := framed("MF", 3, 0, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
-		"0000000000000000 0000000000000000 00 00"))
+	want := twice(framed("MF", 4, 0, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
+		"0000000000000000 0000000000000000 00 00")))
 	if !bytes.Equal(empty, want) {
 		t.Errorf("manifest of an empty space\n% x, want\n% x", empty, want)
 	}
@@ -96,7 +101,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	mustGolden(t, s)
 	mustSeal(t, s)
-	state := framed("ST", 4, 2, 11, unhex(t, strings.Join([]string{
+	state := twice(framed("ST", 5, 2, 11, unhex(t, strings.Join([]string{
 		"02", // ends: row, position, erased; row 1 was erased before it was sealed, and is in no file
 		"00000000 0500000000000000 00",
 		"02000000 0700000000000000 00",
@@ -119,7 +124,7 @@ func TestGoldenFiles(t *testing.T) {
 		"04000000 0400000000000000 0b 06 75736566756c 03 01 01 0000003f 0000000000000040",
 		"01 000000000000f03f 01 01 77 000000000000f03f", // ... rank, score, terms, ...
 		"01 78 01 72 01 65 01 64 01 63",                 // ... source, reason, event, session, contradicting memory
-	}, "")))
+	}, ""))))
 	got, err := fsys.Bytes(filepath.Join(spaceDir, "0000000000000002.state"))
 	if err != nil || !bytes.Equal(got, state) {
 		t.Errorf("state file (%v)\n% x, want\n% x", err, got, state)
@@ -128,9 +133,9 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest := framed("MF", 3, 0, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
+	manifest := twice(framed("MF", 4, 0, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
 		fmt.Sprintf("%016x", swap64(len(state)))+"01 0100000000000000 00000000 05000000"+
-		fmt.Sprintf("%016x", swap64(len(segment)))+"02 6d31"))
+		fmt.Sprintf("%016x", swap64(len(segment)))+"02 6d31")))
 	got, err = fsys.Bytes(manifestPath)
 	if err != nil || !bytes.Equal(got, manifest) {
 		t.Errorf("manifest (%v)\n% x, want\n% x", err, got, manifest)
@@ -172,42 +177,117 @@ func swap64(n int) uint64 {
 	return binary.BigEndian.Uint64(binary.LittleEndian.AppendUint64(nil, uint64(n)))
 }
 
-// TestEveryFlippedBitOfManifestAndState flips each bit: the space is refused by the file's name.
+// TestEveryFlippedBitOfManifestAndState damages one copy, by a bit in each byte and by cutting the file anywhere behind the
+// first: nothing is lost, and the damage is told. Where the same bit of both is flipped the space is refused by the file's
+// name.
 func TestEveryFlippedBitOfManifestAndState(t *testing.T) {
-	fsys, _, _ := scarred(t)
+	fsys, b, _ := scarred(t)
 	for _, path := range []string{manifestPath, statePath(t, fsys)} {
 		whole, err := fsys.Bytes(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		refuses := func(what string, b []byte) {
-			t.Helper()
-			if err := fsys.SetBytes(path, b); err != nil {
-				t.Fatal(err)
-			}
-			s, err := open(fsys)
-			var corrupt *codec.CorruptError
-			if !errors.As(err, &corrupt) || corrupt.Path != path {
-				t.Errorf("%s, %s: Open = %v, want damage with the path", path, what, err)
-			}
-			if err == nil {
-				mustClose(t, s)
-			}
+		d := copies{t, fsys, b, path}
+		second := 4096 * ((len(whole)/2 + 4095) / 4096)
+		size := len(whole) - second
+		if size <= 0 || !bytes.Equal(whole[:size], whole[second:]) || !allZero(whole[size:second]) {
+			t.Fatalf("%s is not two copies of the same %d bytes, the second at %d", path, size, second)
 		}
-		for bit := range 8 * len(whole) {
-			b := bytes.Clone(whole)
-			b[bit/8] ^= 1 << (bit % 8)
-			refuses(fmt.Sprint("bit ", bit), b)
+		for at := range size {
+			d.mended(fmt.Sprint("first copy, byte ", at), flipped(whole, 8*at+at%8), at)
+			d.mended(fmt.Sprint("second copy, byte ", at), flipped(whole, 8*(second+at)+at%8), at)
 		}
-		for n := range len(whole) {
-			refuses(fmt.Sprint("cut to ", n), whole[:n])
+		for bit := range 8 * size {
+			d.refused(fmt.Sprint("bit ", bit, " of both"), flipped(whole, bit, 8*second+bit))
 		}
-		refuses("a byte more", append(bytes.Clone(whole), 0))
-		if err := fsys.SetBytes(path, whole); err != nil {
+		for n := range size {
+			d.refused(fmt.Sprint("cut to ", n), whole[:n])
+		}
+		for n := size; n < len(whole); n += 1 + 63*(len(whole)-n)/(2*size+64) {
+			d.mended(fmt.Sprint("cut to ", n), whole[:n], n)
+		}
+		d.mended("a byte more", append(bytes.Clone(whole), 0), 0)
+		d.write(whole)
+	}
+	mustClose(t, mustOpen(t, fsys))
+}
+
+func flipped(whole []byte, bits ...int) []byte {
+	b := bytes.Clone(whole)
+	for _, bit := range bits {
+		b[bit/8] ^= 1 << (bit % 8)
+	}
+	return b
+}
+
+func allZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
+
+// copies is a space, one of whose files is damaged.
+type copies struct {
+	t    *testing.T
+	fsys *vfs.Mem
+	b    *book
+	path string
+}
+
+func (d copies) write(content []byte) {
+	d.t.Helper()
+	if err := d.fsys.SetBytes(d.path, content); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// refused opens the space with the file as it is given.
+func (d copies) refused(what string, content []byte) {
+	d.t.Helper()
+	d.write(content)
+	s, err := open(d.fsys)
+	var corrupt *codec.CorruptError
+	if !errors.As(err, &corrupt) || corrupt.Path != d.path {
+		d.t.Errorf("%s, %s: Open = %v, want damage with the path", d.path, what, err)
+	}
+	if err == nil {
+		mustClose(d.t, s)
+	}
+}
+
+// mended is refused where one copy is whole. All that is there is compared now and then.
+func (d copies) mended(what string, content []byte, n int) {
+	d.t.Helper()
+	d.write(content)
+	s := mustOpen(d.t, d.fsys)
+	report, err := s.Verify(context.Background())
+	if err != nil || len(report.Problems) != 1 || report.Problems[0].File != d.path || report.Problems[0].Offset < 0 {
+		d.t.Errorf("%s, %s: Verify = %+v, %v, want one problem with the path", d.path, what, report, err)
+	}
+	if told := s.Stats().Damaged; len(told) != 1 || !strings.Contains(told[0], d.path) {
+		d.t.Errorf("%s, %s: Stats tells of %q", d.path, what, told)
+	}
+	if n%64 == 0 {
+		d.b.holds(d.t, what, s)
+	}
+	mustClose(d.t, s)
+}
+
+// TestMendedManifestAndState damages a copy of each: the next sealing writes both anew.
+func TestMendedManifestAndState(t *testing.T) {
+	fsys, b, _ := scarred(t)
+	for _, path := range []string{manifestPath, statePath(t, fsys)} {
+		if err := fsys.Corrupt(path, 70, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mustClose(t, mustOpen(t, fsys))
+	s := mustOpen(t, fsys)
+	b.do(t, s, b.put("new"))
+	mustSeal(t, s)
+	mustClose(t, s)
+	s = mustOpen(t, fsys)
+	verified(t, s)
+	if err := s.Health(); err != nil {
+		t.Errorf("Health = %v", err)
+	}
+	b.holds(t, "sealed", s)
+	mustClose(t, s)
 }
 
 // TestMissingFilesAreNamed takes files away: what is missing is said, and nothing is made in its place.

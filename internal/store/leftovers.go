@@ -105,11 +105,11 @@ func (s *Space) knownBy(name string) uint64 {
 		return 0
 	}
 	if suffix == ".state" {
-		h, _, err := readFile(s.fs, filepath.Join(s.dir, name), stateKind, stateVersion)
-		if err != nil || h.Check(name, s.id, number) != nil {
+		f, err := stateFile.read(s.fs, filepath.Join(s.dir, name), false)
+		if err != nil || f.header.Check(name, s.id, number) != nil {
 			return 0
 		}
-		return h.Position
+		return f.header.Position
 	}
 	g, err := s.guessSegment(&manifest{store: s.id}, number)
 	if err != nil {

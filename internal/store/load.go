@@ -23,6 +23,9 @@ func isCorrupt(err error) bool { return errors.Is(err, codec.ErrCorrupt) }
 // when the log is there, so that a space with a manifest has a log, and one without either is empty.
 func (s *Space) loadManifest() (*manifest, error) {
 	m, err := readManifest(s.fs, s.dir)
+	if err == nil {
+		s.noteDamage(m.mended)
+	}
 	if err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return m, err
 	}
@@ -87,6 +90,7 @@ func (s *Space) loadSegments() error {
 	if err != nil {
 		return err
 	}
+	s.noteDamage(st.mended)
 	return s.loadParts(st)
 }
 
@@ -275,6 +279,7 @@ type state struct {
 	links    []linkState
 	keys     []Key
 	dynamics dynamicsState
+	mended   error // the damage to one copy of the file, of which the other is whole; not in it
 }
 
 type rowEnd struct {
@@ -456,23 +461,25 @@ func (s *Space) readState() (*state, error) {
 	damaged := func(err error) error {
 		return &codec.CorruptError{Op: "read state", Path: path, Offset: codec.HeaderSize, Err: err}
 	}
-	h, body, err := readFile(s.fs, path, stateKind, stateVersion)
+	f, err := stateFile.read(s.fs, path, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, damaged(err)
 	}
 	if err != nil {
 		return nil, err
 	}
+	st.mended = f.mended
+	h := f.header
 	if err := h.Check(path, s.id, s.man.state.number); err != nil {
 		return nil, err
 	}
 	if h.Position != 0 && h.Position != s.man.position {
 		return nil, damaged(fmt.Errorf("it is of position %d, the manifest of %d", h.Position, s.man.position))
 	}
-	if size := int64(len(body) + fileFrame); size != s.man.state.sizeBytes {
-		return nil, damaged(fmt.Errorf("it has %d bytes, the manifest says %d", size, s.man.state.sizeBytes))
+	if f.sizeBytes != s.man.state.sizeBytes && f.mended == nil {
+		return nil, damaged(fmt.Errorf("it has %d bytes, the manifest says %d", f.sizeBytes, s.man.state.sizeBytes))
 	}
-	d := codec.NewDecoder(body)
+	d := codec.NewDecoder(f.body)
 	st.decode(d, h.Version)
 	if err := d.Done(); err != nil {
 		return nil, damaged(err)

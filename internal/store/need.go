@@ -89,17 +89,17 @@ func (s *Space) saveNeed() error {
 
 // readNeed calls fn with each run of rows and the day on which they were needed. There may be no file.
 func (s *Space) readNeed(fn func(first, n, day uint32)) error {
-	h, body, err := readFile(s.fs, s.needPath(), needKind, needVersion)
+	f, err := needFile.read(s.fs, s.needPath(), false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := h.Check(s.needPath(), s.id, 0); err != nil {
+	if err := f.header.Check(s.needPath(), s.id, 0); err != nil {
 		return err
 	}
-	d := codec.NewDecoder(body)
+	d := codec.NewDecoder(f.body)
 	rows, row := d.U32(), uint32(0)
 	for row < rows && d.Err() == nil {
 		n, day := d.Uvarint(), d.Uvarint()

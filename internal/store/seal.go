@@ -287,7 +287,7 @@ func (s *Space) writeState(cp checkpoint, r *replacement) (stateRef, error) {
 	body := s.encodeState(cp, r)
 	h := codec.Header{Kind: stateKind, Version: stateVersion, Store: s.id, Number: ref.number, Position: cp.position}
 	var err error
-	if ref.sizeBytes, err = writeFile(s.fs, s.statePath(ref.number), h, body); err != nil {
+	if ref.sizeBytes, err = writeTwice(s.fs, s.statePath(ref.number), h, body); err != nil {
 		return stateRef{}, fmt.Errorf("write state: %w", err)
 	}
 	return ref, nil

@@ -106,37 +106,53 @@ func (s *Space) verifyPart(ctx context.Context, p part, r *Report, step func(*Re
 	return err
 }
 
-// verifyFiles reads manifest and state file as an opening would.
+// verifyFiles reads both copies of manifest and state file, as an opening would one of each. Nobody waits for it: a sealing
+// that replaces the manifest meanwhile leaves the files that the one before names.
 func (s *Space) verifyFiles(r *Report) error {
-	s.mu.Lock() // a sealing replaces both files
-	defer s.mu.Unlock()
+	s.pin()
+	defer s.unpin()
 	m, err := readManifest(s.fs, s.dir)
 	if err != nil {
 		r.add(err)
 		return nil
 	}
 	r.Files++
+	s.addMended(r, m.mended)
 	if m.state.number != 0 {
-		r.Files++
-		r.Bytes += m.state.sizeBytes
-		h, body, err := readFile(s.fs, s.statePath(m.state.number), stateKind, stateVersion)
-		if err == nil {
-			err = h.Check(s.statePath(m.state.number), s.id, m.state.number)
-		}
-		if err != nil {
+		if err := s.verifyState(r, m); err != nil {
 			r.add(err)
 			return nil
-		}
-		d := codec.NewDecoder(body)
-		(&state{ends: map[uint32]rowEnd{}}).decode(d, h.Version)
-		if err := d.Done(); err != nil {
-			r.add(err)
 		}
 	}
 	if err := s.readNeed(func(uint32, uint32, uint32) {}); err != nil {
 		r.add(err)
 	}
 	return nil
+}
+
+// addMended tells of damage to one of two copies, which Stats tells of from now on too.
+func (s *Space) addMended(r *Report, damage error) {
+	if damage != nil {
+		s.noteDamage(damage)
+		r.add(damage)
+	}
+}
+
+func (s *Space) verifyState(r *Report, m *manifest) error {
+	r.Files++
+	r.Bytes += m.state.sizeBytes
+	path := s.statePath(m.state.number)
+	f, err := stateFile.read(s.fs, path, true)
+	if err != nil {
+		return err
+	}
+	s.addMended(r, f.mended)
+	if err := f.header.Check(path, s.id, m.state.number); err != nil {
+		return err
+	}
+	d := codec.NewDecoder(f.body)
+	(&state{ends: map[uint32]rowEnd{}}).decode(d, f.header.Version)
+	return d.Done()
 }
 
 func (s *Space) verifyLog(ctx context.Context, r *Report, step func(*Report) error) error {
