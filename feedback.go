@@ -87,7 +87,8 @@ type FeedbackRecord struct {
 	// Retrievability is what was predicted before the judgement, Days the time since the last use.
 	Retrievability float64 `json:"retrievability"`
 	Days           float64 `json:"days"`
-	// Rank, counted from 1, Score and Terms are those of the hit, if a recall was named.
+	// Rank, counted from 1, Score and Terms are those of the hit, if a recall was named; of the terms before any fitted
+	// coefficient.
 	Rank  int     `json:"rank,omitempty"`
 	Score float64 `json:"score,omitempty"`
 	Terms []Term  `json:"terms,omitempty"`

@@ -141,8 +141,8 @@ func TestFitRefuses(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	judgedAs(t, w, 12, dynamics.DefaultWeights())
 	_, err := w.def().Fit(t.Context(), engram.FitOptions{})
-	if !errors.Is(err, engram.ErrInvalid) || !strings.Contains(err.Error(), "is 120 ") ||
-		!strings.Contains(err.Error(), "at least 1000") {
+	if !errors.Is(err, engram.ErrInvalid) || !strings.Contains(err.Error(),
+		"judgements: there are 120 half a day or more after the last use and 0 of a recall's hits; fitting needs 1000") {
 		t.Errorf("Fit of 120 = %v", err)
 	}
 	both := engram.FitOptions{DryRun: true, Remove: true}
@@ -258,7 +258,8 @@ func TestFittedWeightsAreRefusedIfDamaged(t *testing.T) {
 	refused(good+" ", engram.ErrCorrupt)
 	refused(strings.Repeat(" ", 70000), engram.ErrCorrupt)
 	refused(strings.Replace(good, `"training"`, `"trained"`, 1), engram.ErrCorrupt)
-	refused(strings.Replace(good, `"version": 1`, `"version": 2`, 1), engram.ErrFormatVersion)
+	refused(strings.Replace(good, `"version": 1`, `"version": 2`, 1), engram.ErrCorrupt)
+	refused(strings.Replace(good, `"version": 1`, `"version": 3`, 1), engram.ErrFormatVersion)
 	w.open()
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,11 +17,12 @@ import (
 	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/dynamics/fit"
 	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/store"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// models holds the weights of forgetting of each open space. Looking takes no lock.
+// models holds what was fitted for each open space: weights of forgetting, coefficients of terms. Looking takes no lock.
 type models struct {
 	usual  *faded
 	off    []dynamics.Mechanism // what every model is without
@@ -41,11 +43,12 @@ func newFaded(m *dynamics.Model) *faded {
 	}}
 }
 
-// fitted are weights that were learnt, ready for use.
+// fitted is what was learnt, ready for use.
 type fitted struct {
-	model   *faded
-	weights dynamics.Weights
-	file    *modelFile // nobody writes to it
+	model        *faded
+	weights      dynamics.Weights
+	coefficients map[string]float64 // nil if none were learnt; nobody writes to it
+	file         *modelFile         // nor to it
 }
 
 func newModels(off []dynamics.Mechanism) *models {
@@ -63,17 +66,23 @@ func (m *models) set(space string, f *modelFile) {
 		delete(next, space)
 	} else {
 		w := dynamics.Weights(f.Weights)
-		next[space] = fitted{newFaded(dynamics.New(w).Without(m.off...)), w, f}
+		next[space] = fitted{newFaded(dynamics.New(w).Without(m.off...)), w, f.coefficients(), f}
 	}
 	m.fitted.Store(&next)
 }
 
-// weights are those that a space goes by, and whether they were fitted.
-func (m *models) weights(space string) (dynamics.Weights, bool) {
+// weights are those that a space goes by.
+func (m *models) weights(space string) dynamics.Weights {
 	if f, ok := (*m.fitted.Load())[space]; ok {
-		return f.weights, true
+		return f.weights
 	}
-	return dynamics.DefaultWeights(), false
+	return dynamics.DefaultWeights()
+}
+
+// coefficients are what the space's scores multiply their terms by; nil if nothing was learnt of them. The space must be
+// open.
+func (s *Space) coefficients() map[string]float64 {
+	return (*s.db.models.fitted.Load())[s.name].coefficients
 }
 
 // file is what a space's file of fitted weights says; nil if it has none.
@@ -109,20 +118,64 @@ func (s *Space) faded() *faded {
 const (
 	modelName    = "model.json"
 	modelFormat  = "engram-model"
-	modelVersion = 1
 	maxModelFile = 64 << 10
+	// Coefficients make a file one of version 2; without them it is one of version 1, which older engines read.
+	modelVersion        = 1
+	modelWeighedVersion = 2
 )
 
 const adviceModel = "remove it: without it the space goes by the default weights, and `engram fit` learns them again"
 
 // modelFile is what the file holds, its fields in this order.
 type modelFile struct {
-	Format   string    `json:"format"`
-	Version  uint32    `json:"version"`
-	FittedAt time.Time `json:"fitted_at"`
-	Training int       `json:"training"`
-	Weights  []float64 `json:"weights"`
-	Checksum string    `json:"checksum"`
+	Format       string             `json:"format"`
+	Version      uint32             `json:"version"`
+	FittedAt     time.Time          `json:"fitted_at"`
+	Training     int                `json:"training"`
+	Weights      []float64          `json:"weights"`
+	Coefficients []modelCoefficient `json:"coefficients,omitempty"` // by name
+	Checksum     string             `json:"checksum"`
+}
+
+// modelCoefficient is what a term of scores is multiplied by.
+type modelCoefficient struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+}
+
+// newModelFile is a file of weights and coefficients.
+func newModelFile(at time.Time, training int, weights []float64, coefficients []modelCoefficient) *modelFile {
+	f := &modelFile{
+		Format: modelFormat, Version: modelVersion, FittedAt: at.UTC().Round(0), Training: training, Weights: weights,
+		Coefficients: coefficients,
+	}
+	if len(coefficients) > 0 {
+		f.Version = modelWeighedVersion
+	}
+	return f
+}
+
+// coefficients are those of the file by name; nil if it has none.
+func (f *modelFile) coefficients() map[string]float64 {
+	if len(f.Coefficients) == 0 {
+		return nil
+	}
+	byName := make(map[string]float64, len(f.Coefficients))
+	for _, c := range f.Coefficients {
+		byName[c.Name] = c.Value
+	}
+	return byName
+}
+
+// possible reports whether scores can go by coefficients.
+func possible(list []modelCoefficient) bool {
+	for i, c := range list {
+		if !slices.Contains(recall.Weighable(), c.Name) || i > 0 && list[i-1].Name >= c.Name ||
+			!(c.Value >= dynamics.LeastCoefficient && c.Value <= dynamics.MostCoefficient) {
+			return false
+		}
+	}
+	return true
 }
 
 // encode gives the bytes of the file; there is one form only.
@@ -150,8 +203,8 @@ func decodeModel(path string, b []byte) (*modelFile, error) {
 	if err := json.Unmarshal(b, &told); err != nil {
 		return nil, damaged(err)
 	}
-	if told.Format == modelFormat && told.Version > modelVersion {
-		return nil, &codec.FormatError{Path: path, Kind: modelFormat, Found: told.Version, Newest: modelVersion}
+	if told.Format == modelFormat && told.Version > modelWeighedVersion {
+		return nil, &codec.FormatError{Path: path, Kind: modelFormat, Found: told.Version, Newest: modelWeighedVersion}
 	}
 	f := &modelFile{}
 	if err := json.Unmarshal(b, f); err != nil {
@@ -159,12 +212,14 @@ func decodeModel(path string, b []byte) (*modelFile, error) {
 	}
 	again, err := f.encode()
 	switch {
-	case f.Format != modelFormat || f.Version != modelVersion:
+	case f.Format != modelFormat || f.Version != newModelFile(f.FittedAt, 0, nil, f.Coefficients).Version:
 		return nil, damaged(fmt.Errorf("it is of format %q, version %d", f.Format, f.Version))
 	case err != nil || !bytes.Equal(again, b):
 		return nil, damaged(errors.New("its checksum, or its form, is not what was written"))
 	case len(f.Weights) != len(dynamics.Weights{}) || !fit.Within(dynamics.Weights(f.Weights)):
 		return nil, damaged(fmt.Errorf("weights %v are impossible", f.Weights))
+	case !possible(f.Coefficients):
+		return nil, damaged(fmt.Errorf("coefficients %v are impossible", f.Coefficients))
 	}
 	return f, nil
 }

@@ -28,12 +28,13 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	ctx, cancel := budget(ctx, cue.MaxTime)
 	defer cancel()
 	var answer Answer
+	var weighed map[string]float64
 	now := s.db.o.Clock()
 	err := s.read(ctx, "recall", func(v *store.View) error {
 		return readWhole(v, func() (err error) {
 			for range rereads {
 				var dropped bool
-				if answer, dropped, err = s.answer(ctx, v, &cue, now); err != nil || !dropped {
+				if answer, weighed, dropped, err = s.answer(ctx, v, &cue, now); err != nil || !dropped {
 					return err
 				}
 			}
@@ -43,23 +44,28 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	answer.RecallID = s.db.recents.note(s.name, cue.During, answer.Hits)
+	answer.RecallID = s.db.recents.note(s.name, cue.During, answer.Hits, weighed)
 	return answer, nil
 }
 
 // answer answers a cue from a view. dropped says that a hit could not be read: another try passes it over, and has the next
-// one in its place.
-func (s *Space) answer(ctx context.Context, v *store.View, cue *Cue, now time.Time) (answer Answer, dropped bool, err error) {
+// one in its place. weighed are the coefficients that its terms have; nil if they have none.
+func (s *Space) answer(
+	ctx context.Context, v *store.View, cue *Cue, now time.Time,
+) (answer Answer, weighed map[string]float64, dropped bool, err error) {
 	answer.Hits = []Hit{}
 	q, damage, err := s.query(v, cue, now)
 	if err != nil {
-		return answer, false, err
+		return answer, nil, false, err
 	}
 	found, chosen, err := s.find(ctx, v, cue, corpusOf(v, cue, now), q)
 	if err != nil {
-		return answer, false, err
+		return answer, nil, false, err
 	}
 	answer.Searched = found.Searched
+	if found.Weighed {
+		weighed = q.Coefficients
+	}
 	answer.Damaged = tellDamage(answer.Damaged, v.Unreadable(maxDamage)...)
 	answer.Damaged = tellDamage(answer.Damaged, append(*damage, found.Damage...)...)
 	var chances []float64
@@ -79,7 +85,7 @@ func (s *Space) answer(ctx context.Context, v *store.View, cue *Cue, now time.Ti
 			continue
 		}
 		if err != nil {
-			return answer, false, err
+			return answer, nil, false, err
 		}
 		tokens += ApproxTokens(hit.Content)
 		if cue.MaxTokens > 0 && tokens > cue.MaxTokens {
@@ -93,7 +99,7 @@ func (s *Space) answer(ctx context.Context, v *store.View, cue *Cue, now time.Ti
 		answer.Hits = append(answer.Hits, hit)
 		v.Need(store.Day(now.UnixNano()), found.Hits[c.place].Row)
 	}
-	return answer, dropped, nil
+	return answer, weighed, dropped, nil
 }
 
 // modelOf is the name of what made a vector, "" if there is none or nobody named it.
@@ -190,6 +196,7 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 	q = recall.Query{
 		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
 		Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model.Model, Ring: primes,
+		Coefficients: s.coefficients(),
 	}
 	passOver(v, &q.Filters)
 	if cue.Where != nil {

@@ -33,14 +33,18 @@ type recentHit struct {
 }
 
 // note keeps an answer and gives it its id: a hash of the hits with their scores, and of the session. The same answer has the
-// same id, before and after a restart and in every replica; all that feedback takes from a recall is in it.
-func (r *recents) note(space, during string, hits []Hit) string {
+// same id, before and after a restart and in every replica; all that feedback takes from a recall is in it. What the terms were
+// multiplied by is taken off them.
+func (r *recents) note(space, during string, hits []Hit, coefficients map[string]float64) string {
 	h := xxhash.New()
 	kept := &recent{space: space, during: during, hits: make([]recentHit, len(hits))}
 	for i := range hits {
 		terms := make([]store.FeedbackTerm, len(hits[i].Why))
 		for k, t := range hits[i].Why {
 			terms[k] = store.FeedbackTerm{Name: t.Name, Value: t.Value}
+			if by, ok := coefficients[t.Name]; ok {
+				terms[k].Value /= by
+			}
 		}
 		kept.hits[i] = recentHit{id: hits[i].ID, score: hits[i].Score, terms: terms}
 		fmt.Fprintf(h, " %q %v", hits[i].ID, hits[i].Score) //nolint:errcheck // a hash never fails

@@ -13,6 +13,7 @@ import (
 
 	"github.com/orchard9/engram-go/internal/dynamics"
 	"github.com/orchard9/engram-go/internal/dynamics/fit"
+	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/store"
 )
 
@@ -73,6 +74,8 @@ type weightsLine struct {
 	FittedAt time.Time `json:"fitted_at"`
 	Training int       `json:"training"`
 	Weights  []float64 `json:"weights"`
+	// Coefficients of terms, by name; none if none were fitted.
+	Coefficients []modelCoefficient `json:"coefficients,omitempty"`
 }
 
 // exportSpace writes what the space keeps beside its memories.
@@ -130,7 +133,9 @@ func spaceLines(
 		return nil
 	}
 	return fn(spaceLine{
-		Weights: &weightsLine{FittedAt: weights.FittedAt, Training: weights.Training, Weights: weights.Weights},
+		Weights: &weightsLine{
+			FittedAt: weights.FittedAt, Training: weights.Training, Weights: weights.Weights, Coefficients: weights.Coefficients,
+		},
 	}, nil)
 }
 
@@ -206,6 +211,11 @@ func (l *spaceLine) check(c *checks) {
 		kinds++
 		if len(l.Weights.Weights) != len(dynamics.Weights{}) || !fit.Within(dynamics.Weights(l.Weights.Weights)) {
 			c.fail("space.weights.weights", fmt.Sprint(l.Weights.Weights), "give the 21 weights, within the bounds of FSRS-6")
+		}
+		if !possible(l.Weights.Coefficients) {
+			c.fail("space.weights.coefficients", fmt.Sprint(l.Weights.Coefficients), fmt.Sprintf(
+				"give each of some terms one in [%v,%v], by name: %s", dynamics.LeastCoefficient, dynamics.MostCoefficient,
+				strings.Join(recall.Weighable(), ", ")))
 		}
 		c.time("space.weights.fitted_at", l.Weights.FittedAt)
 		c.between("space.weights.training", l.Weights.Training, 0, maxCount)
@@ -351,11 +361,8 @@ func (im *importer) weights(l *weightsLine) (changed bool, err error) {
 	defer db.fitting.Unlock()
 	switch known := db.models.file(name); {
 	case known == nil:
-		return true, db.saveModel(name, &modelFile{
-			Format: modelFormat, Version: modelVersion, FittedAt: l.FittedAt.UTC().Round(0), Training: l.Training,
-			Weights: l.Weights,
-		})
-	case slices.Equal(known.Weights, l.Weights):
+		return true, db.saveModel(name, newModelFile(l.FittedAt, l.Training, l.Weights, l.Coefficients))
+	case slices.Equal(known.Weights, l.Weights) && slices.Equal(known.Coefficients, l.Coefficients):
 		return false, nil
 	}
 	return false, fmt.Errorf("the space goes by other fitted weights: remove them first: %w", ErrConflict)

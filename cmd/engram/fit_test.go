@@ -57,7 +57,7 @@ func TestFit(t *testing.T) {
 	if r := decoded[engram.FitReport](c, "fit"); r.Better || r.Adopted || r.Forgetting.CurrentLoss != r.Forgetting.FittedLoss {
 		t.Errorf("fit again = %+v", r)
 	}
-	wantIn(t, "fit --remove", c.ok("fit", "--remove"), "removed the fitted weights")
-	wantIn(t, "fit --remove", c.ok("fit", "--remove"), "there were no fitted weights")
+	wantIn(t, "fit --remove", c.ok("fit", "--remove"), "removed what was fitted")
+	wantIn(t, "fit --remove", c.ok("fit", "--remove"), "there was nothing fitted")
 	c.fails(2, "fit", "everything")
 }

@@ -35,6 +35,13 @@ func (s *State) Standing() Standing {
 	return Standing{Stability: s.Stability, Gain: s.Gain, Since: s.Since, LastUse: s.LastUse}
 }
 
+// LeastCoefficient and MostCoefficient bound what a term of a score is multiplied by where that was learnt. Chosen: a term
+// keeps its sign and a quarter of what it claims, so that nothing that is found is lost by what was learnt.
+const (
+	LeastCoefficient = .25
+	MostCoefficient  = 4
+)
+
 // Advantage is what a memory's history is worth: its base level less that of a memory of the same age that nobody
 // ever used, in nats. It is 0 for such a one. Uses on different days make it positive, judgements of no use negative.
 func (m *Model) Advantage(s Standing, now int64) float64 {

@@ -75,6 +75,9 @@
 //
 //	priming = Priming * best * ln(1 + pi/PrimedPi0) / ln(1 + 1/PrimedPi0)
 //
+// Where Query.Coefficients were learnt, each term is multiplied by its own in the end, before what history may move is
+// bounded: what is found, walks and what gains are in proportion to go by the terms as they are.
+//
 // Without text and embedding memories are ranked by time, newest first, ties by id, with the single term
 //
 //	recency = 1 / (1 + days since it occurred)       1 for the future

@@ -42,6 +42,7 @@ func (r *run) explain(best []keyed[float64]) {
 		if value := r.primed(b.row); value > 0 {
 			hit.Terms = append(hit.Terms, r.primingTerm(b.row, value))
 		}
+		r.coefficients.weigh(hit.Terms)
 		hit.Terms = append(hit.Terms, r.historyTerms(b.row)...)
 		r.out.Hits[i] = hit
 	}

@@ -65,6 +65,9 @@ func (r *run) plain(row uint32) (h history) {
 	if !r.off(TermBelief) {
 		h.belief = w.Belief * float64(standing.Gain)
 	}
+	if c := r.coefficients; c != nil {
+		h.use, h.belief = c.use*h.use, c.belief*h.belief
+	}
 	return h
 }
 

@@ -87,6 +87,12 @@ func TestHistoryOrdersWhatIsRelevant(t *testing.T) {
 		w.Age = float64(round%3) / 2
 		q := ask(fmt.Sprintf("word%d word%d", rng.IntN(12), rng.IntN(12)))
 		q.Now, q.Limit, q.Weights, q.Explain = 600*day, 200, &w, round%2 == 0
+		if round%4 > 1 {
+			q.Coefficients = map[string]float64{}
+			for _, name := range []string{recall.TermWords, recall.TermAssociation, recall.TermUse, recall.TermBelief} {
+				q.Coefficients[name] = .25 + 3.75*rng.Float64()
+			}
+		}
 		all := s.recall(q).Hits
 		off := q
 		off.Without = []string{recall.TermAge, recall.TermUse, recall.TermBelief}

@@ -52,8 +52,14 @@ func (s *space) oracle(q recall.Query) map[string]float64 {
 		}
 	}
 	score := map[string]float64{}
+	by := func(term string) float64 {
+		if c, ok := q.Coefficients[term]; ok {
+			return c
+		}
+		return 1
+	}
 	for row, w := range words {
-		score[s.rows[row].id] += w
+		score[s.rows[row].id] += by(recall.TermWords) * w
 	}
 	w := oracleWalk{s: s, member: member, arcs: map[uint32]map[uint32]float64{}, count: map[uint32]float64{}}
 	for _, session := range s.bySession(base) {
@@ -76,7 +82,8 @@ func (s *space) oracle(q recall.Query) map[string]float64 {
 	d := recall.DefaultWeights()
 	for row, pi := range w.walk(words, strongest) {
 		if pi > 1e-15 {
-			score[s.rows[row].id] += d.Association * strongest * math.Log1p(pi/d.Pi0) / math.Log1p(1/d.Pi0)
+			score[s.rows[row].id] += by(recall.TermAssociation) * d.Association * strongest *
+				math.Log1p(pi/d.Pi0) / math.Log1p(1/d.Pi0)
 		}
 	}
 	return score
@@ -231,6 +238,10 @@ func (s *space) checkOracle(t *testing.T, rng *rand.Rand, word func() string) {
 	}
 	if rng.IntN(3) == 0 {
 		q.Filters.ValidAt = int64(rng.IntN(100))
+	}
+	if rng.IntN(2) == 0 { // one of them far from the other, so that what is found is ordered anew
+		q.Coefficients = map[string]float64{recall.TermWords: .25 + rng.Float64(), recall.TermAssociation: 4 * rng.Float64()}
+		q.Coefficients[recall.TermAssociation] = max(q.Coefficients[recall.TermAssociation], .25)
 	}
 	type scored struct {
 		id    string

@@ -27,6 +27,9 @@ type Query struct {
 	Model *dynamics.Model
 	// Weights nil means DefaultWeights.
 	Weights *Weights
+	// Coefficients are what terms are multiplied by before they are added up, by the names in Weighable; 1 for a term that is
+	// not there. They order what is found and find nothing: what answers without ranking does not have them.
+	Coefficients map[string]float64
 	// Without switches terms off, for measuring what each is worth: names of Switches.
 	Without []string
 }
@@ -114,6 +117,8 @@ type Answer struct {
 	// Damage says what could not be read and was left out: at most 16 errors. Damaged counts the vectors among it.
 	Damage  []error
 	Damaged int
+	// Weighed says that the terms have the query's coefficients.
+	Weighed bool
 }
 
 // Hit is one recalled memory.
@@ -169,7 +174,9 @@ func (q *Query) check() error {
 		}
 	}
 	if q.Weights != nil {
-		return q.Weights.check()
+		if err := q.Weights.check(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return checkCoefficients(q.Coefficients)
 }

@@ -114,6 +114,8 @@ type run struct {
 	byRing     worth   // and from what was used lately
 	sways      bool    // history or age moves scores
 	model      *dynamics.Model
+
+	coefficients *coefficients // of the terms; nil if each is 1
 }
 
 func (r *run) answer() (Answer, error) {
@@ -145,6 +147,7 @@ func (r *run) weigh() {
 	if r.q.Weights != nil {
 		r.weights = *r.q.Weights
 	}
+	r.coefficients = newCoefficients(r.q.Coefficients)
 }
 
 // checkRows is how many rows are gone through between two looks at the context.
@@ -380,7 +383,7 @@ func (r *run) choose(row uint32) {
 // Limit-th best score by itself is a lower bound of the Limit-th best in the end. So rows with less than that bound /
 // (1+2*lambda) matter only if they were walked to or beside a neighbour with more: the choice is exact, and as small as
 // it can be made without looking at neighbours.  What history does to a score is at most Sway times of it
-// either way: where there is any, the bound is lowered by as much.
+// either way: where there is any, the bound is lowered by as much, and so it is by the spread of the coefficients.
 func (r *run) candidates() {
 	r.marks = zeros(r.marks, int(r.c.Rows)/64+1)
 	bound := 0.0
@@ -393,6 +396,9 @@ func (r *run) candidates() {
 	steps := r.steps()
 	if steps {
 		bound /= 1 + 2*r.weights.Lambda
+	}
+	if c := r.coefficients; c != nil {
+		bound *= c.least / c.most
 	}
 	bound *= 1 - 1e-9 // rounding must not cost a row
 	for _, row := range r.rows {
@@ -415,6 +421,9 @@ func (r *run) candidates() {
 
 // relevance is a row's score by what was asked and by what other memories give it.
 func (r *run) relevance(row uint32) float64 {
+	if r.coefficients != nil {
+		return r.weighed(row)
+	}
 	return r.score(row) + r.association(row) + r.primed(row)
 }
 
@@ -442,6 +451,7 @@ func (r *run) rank() error {
 	if len(best) == 0 {
 		r.out.Rejected = r.rejected
 	}
+	r.out.Weighed = r.coefficients != nil
 	r.explain(best)
 	return nil
 }

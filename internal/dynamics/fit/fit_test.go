@@ -53,7 +53,7 @@ func TestScoresRecoverWhatMadeThem(t *testing.T) {
 				given[i].Terms[shuffled].Value = events[from].Terms[shuffled].Value
 			}
 		}
-		r, err := fit.Scores(t.Context(), given)
+		r, err := fit.Scores(t.Context(), given, nil, nil)
 		if err != nil || len(r.Coefficients) != 4 || r.Training != 4000 || r.HeldOut != 1000 {
 			t.Fatalf("Scores = %+v, %v", r, err)
 		}
@@ -89,7 +89,7 @@ func TestScoresOfDegenerateTerms(t *testing.T) {
 		e.Terms = append(e.Terms, fit.Term{Name: "same", Value: 2}, fit.Term{Name: "twice", Value: e.Terms[3].Value},
 			fit.Term{Name: "tells", Value: number(e.Used)})
 	}
-	r, err := fit.Scores(t.Context(), events)
+	r, err := fit.Scores(t.Context(), events, nil, nil)
 	if err != nil || !slices.Equal(r.Constant, []string{"same"}) || len(r.Coefficients) != 6 {
 		t.Fatalf("Scores = %+v, %v", r, err)
 	}
@@ -190,7 +190,7 @@ func TestTooFew(t *testing.T) {
 	if _, err := fit.Forgetting(t.Context(), massed, dynamics.DefaultWeights()); !errors.As(err, &short) || short.Have != 0 {
 		t.Errorf("Forgetting of massed uses = %v", err)
 	}
-	if _, err := fit.Scores(t.Context(), few); !errors.As(err, &short) || short.Have != 0 {
+	if _, err := fit.Scores(t.Context(), few, nil, nil); !errors.As(err, &short) || short.Have != 0 {
 		t.Errorf("Scores = %v", err)
 	}
 	low, high := fit.Low(), fit.High()

@@ -23,12 +23,14 @@ type Regression struct {
 	Constant     []string      // terms that were the same in every event learnt from: nothing can be said of them
 	Fitted       float64
 	// Ones is the loss with all coefficients 1, the intercept alone being learnt.
-	Ones float64
+	Ones    float64
+	Applied Applied
 }
 
 // Scores learns coefficients from those of the events, in the order of their time, that have terms; a term that an event
-// does not have is 0. Fewer than Minimum are a *TooFewError.
-func Scores(ctx context.Context, events []Event) (Regression, error) {
+// does not have is 0. Those of the terms named may be applied; current are the coefficients in use. What is given is the terms
+// before any coefficient. Fewer than Minimum are a *TooFewError.
+func Scores(ctx context.Context, events []Event, terms []string, current map[string]float64) (Regression, error) {
 	events = slices.DeleteFunc(slices.Clone(events), func(e Event) bool { return len(e.Terms) == 0 })
 	if len(events) < Minimum {
 		return Regression{}, &TooFewError{What: "judgements of a recall's hits", Have: len(events)}
@@ -37,7 +39,7 @@ func Scores(ctx context.Context, events []Event) (Regression, error) {
 	r.HeldOut = len(events) - r.Training
 	t := tabulate(events, r.Training)
 	r.Constant = t.constant
-	x, err := t.regress(ctx, r.Training, t.columns, nil)
+	x, err := t.regress(ctx, r.Training, t.columns, nil, t.weakly(r.Training))
 	if err != nil {
 		return Regression{}, err
 	}
@@ -45,8 +47,11 @@ func Scores(ctx context.Context, events []Event) (Regression, error) {
 	for i, name := range t.names {
 		r.Coefficients = append(r.Coefficients, Coefficient{Name: name, Value: x.beta[i+1], StandardError: x.errors[i+1]})
 	}
-	ones, err := t.regress(ctx, r.Training, nil, t.sums)
+	ones, err := t.regress(ctx, r.Training, nil, t.sums, nil)
 	if err != nil {
+		return Regression{}, err
+	}
+	if r.Applied, err = t.apply(ctx, events, r.Training, terms, current, ones); err != nil {
 		return Regression{}, err
 	}
 	for i := r.Training; i < len(events); i++ {
@@ -114,13 +119,19 @@ func (l *line) predict(columns [][]float64, offset []float64, i int) float64 {
 // coefficient finite where a term tells uses apart without fail, or repeats another. Chosen.
 const weak = 10
 
-// regress learns from the first n events, by Newton steps that are halved until the cost falls.
-func (t *table) regress(ctx context.Context, n int, columns [][]float64, offset []float64) (*line, error) {
-	prior := make([]float64, len(columns)+1) // precisions
-	for c := range columns {
-		prior[c+1] = variance(columns[c][:n]) / (weak * weak)
+// weakly are precisions that hold the coefficients of all columns to 0 weakly.
+func (t *table) weakly(n int) []float64 {
+	precisions := make([]float64, len(t.columns))
+	for c := range t.columns {
+		precisions[c] = variance(t.columns[c][:n]) / (weak * weak)
 	}
-	prior[0] = 1.0 / (weak * weak)
+	return precisions
+}
+
+// regress learns from the first n events, by Newton steps that are halved until the cost falls. precisions, one for each
+// column, are those of a prior around 0.
+func (t *table) regress(ctx context.Context, n int, columns [][]float64, offset, precisions []float64) (*line, error) {
+	prior := append([]float64{1.0 / (weak * weak)}, precisions...)
 	l := &line{beta: make([]float64, len(prior)), errors: make([]float64, len(prior))}
 	cost := t.cost(l, n, columns, offset, prior)
 	for range mostSteps {
