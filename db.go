@@ -182,7 +182,7 @@ func (db *DB) Close() error {
 }
 
 // Space gives the space of that name: 1 to 64 of a-z, 0-9, dot, underscore and hyphen. It does no I/O: a space comes to exist
-// with its first write.
+// with the first write that stores something.
 func (db *DB) Space(name string) (*Space, error) {
 	if err := validSpaceName(name); err != nil {
 		return nil, err

@@ -115,7 +115,7 @@ func (db *DB) acquire(ctx context.Context, name string, create bool) (*handle, e
 		h := db.handles.get(name)
 		if h == nil {
 			if !create && !db.exists(name) && !db.isClosed() {
-				return nil, fmt.Errorf("space %q: %w: a space comes to exist with its first remember", name, ErrNotFound)
+				return nil, fmt.Errorf("space %q: %w: a space comes to exist with its first memory", name, ErrNotFound)
 			}
 			var own bool
 			if h, own = db.reserve(name, db.openHandle); h == nil {

@@ -71,20 +71,15 @@ func (s *Space) remember(ctx context.Context, drafts []Draft, at func(i int) str
 	now := s.db.o.Clock()
 	batch := make([]pending, len(drafts))
 	for i := range drafts {
-		p := pending{draft: &drafts[i], at: at(i)}
-		if err := s.db.o.Limits.draft(p.draft); err != nil {
-			return nil, inField(err, p.at)
+		batch[i].draft, batch[i].at = &drafts[i], at(i)
+		if err := s.db.o.Limits.draft(&drafts[i]); err != nil {
+			return nil, inField(err, at(i))
 		}
-		p.record = recordOf(p.draft, now)
-		if p.draft.IdempotencyKey != "" {
-			p.fingerprint = fingerprint(p.draft)
-		}
-		batch[i] = p
 	}
-	err := s.with(ctx, "remember", true, func(sp *store.Space) error {
+	err := s.creating(ctx, "remember", func(sp *store.Space) error {
 		prepare := func() {
 			for i := range batch {
-				batch[i].prepared = sp.PrepareNew(&batch[i].record)
+				batch[i].prepare(sp, now)
 			}
 		}
 		err := sp.Write(ctx, "remember", prepare, func(tx *store.Tx) error { return s.rememberAll(tx, batch, now) })
@@ -103,6 +98,15 @@ func (s *Space) remember(ctx context.Context, drafts []Draft, at func(i int) str
 		outcomes[i] = batch[i].outcome
 	}
 	return outcomes, nil
+}
+
+// prepare makes the draft ready to be staged in sp, whatever came of it before.
+func (p *pending) prepare(sp *store.Space, now time.Time) {
+	*p = pending{draft: p.draft, at: p.at, record: recordOf(p.draft, now)}
+	if p.draft.IdempotencyKey != "" {
+		p.fingerprint = fingerprint(p.draft)
+	}
+	p.prepared = sp.PrepareNew(&p.record)
 }
 
 // rememberAll stages a batch: first every memory, then what refers to memories, so that a batch may refer to itself.

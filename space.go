@@ -7,6 +7,7 @@ import (
 
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
+	"github.com/orchard9/engram-go/internal/vfs"
 )
 
 // Space is an isolated memory: nothing in one space is ever seen from another. It is a name, cheap to make and to
@@ -41,6 +42,37 @@ func (s *Space) with(ctx context.Context, op string, create bool, fn func(*store
 		}
 		defer h.release()
 		return fn(h.space)
+	})
+}
+
+// creating runs a write that may be the first of its space, which is made only if the write stores something: it is tried on
+// an empty space in memory before. fn may be run twice.
+func (s *Space) creating(ctx context.Context, op string, fn func(*store.Space) error) error {
+	if s.last.Load() == nil && s.db.handles.get(s.name) == nil && !s.db.exists(s.name) && !s.db.isClosed() && ctx.Err() == nil {
+		stored := false
+		err := s.rehearse(op, func(sp *store.Space) error {
+			err := fn(sp)
+			stored = sp.View().Position > 0
+			return err
+		})
+		if err != nil || !stored {
+			return err
+		}
+	}
+	return s.with(ctx, op, true, fn)
+}
+
+// rehearse runs fn on an empty space in memory, which nobody else sees.
+func (s *Space) rehearse(op string, fn func(*store.Space) error) error {
+	return isolate.Do(op, s.name, nil, func() error {
+		o := s.db.storeOptions(s.name)
+		o.FS, o.Dir, o.OnEvent, o.WantEvents = vfs.NewMem(), "/"+s.name, nil, nil
+		sp, err := store.Open(o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+		defer func() { _ = sp.Close() }() // which loses nothing that is kept
+		return fn(sp)
 	})
 }
 

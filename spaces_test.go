@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -270,4 +271,59 @@ func TestSlowListenerIsToldWhatItMissed(t *testing.T) {
 		got++
 	}
 	want(t, "events", got, 1024)
+}
+
+// TestWhatStoresNothingMakesNoSpace: a write that is refused, or has nothing to store, leaves no space behind, and one that
+// stores something afterwards is none the worse for it.
+func TestWhatStoresNothingMakesNoSpace(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.space("ghost")
+	ctx := t.Context()
+	nobody := engram.Draft{Content: "x", Links: []engram.Link{{To: "nobody"}}}
+	for name, run := range map[string]func() error{
+		"remember": func() error { _, err := s.Remember(ctx, nobody); return err },
+		"batch":    func() error { _, err := s.RememberBatch(ctx, []engram.Draft{{Content: "y"}, nobody}); return err },
+		"import of nothing": func() error {
+			r, err := s.Import(ctx, strings.NewReader("\n"), engram.ImportOptions{})
+			if err == nil && r.Lines == 0 {
+				err = engram.ErrNotFound
+			}
+			return err
+		},
+		"import of bad lines": func() error {
+			r, err := s.Import(ctx, strings.NewReader("{}\n{\"content\":\"x\",\"supersedes\":[\"nobody\"]}\n"), engram.ImportOptions{})
+			if err == nil && r.BadCount == 2 && r.Created == 0 {
+				err = engram.ErrNotFound
+			}
+			return err
+		},
+	} {
+		if err := run(); !errors.Is(err, engram.ErrNotFound) {
+			t.Errorf("%s = %v", name, err)
+		}
+		names, err := w.db.Spaces(ctx)
+		if err != nil || !slices.Equal(names, []string{engram.DefaultSpace}) {
+			t.Errorf("after %s there are the spaces %q, %v", name, names, err)
+		}
+		if _, err := s.Stats(ctx); !errors.Is(err, engram.ErrNotFound) {
+			t.Errorf("after %s Stats = %v", name, err)
+		}
+	}
+	r, err := s.Import(ctx, strings.NewReader(`{"content":"one","supersedes":["nobody"]}
+{"id":"a","content":"two","links":[{"to":"b"}],"idempotency_key":"k"}
+{}
+{"id":"b","content":"three"}`), engram.ImportOptions{})
+	if err != nil || r.Created != 2 || r.BadCount != 2 || r.Lines != 4 {
+		t.Errorf("Import = %+v, %v", r, err)
+	}
+	if m, err := s.Get(ctx, "a"); err != nil || len(m.Links) != 1 {
+		t.Errorf("Get = %+v, %v", m, err)
+	}
+	out, err := w.space("new").RememberBatch(ctx, []engram.Draft{{Content: "one"}, {Content: "one"}, {ID: "c", Content: "two"}})
+	if err != nil || out[0].Result != engram.Created || out[1].Result != engram.Reinforced || out[1].ID != out[0].ID {
+		t.Errorf("RememberBatch = %+v, %v", out, err)
+	}
+	if st, err := w.space("new").Stats(ctx); err != nil || st.Memories != 2 || st.Position != 1 {
+		t.Errorf("Stats = %+v, %v", st, err)
+	}
 }

@@ -35,7 +35,7 @@ const (
 // error is for what stopped the import.
 func (s *Space) Import(ctx context.Context, r io.Reader, o ImportOptions) (ImportReport, error) {
 	im := &importer{ctx: ctx, space: s, o: o, now: s.db.o.Clock(), decoder: strictjson.NewDecoder[importLine]()}
-	err := s.with(ctx, "import", true, func(sp *store.Space) error {
+	run := func(sp *store.Space) error {
 		im.sp = sp
 		err := im.lines(ctx, r)
 		if err == nil || errors.Is(err, errStrict) {
@@ -45,8 +45,35 @@ func (s *Space) Import(ctx context.Context, r io.Reader, o ImportOptions) (Impor
 			err = errors.Join(err, im.deferredLinks())
 		}
 		return err
-	})
+	}
+	err := s.with(ctx, "import", false, run)
+	if errors.Is(err, ErrNotFound) && im.sp == nil { // there is no such space
+		err = im.rehearsed(run)
+	}
 	return im.report, err
+}
+
+// rehearsed runs an import into a space that does not exist. It is made when there is something to store.
+func (im *importer) rehearsed(run func(*store.Space) error) error {
+	return im.space.rehearse("import", func(sp *store.Space) error {
+		im.rehearsing = true
+		defer func() {
+			if im.made != nil {
+				im.made.release()
+			}
+		}()
+		return run(sp)
+	})
+}
+
+// make makes the space and goes on in it.
+func (im *importer) make() error {
+	h, err := im.space.db.acquire(im.ctx, im.space.name, true)
+	if err != nil {
+		return err
+	}
+	im.made, im.sp, im.rehearsing = h, h.space, false
+	return nil
 }
 
 type importer struct {
@@ -63,6 +90,9 @@ type importer struct {
 	judged   map[string]int // judgements that the space had and no line has told yet; nil until the first such line
 	tried    []string       // of these, those that a line of the write in hand has told
 	refused  ImportReport   // as a write that failed had it
+
+	rehearsing bool    // sp stands for a space that does not exist
+	made       *handle // the space that was made then
 }
 
 type numbered struct {
@@ -70,6 +100,8 @@ type numbered struct {
 	importLine
 	record   store.Record
 	prepared *store.Prepared
+
+	preparedIn *store.Space // where it was prepared; nil if there is nothing to prepare
 }
 
 type deferredLink struct {
@@ -156,12 +188,18 @@ func (im *importer) line(number int, raw []byte, tooLong bool) error {
 			n.record.LanguageFrom = store.LanguageFound
 		}
 	}
-	if n.Version > 0 { // what an older export does not say stays open
-		n.prepared = im.sp.Prepare(&n.record)
-	} else {
-		n.prepared = im.sp.PrepareNew(&n.record)
-	}
+	n.prepare(im.sp)
 	return im.add(n, len(raw))
+}
+
+// prepare makes the line ready to be staged in sp.
+func (n *numbered) prepare(sp *store.Space) {
+	n.preparedIn = sp
+	if n.Version > 0 { // what an older export does not say stays open
+		n.prepared = sp.Prepare(&n.record)
+	} else {
+		n.prepared = sp.PrepareNew(&n.record)
+	}
 }
 
 // add puts a line into the batch, and stores it when it is full.
@@ -209,6 +247,11 @@ func (im *importer) flush() error {
 func (im *importer) attempt(lines []numbered) error {
 	before, deferred := im.report, len(im.deferred)
 	im.tried = im.tried[:0]
+	for i := range lines {
+		if n := &lines[i]; n.preparedIn != nil && n.preparedIn != im.sp { // the space was made since
+			n.prepare(im.sp)
+		}
+	}
 	err := im.sp.Write(im.ctx, "import", nil, func(tx *store.Tx) error {
 		for i := range lines {
 			if err := im.store(tx, &lines[i]); err != nil {
@@ -217,12 +260,18 @@ func (im *importer) attempt(lines []numbered) error {
 		}
 		return im.space.makeRoom(tx, im.now)
 	})
-	if err == nil {
+	made := err == nil && im.rehearsing && im.sp.View().Position > 0
+	if err == nil && !made {
 		return nil
 	}
 	im.refused, im.report, im.deferred = im.report, before, im.deferred[:deferred]
 	for _, key := range im.tried {
 		im.judged[key]++
+	}
+	if made {
+		if err = im.make(); err == nil {
+			return im.attempt(lines)
+		}
 	}
 	return err
 }
