@@ -30,9 +30,11 @@ step "tests: the README's command"
 go test ./...
 
 step "faults: every step of every write path fails, in every way"
-go vet -tags faults . ./internal/isolate ./internal/store
-go test -tags faults -run '^(TestFaultMatrix|TestEveryStepHasAPoint|TestEveryMechanismMatters|Test\w+Fails?Alone|TestLinearizableThroughPanics)$' -v . ./internal/store |
-	grep -vE '^ +faults_test.go|^=== '
+go vet -tags faults . ./internal/...
+go test -tags faults -v \
+	-run '^(TestFaultMatrix|TestEveryStepHasAPoint|TestEveryMechanismMatters|TestEverySyncIsNeeded|Test\w+Fails?Alone|TestLinearizableThroughPanics|TestRotationHearsOfASpareThatFailed)$' \
+	. ./internal/store ./internal/wal ./internal/segment ./internal/vfs |
+	grep -vE '^ +faults_test.go|^=== |^ +--- PASS'
 
 if command -v gcc >/dev/null 2>&1; then
 	step "tests with the race detector, where goroutines meet"

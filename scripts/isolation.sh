@@ -5,4 +5,4 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export ENGRAM_FAULT_HITS="${1:-30}"
-exec go test -tags faults -count=1 -timeout 60m -run '^(TestFaultMatrix|TestEveryStepHasAPoint|Test\w+Fails?Alone)$' -v . ./internal/store
+exec go test -tags faults -count=1 -timeout 60m -run '^(TestFaultMatrix|TestEveryStepHasAPoint|TestEverySyncIsNeeded|Test\w+Fails?Alone|TestLinearizableThroughPanics)$' -v . ./internal/store

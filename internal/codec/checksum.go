@@ -3,6 +3,8 @@ package codec
 import (
 	"encoding/binary"
 	"hash/crc32"
+
+	"github.com/orchard9/engram-go/internal/isolate"
 )
 
 // castagnoli is constant; hash/crc32 recognises this table and uses the processor's instruction where there is one.
@@ -15,6 +17,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Any single flipped bit, and any burst of up to 32 bits, is detected. It does not allocate; but an array on the
 // caller's stack that parts point into moves to the heap, because hash/crc32 calls through a function variable.
 func Checksum(seed uint32, parts ...[]byte) uint32 {
+	if isolate.Off("checksums") {
+		return 0
+	}
 	for _, p := range parts {
 		seed = crc32.Update(seed, castagnoli, p)
 	}
@@ -25,6 +30,9 @@ func Checksum(seed uint32, parts ...[]byte) uint32 {
 // Two numbers that differ only in their low or only in their high 32 bits have different seeds in the same store.
 // A record mixes its position in with [At].
 func Seed(store [16]byte, number uint64) uint32 {
+	if isolate.Off("seeds") {
+		return 0
+	}
 	var b [24]byte
 	copy(b[:16], store[:])
 	binary.LittleEndian.PutUint64(b[16:], number)

@@ -35,6 +35,7 @@ func NewArena() *Arena {
 // Append copies the parts, one after the other, into one place and returns where that is. A string never straddles
 // chunks; one larger than a chunk gets a chunk of its own.
 func (a *Arena) Append(parts ...[]byte) Ref {
+	Point("isolate/arena")
 	n := 0
 	for _, p := range parts {
 		n += len(p)

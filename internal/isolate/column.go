@@ -69,6 +69,7 @@ func (c *Column[T]) Set(i uint32, v T) {
 // Slot returns the address of element i, growing as needed; it stays valid for the life of the column. Only the
 // writer may call it.
 func (c *Column[T]) Slot(i uint32) *T {
+	Point("isolate/column")
 	c.Grow(i + 1)
 	return c.At(i)
 }
@@ -90,6 +91,18 @@ func (c *Column[T]) Has(i uint32) bool {
 	}
 	chunk, _ := locate(i)
 	return chunk < uint64(len(*p))
+}
+
+// Places is how many elements a Column has a place for once it was grown to n: whole chunks.
+func Places(n uint32) uint64 {
+	if n == 0 {
+		return 0
+	}
+	const before = 1 << firstBits // see locate
+	if i := uint64(n) - 1 + before; i < 1<<(capBits+1) {
+		return 1<<bits.Len64(i) - before
+	}
+	return (uint64(n)+before+1<<capBits-1)>>capBits<<capBits - before
 }
 
 // Stamps is a column of the log positions at which rows end. A row is alive at position p if its stamp is above p;

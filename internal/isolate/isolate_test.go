@@ -178,6 +178,11 @@ func TestChunksHoldEveryElementOnce(t *testing.T) {
 		if !grown.Has(end+size-1) || grown.Has(end+size) {
 			t.Fatalf("chunk %d does not hold elements %d to %d", k, end, end+size-1)
 		}
+		for _, n := range []uint32{end + 1, end + size} {
+			if got := isolate.Places(n); got != uint64(end+size) {
+				t.Fatalf("Places(%d) = %d, want %d", n, got, end+size)
+			}
+		}
 		end += size
 	}
 	if c.Has(1<<32 - 1) {

@@ -29,6 +29,7 @@ func slotWord(hash uint64, value uint32) uint64 {
 // Insert adds a value under hash. When the table has to grow, keep tells which of the values so far are still wanted;
 // nil keeps all.
 func (t *Table) Insert(hash uint64, value uint32, keep func(value uint32) bool) {
+	Point("isolate/table")
 	s := t.slots.Load()
 	if s == nil || (t.used+1)*4 > len(s.words)*3 {
 		s = t.grow(s, keep)

@@ -2,7 +2,6 @@ package lexical
 
 import (
 	"encoding/binary"
-	"math/bits"
 	"sync/atomic"
 
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -193,18 +192,7 @@ func (v *vocabulary) sizeBytes() int64 {
 		columnBytes(uint64(v.termCount.Load()), 16)
 }
 
-// columnBytes is what an isolate.Column of n elements holds, whose chunks double from 64 to 8192 elements.
+// columnBytes is what an isolate.Column of n elements holds.
 func columnBytes(n uint64, elementBytes int64) int64 {
-	const first, last = 64, 8192
-	switch {
-	case n == 0:
-		return 0
-	case n <= first:
-		n = first
-	case n <= last:
-		n = 1 << bits.Len64(n-1)
-	default:
-		n = (n + last - 1) / last * last
-	}
-	return int64(n) * elementBytes
+	return int64(isolate.Places(uint32(n))) * elementBytes
 }

@@ -100,11 +100,15 @@ func Build(f File, p Plan) (built Built, err error) {
 	if err != nil {
 		return Built{}, fmt.Errorf("create segment: %w", err)
 	}
-	written := false
+	isOpen, made, name := true, false, aside
 	defer func() { // also where it panics
-		if !written {
-			err = errors.Join(err, file.Close(), f.FS.Remove(aside))
+		if made {
+			return
 		}
+		if isOpen {
+			err = errors.Join(err, file.Close())
+		}
+		err = errors.Join(err, f.FS.Remove(name))
 	}()
 	built, err = b.write(file)
 	if err == nil {
@@ -116,22 +120,24 @@ func Build(f File, p Plan) (built Built, err error) {
 	if err != nil {
 		return Built{}, fmt.Errorf("write segment: %w", err)
 	}
-	written = true
+	isOpen = false
 	if err = file.Close(); err != nil {
-		return Built{}, fmt.Errorf("write segment: %w", errors.Join(err, f.FS.Remove(aside)))
+		return Built{}, fmt.Errorf("write segment: %w", err)
 	}
 	if err := isolate.Fault("segment/rename"); err != nil {
 		return Built{}, err
 	}
 	if err := f.FS.Rename(aside, f.Path()); err != nil {
-		return Built{}, fmt.Errorf("name segment: %w", errors.Join(err, f.FS.Remove(aside)))
+		return Built{}, fmt.Errorf("name segment: %w", err)
 	}
+	name = f.Path()
 	if err := isolate.Fault("segment/directory"); err != nil {
 		return Built{}, err
 	}
 	if err := f.FS.SyncDir(f.Dir); err != nil {
-		return Built{}, fmt.Errorf("sync segment directory: %w", errors.Join(err, f.FS.Remove(f.Path())))
+		return Built{}, fmt.Errorf("sync segment directory: %w", err)
 	}
+	made = true
 	return built, nil
 }
 

@@ -407,7 +407,7 @@ func (s *Space) dropLog(ctx context.Context, last wal.LSN) error {
 func (s *Space) tryDropLog(last wal.LSN) (done bool, err error) {
 	s.filesMu.Lock()
 	defer s.filesMu.Unlock()
-	if s.pins > 0 {
+	if s.pins > 0 && !isolate.Off("pins of compactions") {
 		return false, nil
 	}
 	if err := s.sweep(); err != nil {

@@ -24,7 +24,7 @@ func TestNothingIsLeftOfPoints(t *testing.T) {
 		t.Skipf("the running binary cannot be read: %v", err)
 	}
 	names := 0
-	for _, room := range []string{"store", "wal", "segment", "lexical", "graph"} {
+	for _, room := range []string{"store", "wal", "segment", "lexical", "graph", "isolate"} {
 		files, err := filepath.Glob(filepath.Join("..", room, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("room %s: %v, %v", room, files, err)

@@ -3,34 +3,43 @@
 package store_test
 
 import (
-	"os"
-	"os/exec"
 	"testing"
 
-	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/inject"
 )
 
-// TestEveryMechanismMatters switches one mechanism off at a time and runs the matrix in a process of its own: it must
-// fail there. A mechanism that nothing misses protects nothing.
+// TestEveryMechanismMatters switches one mechanism of a space off at a time: the tests that it is for must fail then.
 func TestEveryMechanismMatters(t *testing.T) {
-	if os.Getenv(isolate.EnvOff) != "" {
-		t.Skip("a mechanism is switched off: this is the run that must fail")
+	matrix := func(name, what, steps string) inject.Mechanism {
+		return inject.Mechanism{Name: name, What: what, Tests: "TestFaultMatrix", Env: []string{"ENGRAM_FAULT_STEPS=" + steps}}
 	}
-	for mechanism, what := range map[string]string{
-		"recover":        "the boundary that turns a panic into an error",
-		"undo":           "taking back what a failed write changed in place",
-		"void rows":      "making the rows of a failed write void for good",
-		"publish last":   "showing a write to readers only when it is durable",
-		"wake waiters":   "waking who waits for a log file that failed to come",
-		"take back trim": "keeping a log file in its place that could not be removed",
-	} {
-		t.Run(mechanism, func(t *testing.T) {
-			t.Parallel()
-			cmd := exec.Command(os.Args[0], "-test.run=^TestFaultMatrix$", "-test.timeout=30s")
-			cmd.Env = append(os.Environ(), isolate.EnvOff+"="+mechanism)
-			if out, err := cmd.CombinedOutput(); err == nil {
-				t.Errorf("without %s the matrix passes all the same:\n%s", what, out)
-			}
-		})
-	}
+	inject.Matter(t,
+		matrix("recover", "the boundary that turns a panic into an error", "store/op"),
+		matrix("undo", "taking back what a failed write changed in place", "store/append"),
+		matrix("void rows", "making the rows of a failed write void for good", "store/append"),
+		matrix("publish last", "showing a write to readers only when it is durable", "wal/sync"),
+		matrix("take back trim", "keeping a log file in its place that could not be removed", "wal/trim"),
+		inject.Mechanism{
+			Name: "settle", What: "waiting for what a refusal has seen", Tests: "TestRefusalWaitsForWhatItSaw",
+		},
+		inject.Mechanism{
+			Name: "pins of sealings", What: "sealings waiting for backups", Tests: "TestBackupHoldsFiles",
+		},
+		inject.Mechanism{
+			Name: "pins of compactions", What: "compactions waiting for backups", Tests: "TestBackupHoldsFiles",
+		},
+		inject.Mechanism{
+			Name: "trim bound", What: "keeping the log from where the segments end", Tests: "TestWritesBesideSealings",
+		},
+		inject.Mechanism{
+			Name: "retire", What: "keeping a segment for its last reader", Tests: "TestOldViewAcrossACompaction",
+		},
+		inject.Mechanism{
+			Name: "stop after failure", What: "being read-only after a failed sync", Tests: "TestFailedSyncMakesTheSpaceReadOnly",
+		},
+		inject.Mechanism{
+			Name: "sync log", What: "syncing before acknowledging", Tests: "TestCrashAfterEveryOperation",
+		},
+		inject.Mechanism{Name: "checksums", What: "checksums", Tests: "TestEveryFlippedBitOfManifestAndState"},
+	)
 }

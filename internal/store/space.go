@@ -268,7 +268,8 @@ func (s *Space) afterwards(events bool) {
 // taken and then not find it. If the log fails meanwhile nobody knows whether the refusal is right, and its caller is told
 // that instead.
 func (s *Space) settle(op string, seen *View, refusal error) error {
-	if _, panicked := errors.AsType[*isolate.PanicError](refusal); panicked || seen.Position <= s.view.Load().Position {
+	_, panicked := errors.AsType[*isolate.PanicError](refusal)
+	if panicked || seen.Position <= s.view.Load().Position || isolate.Off("settle") {
 		return refusal
 	}
 	if err := s.log.Commit(wal.LSN(seen.Position)); err != nil {

@@ -19,10 +19,11 @@ const module = "github.com/orchard9/engram-go"
 // only; a new edge is a decision, written here.
 const allowed = `
 internal/isolate:
-internal/codec:
+internal/codec:      internal/isolate
 internal/leak:
+internal/inject:     internal/isolate internal/vfs
 internal/strictjson:
-internal/vfs:
+internal/vfs:        internal/isolate
 internal/vec:
 internal/wal:        internal/codec internal/vfs internal/isolate
 internal/segment:    internal/codec internal/vfs internal/isolate internal/vec

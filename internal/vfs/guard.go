@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"unsafe"
+
+	"github.com/orchard9/engram-go/internal/isolate"
 )
 
 // FaultError is returned by [Guard] when the memory at Addr could not be read: most often a mapped file that was
@@ -42,7 +44,7 @@ type addressable interface {
 // and nothing after the fault does, so it must not hold a lock without defer. Guards may be nested. A Guard costs some
 // ten nanoseconds (BenchmarkGuard): one per block, not one per byte.
 func Guard(fn func() error) (err error) {
-	old := debug.SetPanicOnFault(true)
+	old := debug.SetPanicOnFault(!isolate.Off("panic on fault"))
 	defer func() {
 		debug.SetPanicOnFault(old)
 		switch r := recover().(type) {

@@ -155,6 +155,9 @@ func (m *memMapping) Close() error {
 	if m.data == nil {
 		return pathError("unmap", m.file.name, fs.ErrClosed)
 	}
+	for i := range m.data { // whoever still reads it is to notice: the real one would end the process
+		m.data[i] = 0xdb
+	}
 	m.data = nil
 	m.file.f.unmap(m)
 	return nil

@@ -1,0 +1,19 @@
+//go:build faults
+
+package segment_test
+
+import (
+	"testing"
+
+	"github.com/orchard9/engram-go/internal/inject"
+)
+
+// TestEveryMechanismMatters switches one mechanism of a segment off at a time: the tests that it is for must fail then.
+func TestEveryMechanismMatters(t *testing.T) {
+	inject.Matter(t,
+		inject.Mechanism{Name: "checksums", What: "checksums", Tests: "TestEveryFlippedBit"},
+		inject.Mechanism{
+			Name: "seeds", What: "the file's identity and the place in each checksum", Tests: "TestPartsOfAnotherSegment",
+		},
+	)
+}
