@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -434,5 +435,61 @@ func TestBatchIsAtomicAndRefersToItself(t *testing.T) {
 	invalid, ok := errors.AsType[*engram.InvalidError](err)
 	if !ok || invalid.Field != "memories[1].confidence" {
 		t.Errorf("error = %v, want field memories[1].confidence", err)
+	}
+}
+
+// TestLoopBodiesKeepTheirPanics: a panic in the body of a loop over memories is its caller's, as it is, and the space goes on
+// as if the loop had been left.
+func TestLoopBodiesKeepTheirPanics(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	for _, id := range []string{"a", "b", "c"} {
+		remember(t, w.def(), engram.Draft{ID: id, Content: "memory " + id})
+	}
+	if _, err := w.def().Feedback(t.Context(), engram.Feedback{Useful: []string{"a", "b"}}); err != nil {
+		t.Fatal(err)
+	}
+	type mine struct{ what string }
+	for name, loop := range map[string]func(){
+		"All": func() {
+			for range w.def().All(t.Context()) {
+				panic(&mine{"body"})
+			}
+		},
+		"FeedbackLog": func() {
+			for range w.def().FeedbackLog(t.Context()) {
+				panic(&mine{"body"})
+			}
+		},
+	} {
+		func() {
+			defer func() {
+				if m, ok := recover().(*mine); !ok || m.what != "body" {
+					t.Errorf("%s: the caller got %v, want its own panic", name, m)
+				}
+			}()
+			loop()
+		}()
+	}
+	ended := make(chan int)
+	go func() {
+		n := 0
+		defer func() { ended <- n }()
+		for range w.def().All(t.Context()) {
+			n++
+			runtime.Goexit()
+		}
+	}()
+	if n := <-ended; n != 1 {
+		t.Errorf("Goexit ended the loop after %d memories, want 1", n)
+	}
+	n := 0
+	for m, err := range w.def().All(t.Context()) {
+		if err != nil || m.ID == "" {
+			t.Errorf("All gives %+v, %v", m, err)
+		}
+		n++
+	}
+	if n != 3 {
+		t.Errorf("All gives %d memories, want 3", n)
 	}
 }

@@ -134,7 +134,7 @@ func (s *Space) Feedback(ctx context.Context, f Feedback) (FeedbackReport, error
 // FeedbackLog goes through the judgements that the space keeps, in the order in which they came, as of now: the newest
 // 100,000, up to 128 more. A judgement of a memory that is damaged is yielded as an error, and the iteration goes on behind it.
 func (s *Space) FeedbackLog(ctx context.Context) iter.Seq2[FeedbackRecord, error] {
-	return func(yield func(FeedbackRecord, error) bool) {
+	return outside(func(yield func(FeedbackRecord, error) bool) {
 		err := s.read(ctx, "feedback log", func(v *store.View) error {
 			for r := range v.Feedback() {
 				if err := ctx.Err(); err != nil {
@@ -149,7 +149,7 @@ func (s *Space) FeedbackLog(ctx context.Context) iter.Seq2[FeedbackRecord, error
 		if err != nil {
 			yield(FeedbackRecord{}, err)
 		}
-	}
+	})
 }
 
 // SourceRecord is what the space knows of how often a source is right.

@@ -161,9 +161,10 @@ func history(v *store.View, f store.Found, at lens) ([]Memory, error) {
 }
 
 // All yields every active memory, with embedding and links, in the order in which they were first stored, as of the
-// moment when the iteration begins. A damaged memory is yielded as an error, and the iteration goes on behind it.
+// moment when the iteration begins. A damaged memory is yielded as an error, and the iteration goes on behind it. A panic
+// in the loop's body goes to the loop's caller as it is.
 func (s *Space) All(ctx context.Context) iter.Seq2[Memory, error] {
-	return func(yield func(Memory, error) bool) {
+	return outside(func(yield func(Memory, error) bool) {
 		now := s.db.o.Clock()
 		err := s.read(ctx, "list", func(v *store.View) error {
 			var stop error
@@ -180,6 +181,21 @@ func (s *Space) All(ctx context.Context) iter.Seq2[Memory, error] {
 		})
 		if err != nil {
 			yield(Memory{}, err)
+		}
+	})
+}
+
+// outside gives what seq gives, with the loop's body outside the boundary that seq runs in: a panic of the body is its
+// caller's and no error of the space.
+func outside[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		next, stop := iter.Pull2(seq)
+		defer stop()
+		for {
+			v, err, ok := next()
+			if !ok || !yield(v, err) {
+				return
+			}
 		}
 	}
 }
