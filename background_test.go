@@ -99,7 +99,7 @@ func TestBackgroundIsIsolated(t *testing.T) {
 	// The summariser hangs: reading and writing go on.
 	remember(t, s, engram.Draft{ID: "other", Content: "The boiler leaks"})
 	want(t, "recall", recall(t, s, engram.Cue{Text: "boiler"}), []string{"other"})
-	want(t, "recall of the members", len(recall(t, s, engram.Cue{Text: "bicycle"})), 3)
+	want(t, "recall of the members", len(recall(t, s, engram.Cue{Text: "bicycle", Repeats: true})), 3)
 	close(release)
 	next(t, reports, func(p passed) bool { return p.c.Archived == 3 && p.err == nil })
 	want(t, "recall of the concept", len(recall(t, s, engram.Cue{Text: "bicycle"})), 1)

@@ -28,7 +28,7 @@ func TestMaxTokens(t *testing.T) {
 	}
 	all := []string{"a", "b", "c"} // equal scores are ordered by id
 	for most, want := range map[int]int{64: 2, 66: 2, 67: 3, 1000: 3} {
-		answer, err := s.Recall(t.Context(), engram.Cue{Text: "harbour", MaxTokens: most})
+		answer, err := s.Recall(t.Context(), engram.Cue{Text: "harbour", MaxTokens: most, Repeats: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -24,7 +24,7 @@ const DefaultMembers = 64
 // fields, which are Kinds, Speaker, Session, Tags, the times of the cue, and Metadata.
 type Partial struct {
 	// Cue holds the words, the vector and the fields that are known; Limit is the number of memories that are asked,
-	// the nearest first: 1 to 1000, 0 means 64. Explain, Distinct, Compete,
+	// the nearest first: 1 to 1000, 0 means 64. Explain, Repeats, Compete,
 	// MaxTokens and MaxTime belong to recall and are refused.
 	Cue
 	// Mask says which coordinates of Embedding are known; it has one element for each. nil: all are.
@@ -142,8 +142,8 @@ func (l Limits) partial(p *Partial) error {
 	if p.Explain {
 		c.fail("explain", "true", "it belongs to recall: leave it out")
 	}
-	if p.Distinct {
-		c.fail("distinct", "true", "it belongs to recall: leave it out")
+	if p.Repeats {
+		c.fail("repeats", "true", "it belongs to recall: leave it out")
 	}
 	if p.Compete {
 		c.fail("compete", "true", "it belongs to recall: leave it out")

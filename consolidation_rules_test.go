@@ -203,7 +203,7 @@ func TestMembersAreStillKnown(t *testing.T) {
 	w.clock.set(day(30))
 	for range 2 {
 		s = w.def()
-		cue := engram.Cue{Text: "green bicycle"}
+		cue := engram.Cue{Text: "green bicycle", Repeats: true}
 		want(t, "recall today", recall(t, s, cue), []string{id})
 		cue.AsOf = day(10)
 		then := recall(t, s, cue)
@@ -290,7 +290,7 @@ func TestWhatWasReplacedStaysReplaced(t *testing.T) {
 		if _, err := s.Restore(t.Context(), "m2"); err != nil {
 			t.Fatal(err)
 		}
-		cue := engram.Cue{Text: "where does Ada keep the green bicycle"}
+		cue := engram.Cue{Text: "where does Ada keep the green bicycle", Repeats: true}
 		want(t, "one member restored", recall(t, s, cue), []string{"new"})
 		undone, err := s.UndoConsolidation(t.Context(), concept)
 		want(t, "undone", []any{undone.Restored, err}, []any{[]string{"m0", "m1"}, nil})

@@ -100,7 +100,7 @@ func TestDamagedMemoriesAreToldAndPassedOver(t *testing.T) {
 				cue  engram.Cue
 			}{
 				{"few", engram.Cue{Text: "harbour note", Limit: 10}},
-				{"distinct", engram.Cue{Text: "harbour", Limit: 10, Distinct: true}},
+				{"repeats", engram.Cue{Text: "harbour", Limit: 10, Repeats: true}},
 				{"vector", engram.Cue{Embedding: []float32{1, 1, 0, 0, 0, 0, 0, 0}, Limit: 5}},
 				{"ids", engram.Cue{IDs: []string{"m6", "m7", "m9"}, Limit: 5}},
 				{"newest", engram.Cue{Limit: n}},

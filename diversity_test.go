@@ -1,7 +1,9 @@
 package engram_test
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	engram "github.com/orchard9/engram-go"
@@ -37,11 +39,14 @@ func TestDistinct(t *testing.T) {
 		}
 		return got
 	}
-	q := engram.Cue{Text: "green bicycle shed", Limit: 20}
+	q := engram.Cue{Text: "green bicycle shed", Limit: 20, Repeats: true}
 	if got := hits(q); len(got) != 9 || got["m0"] != nil {
-		t.Errorf("without being asked: %v, want 9 hits", got)
+		t.Errorf("with repeats: %v, want 9 hits", got)
 	}
-	q.Distinct = true
+	if got := hits(engram.Cue{Limit: 20}); len(got) != 9 {
+		t.Errorf("a list of all: %v, want 9 memories", got)
+	}
+	q.Repeats = false
 	want(t, "distinct", hits(q), map[string][]string{
 		"m0": {"m1", "m2"}, "m3": nil, "m4": nil, "m5": nil, "m6": {"m7"}, "m8": nil,
 	})
@@ -64,8 +69,69 @@ func TestDistinct(t *testing.T) {
 	if sum >= 1 {
 		t.Errorf("three of nine have all of the probability: %v", sum)
 	}
-	if _, err := s.Complete(t.Context(), engram.Partial{Cue: q}); err == nil {
-		t.Error("Complete(distinct) = nil error, want a refusal")
+	if _, err := s.Complete(t.Context(), engram.Partial{Cue: engram.Cue{Text: "x", Repeats: true}}); err == nil {
+		t.Error("Complete(repeats) = nil error, want a refusal")
+	}
+	if _, err := s.Recall(t.Context(), engram.Cue{Repeats: true}); !errors.Is(err, engram.ErrInvalid) {
+		t.Errorf("Recall(repeats, no text) = %v, want a refusal", err)
+	}
+}
+
+// TestContradictionsStayApart: what is known to contradict a hit has a place of its own, however alike the two are.
+func TestContradictionsStayApart(t *testing.T) {
+	s := newWorld(t, engram.Options{}).def()
+	for _, d := range []engram.Draft{
+		{ID: "a", Content: "the green bicycle stands in the shed", Session: "a"},
+		{ID: "b", Content: "in the shed stands the green bicycle", Session: "b"},
+		{ID: "c", Content: "the green bicycle stands in the shed", Session: "c", Contradicts: []string{"a"}},
+	} {
+		remember(t, s, d)
+	}
+	answer, err := s.Recall(t.Context(), engram.Cue{Text: "green bicycle"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(answer.Hits) != 2 || len(answer.Hits[0].Similar) != 1 || len(answer.Hits[0].Contradicts) != 1 {
+		t.Errorf("hits = %+v, want two, one of which says what one other says", answer.Hits)
+	}
+}
+
+// TestRepeatsOfDamaged: a memory that cannot be read and would not be among the hits does not keep the others from
+// being told what is the same.
+func TestRepeatsOfDamaged(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	for _, d := range []engram.Draft{
+		{ID: "a", Content: "the green bicycle stands in the shed", Session: "a"},
+		{ID: "b", Content: "in the shed stands the green bicycle", Session: "b"},
+		{ID: "c", Content: "somebody told Marker77 of a bicycle that was sold in spring at the market by the harbour"},
+	} {
+		remember(t, s, d)
+	}
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := segmentOf(t, w)
+	bytes, err := w.fs.Bytes(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := int64(strings.Index(string(bytes), "Marker77"))
+	if err := w.fs.Corrupt(path, at+3, 1); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := w.fs.Corrupt(path, at+3, 1); err != nil { // repair it for the checks that follow
+			t.Error(err)
+		}
+	}()
+	answer, err := s.Recall(t.Context(), engram.Cue{Text: "green bicycle", Limit: 1})
+	if err != nil || len(answer.Hits) != 1 || len(answer.Hits[0].Similar) != 1 {
+		t.Errorf("Recall = %+v, %v, want one hit and one that says the same", answer.Hits, err)
+	}
+	answer, err = s.Recall(t.Context(), engram.Cue{Text: "green bicycle"})
+	if err != nil || len(answer.Hits) != 1 || len(answer.Hits[0].Similar) != 1 || len(answer.Damaged) != 1 {
+		t.Errorf("Recall with the damaged one among the hits = %+v, %v, want that it is damaged", answer, err)
 	}
 }
 
@@ -83,7 +149,7 @@ func TestDistinctLooksFurther(t *testing.T) {
 			ID: place, Content: "somebody rode a green bicycle to the " + place + " and came back late in the evening",
 		})
 	}
-	answer, err := s.Recall(t.Context(), engram.Cue{Text: "green bicycle", Limit: 10, Distinct: true})
+	answer, err := s.Recall(t.Context(), engram.Cue{Text: "green bicycle", Limit: 10})
 	if err != nil {
 		t.Fatal(err)
 	}

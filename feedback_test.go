@@ -38,7 +38,7 @@ func TestFeedbackShowsInTheOrder(t *testing.T) {
 	for _, id := range []string{"a", "b", "c", "d"} {
 		remember(t, w.def(), engram.Draft{ID: id, Content: "The ferry leaves at seven.", OccurredAt: day(1)})
 	}
-	cue := engram.Cue{Text: "ferry"}
+	cue := engram.Cue{Text: "ferry", Repeats: true}
 	for n := range 20 {
 		w.clock.set(day(2).Add(time.Duration(n) * 24 * time.Hour))
 		if got := idsOf(t, w.def(), cue); got != "a b c d" {
@@ -66,7 +66,7 @@ func TestFeedbackShowsInTheOrder(t *testing.T) {
 	if got := idsOf(t, w.def(), engram.Cue{Text: "zeppelin"}); got != "" {
 		t.Errorf("feedback alone finds %s", got)
 	}
-	if got := idsOf(t, w.def(), engram.Cue{Text: "ferry", MinConfidence: .8}); got != "d c a" {
+	if got := idsOf(t, w.def(), engram.Cue{Text: "ferry", MinConfidence: .8, Repeats: true}); got != "d c a" {
 		t.Errorf("sure enough are %s, b was contradicted", got)
 	}
 	b, err := w.def().Get(t.Context(), "b")

@@ -188,7 +188,7 @@ func TestFiltersBeforeRanking(t *testing.T) {
 		}
 	}
 	want(t, "unknown name", recall(t, s, engram.Cue{Text: "copper", Speaker: "Nobody"}), []string{})
-	want(t, "to", len(recall(t, s, engram.Cue{Text: "copper", To: day(8), Limit: 100})), 50)
+	want(t, "to", len(recall(t, s, engram.Cue{Text: "copper", To: day(8), Limit: 100, Repeats: true})), 50)
 	want(t, "by time", recall(t, s, engram.Cue{Limit: 1}), []string{"x"})
 }
 

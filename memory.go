@@ -376,11 +376,12 @@ type Cue struct {
 	MaxTime int `json:"max_time_ms,omitempty" min:"1"`
 	// Without switches terms of the score off, for measuring what each is worth on one's own memories: names of [Terms].
 	Without []string `json:"without,omitempty"`
-	// Distinct lets hits that say the same be one: the best of them, which names the others in Similar, so that the
-	// answer has room for more. The same are hits of one kind, speaker and span of validity with the same content, or that
-	// Consolidate would call restatements of each other. It looks at the 4*Limit best, and at more, to 1000, while these
-	// have not as many distinct ones as wanted.
-	Distinct bool `json:"distinct,omitempty"`
+	// Repeats gives each hit a place of its own. Otherwise hits that say the same are one: the best of them, which names
+	// the others in Similar, so that the answer has room for more. The same are hits of one kind, speaker and span of
+	// validity with the same content, or that Consolidate would call restatements of each other, unless they are known to
+	// contradict. The 4*Limit best are looked at, and more, to 1000, while these have not as many different ones as
+	// wanted. A cue without text and embedding lists each memory in any case.
+	Repeats bool `json:"repeats,omitempty"`
 	// Compete adds to each hit the probability that it is the one meant, in a competition of the 100 best (or Limit, if
 	// that is more) with each other and with "none of these". Not for a cue without text and embedding.
 	Compete bool `json:"compete,omitempty"`
@@ -417,7 +418,7 @@ type Hit struct {
 	// Contradicts names the memories that are known, now, to say otherwise, in the order of their ids, whether or not
 	// they are in the answer: filters and limits never hide that there is another side. Get reads them.
 	Contradicts []string `json:"contradicts,omitempty"`
-	// Similar, if the cue asked for distinct hits, are the ids of further hits that say the same, best first.
+	// Similar are the ids of further hits that say the same, best first; see Cue.Repeats.
 	Similar []string `json:"similar,omitempty"`
 	// Probability in [0,1], if the cue asked to compete, is e^(Score/t) over the sum of that over all competitors, with
 	// t = 0.354, and ln(1+Answer.Searched) nats for "none of these". It orders hits as Score does and falls with every

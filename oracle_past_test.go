@@ -92,9 +92,11 @@ func (p *player) comparePast(s *engram.Space) {
 		want(p.t, "past use and belief of "+id, []any{got.Confidence, got.Use, got.Belief}, []any{confidence, use, belief})
 	}
 	word := oracleWords[p.rng.IntN(len(oracleWords))]
-	p.compareRecallAsOf(s, known, engram.Cue{Text: word, Limit: 1000, AsOf: moment, Without: []string{"spelling"}})
 	p.compareRecallAsOf(s, known, engram.Cue{
-		Text: word, Limit: 1000, AsOf: moment, ValidAt: day(15), Without: []string{"spelling"},
+		Text: word, Limit: 1000, AsOf: moment, Without: []string{"spelling"}, Repeats: true,
+	})
+	p.compareRecallAsOf(s, known, engram.Cue{
+		Text: word, Limit: 1000, AsOf: moment, ValidAt: day(15), Without: []string{"spelling"}, Repeats: true,
 	})
 }
 

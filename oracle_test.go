@@ -457,7 +457,8 @@ func (p *player) linksOf(id string) []engram.Association {
 func (p *player) compareRecall(s *engram.Space) {
 	p.t.Helper()
 	word := oracleWords[p.rng.IntN(len(oracleWords))]
-	cue := engram.Cue{Text: word, Limit: 1000, Without: []string{"spelling"}} // the oracle knows no likeness of words
+	// The oracle knows no likeness of words.
+	cue := engram.Cue{Text: word, Limit: 1000, Without: []string{"spelling"}, Repeats: true}
 	answer, err := s.Recall(p.t.Context(), cue)
 	if err != nil {
 		p.t.Fatalf("Recall = %v", err)
@@ -481,6 +482,7 @@ func (p *player) compareRecall(s *engram.Space) {
 		}
 	}
 	want(p.t, "searched", answer.Searched, searched)
+	p.compareDistinct(s, cue, answer)
 }
 
 func envInt(name string, otherwise int) int {

@@ -330,6 +330,9 @@ func (l Limits) cue(q *Cue) error {
 	if q.Compete && q.Text == "" && len(q.Embedding) == 0 {
 		c.fail("compete", "true", "it needs a text or an embedding: what is ranked by time does not compete")
 	}
+	if q.Repeats && q.Text == "" && len(q.Embedding) == 0 {
+		c.fail("repeats", "true", "without a text or an embedding every memory has a place of its own: leave it out")
+	}
 	return c.err
 }
 

@@ -180,7 +180,7 @@ type verb struct {
 
 func verbs() []verb {
 	return []verb{
-		{name: Recall, text: true, explains: true, clauses: []string{"WHERE", "ASOF", "VALID", "DISTINCT", "LIMIT", "WITHIN"}},
+		{name: Recall, text: true, explains: true, clauses: []string{"WHERE", "ASOF", "VALID", "REPEATS", "LIMIT", "WITHIN"}},
 		{name: Spread, from: true, clauses: []string{"OVER", "WHERE", "ASOF", "VALID", "LIMIT", "WITHIN"}},
 		{name: Complete, text: true, clauses: []string{"FIELDS", "WHERE", "ASOF", "VALID", "LIMIT", "WITHIN"}},
 		{name: Predict, from: true, clauses: []string{"STEPS", "WHERE", "ASOF", "LIMIT", "WITHIN"}},
@@ -207,15 +207,15 @@ func (v verb) most(limits engram.Limits) int {
 // clauses reads clauses in any order, each at most once, to the end.
 func (p *parser) clauses(v verb) {
 	readers := map[string]func(){
-		"OVER":     p.over,
-		"FIELDS":   p.fields,
-		"STEPS":    func() { p.q.Steps = p.count(engram.MaxSteps) },
-		"WHERE":    func() { p.q.Where = p.or() },
-		"ASOF":     func() { p.q.AsOf = p.moment() },
-		"VALID":    func() { p.q.Valid = p.moment() },
-		"LIMIT":    func() { p.q.Limit = p.count(v.most(p.limits)) },
-		"WITHIN":   p.within,
-		"DISTINCT": func() { p.q.Distinct = true },
+		"OVER":    p.over,
+		"FIELDS":  p.fields,
+		"STEPS":   func() { p.q.Steps = p.count(engram.MaxSteps) },
+		"WHERE":   func() { p.q.Where = p.or() },
+		"ASOF":    func() { p.q.AsOf = p.moment() },
+		"VALID":   func() { p.q.Valid = p.moment() },
+		"LIMIT":   func() { p.q.Limit = p.count(v.most(p.limits)) },
+		"WITHIN":  p.within,
+		"REPEATS": p.repeats,
 	}
 	seen := map[string]bool{}
 	for p.err == nil && p.peek().kind != tokenEnd {
@@ -246,6 +246,13 @@ func (v verb) refusal(clause string) string {
 		text += " (it counts what was said after what, whether or not it is true)"
 	}
 	return text
+}
+
+// repeats reads REPEATS, which stands behind the text if there is one.
+func (p *parser) repeats() {
+	if p.q.Repeats = true; p.q.Text == "" {
+		p.fail(p.tokens[p.at-1], "without a text every memory has a place of its own: leave it out", "")
+	}
 }
 
 // over reads the types of associations of OVER.

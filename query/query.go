@@ -32,9 +32,9 @@ type Query struct {
 	// AsOf and Valid, in UTC, are zero if they are not given.
 	AsOf  time.Time
 	Valid time.Time
-	// Distinct: a RECALL gives what says the same one place.
-	Distinct bool
-	Limit    int // 0 is the engine's default
+	// Repeats: a RECALL with a text gives each of what says the same a place of its own.
+	Repeats bool
+	Limit   int // 0 is the engine's default
 	// Within is how long it may take; 0 is as long as it likes.
 	Within time.Duration
 }
@@ -76,8 +76,8 @@ func (q Query) String() string {
 	if !q.Valid.IsZero() {
 		add("VALID", q.Valid.Format(time.RFC3339Nano))
 	}
-	if q.Distinct {
-		add("DISTINCT")
+	if q.Repeats {
+		add("REPEATS")
 	}
 	if q.Limit > 0 {
 		add("LIMIT", strconv.Itoa(q.Limit))

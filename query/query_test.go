@@ -101,7 +101,8 @@ func TestErrors(t *testing.T) {
 		{`PREDICT "a" STEPS 17`, "17", "from 1 to 16", ""},
 		{`PREDICT "a" VALID 2024-03-01`, "VALID", "whether or not it is true", ""},
 		{`CONSOLIDATE WHERE pin = true ASOF 2024-03-01`, "ASOF", "the past cannot be written", ""},
-		{`CONSOLIDATE DISTINCT`, "DISTINCT", "CONSOLIDATE has no DISTINCT", ""},
+		{`CONSOLIDATE REPEATS`, "REPEATS", "CONSOLIDATE has no REPEATS", ""},
+		{`RECALL WHERE pin = true REPEATS`, "REPEATS", "a place of its own", ""},
 		{`COMPLETE`, "", "a text in quotes or WHERE", ""},
 		{`COMPLETE FIELDS speaker`, "", "a text in quotes or WHERE", ""},
 		{"SPREAD \"a\", \"" + strings.Repeat("b", 129) + `"`, `"bb`, "at most 128", ""},
@@ -307,9 +308,9 @@ func (m maker) query() (q query.Query) {
 	valid := m.chance()
 	switch q.Verb {
 	case query.Recall:
-		q.Explain, q.Distinct = m.chance(), m.chance()
+		q.Explain = m.chance()
 		if m.chance() {
-			q.Text = m.text()
+			q.Text, q.Repeats = m.text(), m.chance()
 		}
 	case query.Spread:
 		q.IDs = some(m, 4, m.name)

@@ -87,7 +87,7 @@ func answer[A, B any](ctx context.Context, call func(context.Context, A) (B, err
 // cue is a RECALL as the engine takes it.
 func (q Query) cue() engram.Cue {
 	cue := engram.Cue{
-		Text: q.Text, AsOf: q.AsOf, ValidAt: q.Valid, Limit: q.Limit, Explain: q.Explain, Distinct: q.Distinct,
+		Text: q.Text, AsOf: q.AsOf, ValidAt: q.Valid, Limit: q.Limit, Explain: q.Explain, Repeats: q.Repeats,
 	}
 	rest := give(&cue, q.Where)
 	cue.Where, cue.WhereLinks = where(rest), needsLinks(rest)

@@ -242,8 +242,11 @@ func TestOtherVerbs(t *testing.T) {
 	if got := run(t, s, `CONSOLIDATE LIMIT 2`).Consolidation; got.Considered != 2 {
 		t.Errorf("CONSOLIDATE LIMIT 2 = %+v", got)
 	}
-	if got := ids(run(t, s, `RECALL "mill" DISTINCT`)); len(got) != 1 {
-		t.Errorf("DISTINCT = %v, want one of three that say the same", got)
+	if got := ids(run(t, s, `RECALL "mill"`)); len(got) != 1 {
+		t.Errorf("RECALL = %v, want one of three that say the same", got)
+	}
+	if got := ids(run(t, s, `RECALL "mill" REPEATS`)); len(got) != 3 {
+		t.Errorf("REPEATS = %v, want three that say the same", got)
 	}
 	if got := run(t, s, `CONSOLIDATE WITHIN 1h`).Consolidation; got.Archived != 3 {
 		t.Errorf("CONSOLIDATE = %+v", got)

@@ -35,6 +35,7 @@ func (f *evalFlags) register(set *pflag.FlagSet) {
 	set.IntVar(&f.run.Resamples, "resamples", 0, "how often is drawn for an interval (default 2000)")
 	set.StringArrayVar(&f.run.Without, "without", nil, "leave this `term` out of the score; repeatable")
 	set.BoolVar(&f.run.Ablate, "ablate", false, "also tell what each term of the score is worth")
+	set.BoolVar(&f.run.Repeats, "repeats", false, "give hits that say the same places of their own, instead of one")
 	set.BoolVar(&f.run.Fill, "fill", false, "end the lists with what was not found, by position, as published ladders do")
 	set.StringVar(&f.run.Language, "language", "", "the engine's stemming (default: the engine's)")
 	set.Float64Var(&f.k1, "k1", 0, "BM25's k1 (default: the engine's)")

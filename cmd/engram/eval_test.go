@@ -15,11 +15,11 @@ func TestEval(t *testing.T) {
 	out := c.ok("eval", "--format", "locomo", evalData+"locomo.json", "--ablate", "--fail-under", "recall@5=1")
 	wantIn(t, "eval", out, "recall@10", "multi-hop (n=1)", `what "association" is worth`, "sha256", "engine")
 	report := decoded[eval.Report](c, "eval", "--format", "beir", "--split", "test", "--k", "1,2", "--depth", "9",
-		"--seed", "4", "--resamples", "150", "--without", "association", "--fill", "--language", "porter", "--k1", "1",
+		"--seed", "4", "--resamples", "150", "--without", "association", "--repeats", "--fill", "--language", "porter", "--k1", "1",
 		"--b", ".5", evalData+"beir")
 	s := report.Settings
-	if len(s.K) != 2 || s.Depth != 9 || s.Seed != 4 || s.Resamples != 150 || len(s.Without) != 1 || !s.Fill ||
-		s.Language != "porter" || *s.K1 != 1 || *s.B != .5 || report.Asked != 2 {
+	if len(s.K) != 2 || s.Depth != 9 || s.Seed != 4 || s.Resamples != 150 || len(s.Without) != 1 || !s.Repeats ||
+		!s.Fill || s.Language != "porter" || *s.K1 != 1 || *s.B != .5 || report.Asked != 2 {
 		t.Errorf("report = %+v", report)
 	}
 	sessions := decoded[eval.Report](c, "eval", "--format", "locomo", "--by", "session", "--space-per", "conversation",

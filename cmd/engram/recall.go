@@ -30,7 +30,7 @@ func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
 	set.IntVar(&f.cue.MaxTokens, "max-tokens", 0, "end the hits before their contents are about this `many` tokens")
 	set.DurationVar(&f.maxTime, "max-time", 0, "give up, with exit code 9, after this `time` such as 50ms")
 	set.StringArrayVar(&f.cue.Without, "without", nil, "leave this `term` out of the score; repeatable, for measuring")
-	set.BoolVar(&f.cue.Distinct, "distinct", false, "let hits that say the same be one that names the others")
+	set.BoolVar(&f.cue.Repeats, "repeats", false, "give hits that say the same places of their own, instead of one")
 	set.BoolVar(&f.cue.Compete, "compete", false, "say how probable each hit is among its rivals and \"none of these\"")
 }
 

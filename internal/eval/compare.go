@@ -107,6 +107,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		r.Format, r.Documents, r.Unit, r.Spaces, r.Pool, r.Asked, r.Unscored, r.Skipped)
 	s := r.Settings
 	t.printf("settings: depth %d, seed %d, %d resamples", s.Depth, s.Seed, s.Resamples)
+	if s.Repeats {
+		t.printf(", with repeats")
+	}
 	if s.Fill {
 		t.printf(", filled up by position")
 	}

@@ -47,6 +47,7 @@ type Settings struct {
 	Seed      uint64   `json:"seed"`
 	Resamples int      `json:"resamples"`
 	Without   []string `json:"without,omitempty"`
+	Repeats   bool     `json:"repeats,omitempty"`
 	Fill      bool     `json:"fill,omitempty"`
 	Language  string   `json:"language,omitempty"`
 	K1        *float64 `json:"k1,omitempty"`
@@ -89,8 +90,8 @@ func (m *measurement) report() *Report {
 		Format: m.set.Format, Unit: m.set.Unit, Pool: m.set.Pool, Spaces: len(m.set.Pools), Documents: m.documents,
 		Skipped: m.set.Skipped, Asked: len(m.questions), Unscored: m.set.Unscored, Engine: m.o.Engine,
 		Settings: Settings{
-			K: m.o.K, Depth: m.o.Depth, Seed: m.o.Seed, Resamples: m.o.Resamples, Without: m.o.Without, Fill: m.o.Fill,
-			Language: m.o.Language, K1: m.o.K1, B: m.o.B,
+			K: m.o.K, Depth: m.o.Depth, Seed: m.o.Seed, Resamples: m.o.Resamples, Without: m.o.Without,
+			Repeats: m.o.Repeats, Fill: m.o.Fill, Language: m.o.Language, K1: m.o.K1, B: m.o.B,
 		},
 		SHA256: digest(m.set.Files), Files: m.set.Files, Measures: m.names,
 	}

@@ -27,6 +27,9 @@ type Options struct {
 	Without []string
 	// Ablate asks everything again without each of engram.Terms, and reports what that changes.
 	Ablate bool
+	// Repeats gives each document a place of its own, as Cue.Repeats does; otherwise one that says the same as one ahead of
+	// it is not in the list.
+	Repeats bool
 	// Fill ends each list with the documents that recall did not return, in the collection's order.
 	Fill bool
 	// Language, K1 and B are the engine's options of these names. They are refused for a golden set.
@@ -196,7 +199,7 @@ func (m *measurement) ask(ctx context.Context, space Recaller, p *Pool) error {
 	}
 	for i := range p.Questions {
 		began := time.Now()
-		cue := engram.Cue{Text: p.Questions[i].Text, Limit: askLimit, Without: m.o.Without}
+		cue := engram.Cue{Text: p.Questions[i].Text, Limit: askLimit, Without: m.o.Without, Repeats: m.o.Repeats}
 		if _, err := space.Recall(ctx, cue); err != nil {
 			return fmt.Errorf("ask question %s: %w", p.Questions[i].ID, err)
 		}
@@ -217,7 +220,9 @@ func (m *measurement) terms() []string {
 func (m *measurement) judged(
 	ctx context.Context, space Recaller, p *Pool, q *Question, without []string,
 ) ([]float64, error) {
-	answer, err := space.Recall(ctx, engram.Cue{Text: q.Text, Limit: m.o.Depth, Without: without})
+	answer, err := space.Recall(ctx, engram.Cue{
+		Text: q.Text, Limit: m.o.Depth, Without: without, Repeats: m.o.Repeats,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("ask question %s: %w", q.ID, err)
 	}

@@ -160,7 +160,8 @@ type Index struct {
 	sorter    sorter               // the writer's
 	lengths   isolate.Column[uint32]
 	times     isolate.Column[uint64] // spans of a row's expressions of time, packed; 0 for none
-	addedSize atomic.Int64           // postings added
+	sketches  isolate.Column[sketch]
+	addedSize atomic.Int64 // postings added
 
 	met atomic.Uint32 // languages of rows other than the index's, a bit for each
 
@@ -271,6 +272,7 @@ func (x *Index) Add(row uint32, p *Prepared) {
 	p.settle(x)
 	isolate.Point("lexical/settled")
 	x.lengths.Set(row, p.length)
+	x.sketches.Set(row, p.sketch())
 	if p.times != 0 {
 		x.times.Set(row, p.times)
 	}
@@ -312,7 +314,7 @@ func (x *Index) Stats() Stats {
 // SizeBytes is the memory held by the index: postings, vocabulary and lengths, with the room they have reserved.
 func (x *Index) SizeBytes() int64 {
 	const fixed = 512 // the Index itself, and directories
-	return fixed + x.words.sizeBytes() + x.postings.sizeBytes() + columnBytes(x.next.Load(), 4+8) +
+	return fixed + x.words.sizeBytes() + x.postings.sizeBytes() + columnBytes(x.next.Load(), 4+8+16) +
 		x.tail.Load().sizeBytes()
 }
 

@@ -19,8 +19,10 @@ type Prepared struct {
 	texts    []byte   // of the unknown words and their stems
 	slots    []uint32 // open-addressed: 1 + place in counts or, with unknownBit, in unknowns; a power of two of them
 	used     int
-	stopped  int  // stop words left out
-	unsorted bool // settleWordings has something to do
+	stopped  int      // stop words left out
+	unsorted bool     // settleWordings has something to do
+	saying   bool     // what is looked up are words of the content
+	said     []uint32 // the terms of those, as far as they are known
 	batch    [32]sighting
 
 	tokens    []token
@@ -56,6 +58,7 @@ type unknown struct {
 	frequency uint32
 	language  uint8
 	kind      kind // of the first occurrence
+	said      bool // it is a word of the content
 }
 
 type span struct{ from, to uint32 }
@@ -99,7 +102,9 @@ func (p *Prepared) content(d Document) {
 		p.tokenizer.turkic = p.language.turkic
 		p.cut(d.Content)
 	}
+	p.saying = true
 	p.look()
+	p.saying = false
 	if p.length == 0 && p.stopped > 0 && !p.owner.plain {
 		for i := range p.tokens { // nothing else is left to find it by
 			if t := &p.tokens[i]; p.owner.stops(t, p.language) && (t.kind&named == 0 || len(t.text) == 1) {
@@ -138,8 +143,8 @@ func (p *Prepared) reset(x *Index) {
 		*p = Prepared{}
 	}
 	p.owner = x
-	p.length, p.used, p.stopped, p.times, p.unsorted = 0, 0, 0, 0, false
-	p.counts, p.unknowns, p.texts = p.counts[:0], p.unknowns[:0], p.texts[:0]
+	p.length, p.used, p.stopped, p.times, p.unsorted, p.saying = 0, 0, 0, 0, false, false
+	p.counts, p.unknowns, p.texts, p.said = p.counts[:0], p.unknowns[:0], p.texts[:0], p.said[:0]
 	if len(p.slots) == 0 {
 		p.slots = make([]uint32, firstSlots)
 	}
@@ -223,6 +228,9 @@ func (p *Prepared) lookUp(n int) {
 		}
 		if s.found {
 			p.count(s.id, s.wording, 1)
+			if p.saying && s.kind&aside == 0 {
+				p.said = append(p.said, s.id)
+			}
 		} else {
 			p.takeUnknown(s.hash, s.token, s.kind)
 		}
@@ -290,10 +298,12 @@ func (p *Prepared) takeUnknown(hash uint64, token []byte, k kind) {
 		u := &p.unknowns[s&^unknownBit-1]
 		if u.hash == hash && (u.kind^k)&exact == 0 && string(p.at(u.raw)) == string(token) {
 			u.frequency++
+			u.said = u.said || p.saying && k&aside == 0
 			return
 		}
 	}
 	u := unknown{hash: hash, kind: k, language: p.language.id, raw: p.keep(token), frequency: 1}
+	u.said = p.saying && k&aside == 0
 	u.stem = u.raw
 	if k&exact == 0 {
 		u.stem = p.keepStem(u.raw)
@@ -354,6 +364,9 @@ func (p *Prepared) settle(x *Index) {
 		u := &p.unknowns[i]
 		id, wording := x.words.learn(u, p.at(u.raw), p.at(u.stem))
 		p.count(id, wording, u.frequency)
+		if u.said {
+			p.said = append(p.said, id)
+		}
 	}
 	p.unknowns = p.unknowns[:0]
 	if p.unsorted {

@@ -29,8 +29,14 @@ func TestDistinct(t *testing.T) {
 	d.want(201, "POST", memories, `{"id":"a","content":"plums are ripe","session":"x"}`, nil)
 	d.want(201, "POST", memories, `{"id":"b","content":"plums are ripe","session":"y"}`, nil)
 	var answer wire.Answer
-	d.want(200, "POST", "/v1/spaces/default/recall", `{"query":"plums","distinct":true}`, &answer)
+	d.want(200, "POST", "/v1/spaces/default/recall", `{"query":"plums"}`, &answer)
 	if len(answer.Hits) != 1 || len(answer.Hits[0].Similar) != 1 || answer.Hits[0].Similar[0] != "b" {
-		t.Errorf("distinct hits = %+v", answer)
+		t.Errorf("hits = %+v", answer)
 	}
+	answer = wire.Answer{}
+	d.want(200, "POST", "/v1/spaces/default/recall", `{"query":"plums","repeats":true}`, &answer)
+	if len(answer.Hits) != 2 || answer.Hits[0].Similar != nil {
+		t.Errorf("hits with repeats = %+v", answer)
+	}
+	d.want(400, "POST", "/v1/spaces/default/recall", `{"repeats":true}`, nil)
 }

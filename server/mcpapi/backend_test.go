@@ -140,9 +140,9 @@ func TestEveryArgumentArrives(t *testing.T) {
 	// What the tool of this slice does not take; everything else must have arrived.
 	wantSet(t, n.draft, "EmbeddingModel", "ID", "Language", "Speaker", "Session", "Metadata")
 	call(t, session, "recall", `{"query":"q","limit":3,"max_tokens":64,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
-		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"during":"d","explain":true,
+		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"during":"d","repeats":true,"explain":true,
 		"embedding":[1],"space":"other"}`)
-	wantSet(t, n.cue, "EmbeddingModel", "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Distinct", "Compete", "Where", "WhereLinks", "Without",
+	wantSet(t, n.cue, "EmbeddingModel", "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Compete", "Where", "WhereLinks", "Without",
 		"MaxTime")
 	if n.space != "other" {
 		t.Errorf("the call went to %q, want other", n.space)

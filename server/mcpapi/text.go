@@ -54,6 +54,9 @@ func recallText(r recalled) string {
 		if len(h.Contradicts) > 0 {
 			otherSide = ", contradicted by " + quotes(h.Contradicts)
 		}
+		if len(h.Similar) > 0 {
+			otherSide += ", also said by " + quotes(h.Similar)
+		}
 		line := fmt.Sprintf("%d. id %s, %s, %s, score %.3g%s: %s\n",
 			i+1, quote(h.ID), h.OccurredAt.Format(time.RFC3339), h.Standing(), h.Score, otherSide, excerpt(h.Content))
 		if b.Len()+len(line) > maxText {

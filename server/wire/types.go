@@ -184,7 +184,7 @@ type Hit struct {
 	Why map[string]float64 `json:"why"`
 	// Explain are the parts of the terms, by the terms' names, if the cue asked to explain.
 	Explain map[string][]engram.Part `json:"explain,omitempty"`
-	// Similar are further hits that say the same, if the cue asked for distinct ones.
+	// Similar are further hits that say the same.
 	Similar []string `json:"similar,omitempty"`
 	// Contradicts names the memories that are known to say otherwise.
 	Contradicts []string `json:"contradicts,omitempty"`

@@ -150,16 +150,28 @@ func (g *grouper) prepare(items []Item) (places []int) {
 		it.words = slices.Compact(it.words)
 		// A restatement shares Words of them at least: the others are fewer than that.
 		it.prefix = len(it.words) - max(int(math.Ceil(g.o.Words*float64(len(it.words))-1e-9)), 1) + 1
-		if len(it.Vector) > 0 {
-			it.unit = make([]float32, len(it.Vector))
-			norm := vec.Norm(it.Vector)
-			for d, x := range it.Vector {
-				it.unit[d] = x / norm
-			}
-		}
+		it.unit = Unit(it.Vector)
 		g.items = append(g.items, it)
 	}
 	return places
+}
+
+// Unit gives a vector of the same direction with length 1; nil for none.
+func Unit(vector []float32) []float32 {
+	if len(vector) == 0 {
+		return nil
+	}
+	unit := make([]float32, len(vector))
+	norm := vec.Norm(vector)
+	for d, x := range vector {
+		unit[d] = x / norm
+	}
+	return unit
+}
+
+// Near reports whether two vectors of length 1 are as near as those of restatements by meaning; not if one is missing.
+func Near(a, b []float32, o Options) bool {
+	return len(a) > 0 && len(a) == len(b) && float64(vec.Dot(a, b)) >= o.Cosine
 }
 
 // number numbers the words of all items, rarest first.
@@ -303,21 +315,17 @@ func (g *grouper) medoid(members []int) int {
 
 // Restates tells for each of items whether it is the same statement as items[0], by the rules of [Groups]; the first is.
 func Restates(items []Item, o Options) []bool {
-	same := Same(items, o)
+	g := &grouper{o: o}
+	first := 0
+	places := g.prepare(items)
+	for i, at := range places {
+		if at == 0 {
+			first = i
+		}
+	}
 	out := make([]bool, len(items))
-	for i := range items {
-		out[i] = i == 0 || same(i, 0)
+	for i, at := range places {
+		out[at] = at == 0 || g.compare(&g.items[i], &g.items[first]).same
 	}
 	return out
-}
-
-// Same returns what tells of two different items, by their indices, whether they are restatements of each other, by the
-// rules of [Groups].
-func Same(items []Item, o Options) func(a, b int) bool {
-	g := &grouper{o: o}
-	place := make([]int, len(items))
-	for i, at := range g.prepare(items) {
-		place[at] = i
-	}
-	return func(a, b int) bool { return g.compare(&g.items[place[a]], &g.items[place[b]]).same }
 }
