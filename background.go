@@ -51,7 +51,7 @@ func (db *DB) consolidateRound(ctx context.Context, known map[string]*rounds) {
 	for name := range known {
 		if _, open := positions[name]; !open {
 			delete(known, name)
-			db.troubles.note(chore{name, "consolidate"}, nil)
+			db.consolidations.forget(name)
 		}
 	}
 	for _, name := range sortedKeys(positions) {
@@ -88,15 +88,13 @@ func (r *rounds) pass(ctx context.Context, db *DB, name string, position uint64)
 	if position == r.position {
 		return
 	}
+	db.consolidations.note(name, func(w *work) { w.Running = true })
 	var report Consolidation
 	s := &Space{db: db, name: name}
 	err := isolate.Go("background consolidation", name, func() (err error) {
 		report, err = s.Consolidate(ctx, db.o.Consolidation.ConsolidateOptions)
 		return err
 	})
-	if ctx.Err() == nil {
-		db.troubles.note(chore{name, "consolidate"}, err)
-	}
 	r.position = position
 	switch {
 	case err != nil:
@@ -108,6 +106,10 @@ func (r *rounds) pass(ctx context.Context, db *DB, name string, position uint64)
 		r.idle = 0
 	}
 	r.skip = r.idle
+	if ctx.Err() == nil {
+		next := db.o.Clock().Add(time.Duration(r.skip+1) * db.o.Consolidation.Every)
+		db.consolidations.note(name, func(w *work) { w.end(err, next) })
+	}
 	if ctx.Err() != nil || db.o.Consolidation.Report == nil {
 		return
 	}

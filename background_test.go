@@ -3,6 +3,7 @@ package engram_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,13 +97,26 @@ func TestBackgroundIsIsolated(t *testing.T) {
 		return ok
 	})
 	<-asked
-	// The summariser hangs: reading and writing go on.
+	// The summariser hangs: reading and writing go on, and what failed is told until the pass that runs has ended.
+	if st, err := s.Stats(t.Context()); err != nil || !st.Consolidation.Running || st.Consolidation.Runs != 0 ||
+		!strings.Contains(st.Consolidation.Error, "a defect of the summariser") || st.ReadOnly != "" {
+		t.Errorf("Stats = %+v, %v", st, err)
+	}
+	if err := w.db.Ready(); err == nil || !strings.Contains(err.Error(), "a defect of the summariser") {
+		t.Errorf("Ready = %v, want the failed consolidation", err)
+	}
 	remember(t, s, engram.Draft{ID: "other", Content: "The boiler leaks"})
 	want(t, "recall", recall(t, s, engram.Cue{Text: "boiler"}), []string{"other"})
 	want(t, "recall of the members", len(recall(t, s, engram.Cue{Text: "bicycle", Repeats: true})), 3)
 	close(release)
 	next(t, reports, func(p passed) bool { return p.c.Archived == 3 && p.err == nil })
 	want(t, "recall of the concept", len(recall(t, s, engram.Cue{Text: "bicycle"})), 1)
+	if st, err := s.Stats(t.Context()); err != nil || st.Consolidation.Runs == 0 || st.Consolidation.Error != "" {
+		t.Errorf("Stats behind a pass that worked = %+v, %v", st, err)
+	}
+	if err := w.db.Ready(); err != nil {
+		t.Errorf("Ready = %v", err)
+	}
 }
 
 // TestCloseEndsThePass: Close does not wait for a summariser that heeds its context.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/orchard9/engram-go/internal/codec"
@@ -156,30 +155,11 @@ func (c BackgroundCompaction) validate() error {
 	return checkColdAfter("Options.Compaction.ColdAfter", c.ColdAfter)
 }
 
-// WorkStats tells how a space's background work is going.
-type WorkStats struct {
-	Running bool `json:"running"`
-	// Runs counts those that ended well since the directory was opened.
-	Runs int `json:"runs"`
-	// Error is why the last one failed, "" if it did not; NextTry is then when it is tried again.
-	Error   string    `json:"error,omitempty"`
-	NextTry time.Time `json:"next_try,omitzero"`
-}
-
 // compactor compacts open spaces in which much was erased, and moves segments between tiers, one space after the other.
 type compactor struct {
 	db     *DB
 	policy BackgroundCompaction
-
-	mu    sync.Mutex // guards the field below
-	works map[string]*work
-}
-
-// work is the background work of one space.
-type work struct {
-	WorkStats
-	err      error
-	failures int
+	works  works
 }
 
 const (
@@ -189,7 +169,7 @@ const (
 
 // startCompactor begins, unless Options say never.
 func (db *DB) startCompactor() {
-	c := &compactor{db: db, policy: db.o.Compaction, works: map[string]*work{}}
+	c := &compactor{db: db, policy: db.o.Compaction}
 	db.compactor = c
 	if c.policy.ErasedShare < 0 && c.policy.ColdAfter < 0 {
 		return
@@ -215,10 +195,8 @@ func (c *compactor) round(ctx context.Context) {
 
 // due reports whether a space that failed before is to be tried again.
 func (c *compactor) due(name string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	w := c.works[name]
-	return w == nil || !c.db.o.Clock().Before(w.NextTry)
+	stats, _ := c.works.told(name)
+	return !c.db.o.Clock().Before(stats.NextTry)
 }
 
 // space compacts one space if it is worth it, and moves its segments. A panic is this run's failure.
@@ -227,7 +205,7 @@ func (c *compactor) space(ctx context.Context, h *handle) {
 	begin := func() {
 		if !ran {
 			ran = true
-			c.note(h.name, func(w *work) { w.Running = true })
+			c.works.note(h.name, func(w *work) { w.Running = true })
 		}
 	}
 	err := isolate.Go("compact", h.name, func() error {
@@ -248,18 +226,11 @@ func (c *compactor) space(ctx context.Context, h *handle) {
 		return
 	}
 	if ctx.Err() != nil {
-		c.note(h.name, func(w *work) { w.Running = false })
+		c.works.note(h.name, func(w *work) { w.Running = false })
 		return
 	}
-	c.note(h.name, func(w *work) {
-		w.Running, w.err = false, err
-		if err == nil {
-			*w = work{WorkStats: WorkStats{Runs: w.Runs + 1}}
-			return
-		}
-		w.Error = err.Error()
-		w.NextTry = c.db.o.Clock().Add(min(firstRetry<<min(w.failures, 10), lastRetry))
-		w.failures++
+	c.works.note(h.name, func(w *work) {
+		w.end(err, c.db.o.Clock().Add(min(firstRetry<<min(w.failures, 10), lastRetry)))
 	})
 }
 
@@ -270,23 +241,4 @@ func (c *compactor) muchErased(h *handle) bool {
 	}
 	dead, total := h.space.Fragmentation()
 	return dead.Bytes > 0 && float64(dead.Bytes) >= c.policy.ErasedShare*float64(total)
-}
-
-func (c *compactor) note(name string, change func(*work)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.works[name] == nil {
-		c.works[name] = &work{}
-	}
-	change(c.works[name])
-}
-
-// told gives a space's state.
-func (c *compactor) told(name string) (WorkStats, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if w := c.works[name]; w != nil {
-		return w.WorkStats, w.err
-	}
-	return WorkStats{}, nil
 }

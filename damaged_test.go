@@ -168,6 +168,9 @@ func TestDamagedMemoriesAreToldAndPassedOver(t *testing.T) {
 					t.Errorf("Get(%s) = %v, want damage", id, err)
 				}
 			}
+			if st, err := s.Stats(t.Context()); err != nil || len(st.Quarantined) == 0 || st.ReadOnly != "" {
+				t.Errorf("Stats = %+v, %v: want the damage, and a space that takes writes", st, err)
+			}
 			if err := w.db.Ready(); !errors.Is(err, engram.ErrCorrupt) {
 				t.Errorf("Ready = %v, want the damage", err)
 			}

@@ -48,6 +48,8 @@ type DB struct {
 
 	handles  handles
 	troubles troubles
+	// consolidations are those that run by themselves.
+	consolidations works
 
 	mu      sync.Mutex // held for moments, never for I/O; guards the field below and changes of handles
 	closed  bool

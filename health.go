@@ -54,7 +54,10 @@ func (db *DB) health(name string, sp *store.Space) []error {
 		errs = append(errs, fmt.Errorf("the scrubber found %d problems, such as in %s at %d: %s: %w",
 			len(found), found[0].File, found[0].Offset, found[0].What, ErrCorrupt))
 	}
-	if work, err := db.compactor.told(name); err != nil && sp != nil {
+	if work, err := db.consolidations.told(name); err != nil && sp != nil {
+		errs = append(errs, fmt.Errorf("consolidate in the background, next try %s: %w", work.NextTry.Format(time.RFC3339), err))
+	}
+	if work, err := db.compactor.works.told(name); err != nil && sp != nil {
 		errs = append(errs, fmt.Errorf("compact in the background, next try %s: %w", work.NextTry.Format(time.RFC3339), err))
 	}
 	return append(errs, db.troubles.of(name)...)

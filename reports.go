@@ -101,9 +101,13 @@ type SpaceStats struct {
 	// ErasedVersions and ErasedBytes are what erased memories still take in segments; a compaction gives it back.
 	ErasedVersions int   `json:"erased_versions"`
 	ErasedBytes    int64 `json:"erased_bytes"`
-	// Compaction is the one that runs by itself.
-	Compaction WorkStats `json:"compaction"`
-	// ReadOnly is the reason why the space refuses writes, "" if it does not.
+	// Sealing, Compaction and Consolidation are those that run by themselves; of sealings, those that compactions and calls
+	// began count, too.
+	Sealing       WorkStats `json:"sealing"`
+	Compaction    WorkStats `json:"compaction"`
+	Consolidation WorkStats `json:"consolidation"`
+	// ReadOnly is the reason why the space refuses writes, "" if it does not: damage and work that fails are no reason by
+	// themselves.
 	ReadOnly string `json:"read_only,omitempty"`
 	// Torn is the number of bytes of an unfinished write that the last opening dropped from the log's end.
 	Torn int64 `json:"torn_bytes,omitempty"`

@@ -101,7 +101,12 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 		}
 		dead, _ := sp.Fragmentation()
 		out.ErasedVersions, out.ErasedBytes = dead.Rows, dead.Bytes
-		out.Compaction, _ = s.db.compactor.told(s.name)
+		out.Compaction, _ = s.db.compactor.works.told(s.name)
+		out.Consolidation, _ = s.db.consolidations.told(s.name)
+		out.Sealing = WorkStats{Running: st.Sealing.Running, Runs: st.Sealing.Runs, NextTry: st.Sealing.NextTry}
+		if st.Sealing.Err != nil {
+			out.Sealing.Error = st.Sealing.Err.Error()
+		}
 		if st.ReadOnly != nil {
 			out.ReadOnly = st.ReadOnly.Error()
 		}

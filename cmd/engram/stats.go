@@ -58,14 +58,9 @@ func (a *app) printStats(s engram.SpaceStats) {
 		a.printf("erased      %s, %s in segments: `engram compact` gives it back\n",
 			counted(s.ErasedVersions, "version", "versions"), sizeText(s.ErasedBytes))
 	}
-	switch w := s.Compaction; {
-	case w.Running:
-		a.printf("compaction  running\n")
-	case w.Error != "":
-		a.printf("compaction  FAILED, next try %s: %s\n", w.NextTry.Format(time.RFC3339), printable(w.Error))
-	case w.Runs > 0:
-		a.printf("compaction  %s\n", counted(w.Runs, "run", "runs"))
-	}
+	a.printWork("sealing", s.Sealing)
+	a.printWork("compaction", s.Compaction)
+	a.printWork("consolidation", s.Consolidation)
 	a.printf("in memory   indexes %s, hot contents %s\n", sizeText(s.IndexBytes), sizeText(s.HotBytes))
 	if s.Torn > 0 {
 		a.printf("torn        %d bytes of an unfinished write were dropped at the last opening", s.Torn)
@@ -82,6 +77,20 @@ func (a *app) printStats(s engram.SpaceStats) {
 	}
 	for _, what := range s.Problems {
 		a.printf("PROBLEM     %s\n", printable(what))
+	}
+}
+
+// printWork prints how one kind of background work is going, if it ever ran.
+func (a *app) printWork(name string, w engram.WorkStats) {
+	switch {
+	case w.Error != "" && w.NextTry.IsZero():
+		a.printf("%-11s FAILED: %s\n", name, printable(w.Error))
+	case w.Error != "":
+		a.printf("%-11s FAILED, next try %s: %s\n", name, w.NextTry.Format(time.RFC3339), printable(w.Error))
+	case w.Running:
+		a.printf("%-11s running\n", name)
+	case w.Runs > 0:
+		a.printf("%-11s %s\n", name, counted(w.Runs, "run", "runs"))
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -49,6 +50,7 @@ func options(fsys vfs.FS, change ...func(*store.Options)) store.Options {
 	o := store.Options{
 		FS: fsys, Dir: spaceDir, Name: "test", NewStore: func() ([16]byte, error) { return storeID, nil },
 		Lexical: lexical.Options{}, HotBytes: 1 << 20, HotLimit: 8 << 20, LogFileBytes: 4096,
+		SealRetry: time.Hour, // what tests seal is what they say
 	}
 	for _, c := range change {
 		c(&o)

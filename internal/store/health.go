@@ -25,15 +25,9 @@ func (s *Space) Troubles() []error {
 
 // refusing lists the reasons why no write is taken, whatever it says, nil ones among them.
 func (s *Space) refusing() []error {
-	errs := []error{s.readOnly.get(), nil, nil, nil}
+	errs := []error{s.readOnly.get(), nil, s.noRoom()}
 	if err := s.log.Err(); err != nil {
 		errs[1] = fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, err)
-	}
-	if err := s.log.Full(); err != nil {
-		errs[2] = fmt.Errorf("%w: %w", ErrReadOnly, err)
-	}
-	if s.t.words.Full() {
-		errs[3] = errWordsFull
 	}
 	return errs
 }

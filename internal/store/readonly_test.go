@@ -84,7 +84,7 @@ func TestSealingFailsUntilMemoryIsUsedUp(t *testing.T) {
 		}
 		return nil
 	}
-	limits := func(o *store.Options) { o.HotBytes, o.HotLimit = 2<<10, 8<<10 }
+	limits := func(o *store.Options) { o.HotBytes, o.HotLimit, o.SealRetry = 2<<10, 8<<10, time.Millisecond }
 	s := mustOpen(t, fault, limits)
 	full.Store(true)
 	b := newBook()
@@ -110,7 +110,7 @@ func TestSealingFailsUntilMemoryIsUsedUp(t *testing.T) {
 	full.Store(false)
 	a := b.put("after")
 	err := write(s, []action{a})
-	for tries := 0; err != nil && tries < 1000; tries++ { // a refused write starts a sealing and does not wait for it
+	for tries := 0; err != nil && tries < 1000; tries++ { // sealing is tried again by itself
 		time.Sleep(time.Millisecond)
 		err = write(s, []action{a})
 	}
@@ -146,7 +146,7 @@ func TestSealingFailsUntilTheLogIsUsedUp(t *testing.T) {
 		return nil
 	}
 	const limit = 8 << 10
-	s := mustOpen(t, fault, func(o *store.Options) { o.HotBytes, o.HotLimit = 2<<10, limit })
+	s := mustOpen(t, fault, func(o *store.Options) { o.HotBytes, o.HotLimit, o.SealRetry = 2<<10, limit, time.Millisecond })
 	b := newBook()
 	b.do(t, s, b.put("a"), b.put("bb"))
 	mustSeal(t, s)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
@@ -69,6 +70,7 @@ func (s *Space) startSealing() {
 // beginSealing and endSealing are around a sealing: there is one at a time. s.mu must be held for the first only.
 func (s *Space) beginSealing() {
 	s.frozen = true
+	s.sealing.begin()
 	s.sealed = make(chan struct{})
 }
 
@@ -76,12 +78,43 @@ func (s *Space) endSealing(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.frozen = false
-	if err != nil {
+	switch {
+	case err == nil:
+		s.sealing.succeeded()
+	case s.closed || s.refusal() != nil: // nothing is sealed until it is opened again
+		s.sealing.stop()
 		err = fmt.Errorf("seal space %s: %w", s.name, err)
+	default:
 		s.retryAt = s.hot.seg.SizeBytes() + s.o.HotBytes/4
+		next := s.sealing.failed(s.o, s.sealAgain)
+		err = fmt.Errorf("seal space %s, next try %s: %w", s.name, next.Format(time.RFC3339), err)
 	}
 	s.sealErr.set(err)
 	close(s.sealed)
+}
+
+// sealAgain tries a sealing that failed once more, or only what it was to let go of, if that was what failed. It runs on a
+// goroutine of its own.
+func (s *Space) sealAgain() {
+	err := isolate.Go("seal again", s.name, func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch {
+		case s.closed || s.frozen || s.sealErr.get() == nil || s.refusal() != nil:
+		case s.retry.hot.seg != nil:
+			s.startSealing()
+		default:
+			position := s.man.position
+			s.beginSealing()
+			s.work.Go(func() {
+				s.endSealing(isolate.Go("seal", s.name, func() error { return s.drop(position) }))
+			})
+		}
+		return nil
+	})
+	if err != nil {
+		s.trouble.set(err)
+	}
 }
 
 // awaitSealing waits for the sealing under way, or for the end of ctx. s.mu must be held; it is released meanwhile.
@@ -199,6 +232,11 @@ func (s *Space) letGo(before *manifest, r *replacement, position uint64) error {
 			p.sealed.Retire()
 		}
 	}
+	return s.drop(position)
+}
+
+// drop removes the files and the part of the log that nothing needs from a checkpoint on.
+func (s *Space) drop(position uint64) error {
 	s.filesMu.Lock() // a backup that begins now waits, and then sees the new manifest
 	defer s.filesMu.Unlock()
 	if s.pins > 0 && !isolate.Off("pins of sealings") {

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -127,4 +129,146 @@ func TestSealingAtAnOldPosition(t *testing.T) {
 		mustClose(t, again)
 	}
 	mustClose(t, s)
+}
+
+// TestFailedSealingIsTriedAgain keeps the disk from taking a segment: nobody writes and nobody calls for it, and it is
+// sealed when the disk is well.
+func TestFailedSealingIsTriedAgain(t *testing.T) {
+	fault := vfs.NewFault(newFS(t))
+	var full atomic.Bool
+	fault.Inject = func(op vfs.Op) error {
+		if full.Load() && op.Kind == vfs.OpCreate {
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	s := mustOpen(t, fault, func(o *store.Options) { o.SealRetry = time.Millisecond })
+	b := newBook()
+	b.do(t, s, b.put("a"), b.put("bb"))
+	full.Store(true)
+	if err := s.Seal(context.Background()); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("Seal = %v, want the cause", err)
+	}
+	if st := s.Stats(); !errors.Is(st.Sealing.Err, syscall.ENOSPC) || st.Sealing.Runs != 0 || st.ReadOnly != nil {
+		t.Errorf("Stats tells of %+v, read-only %v", st.Sealing, st.ReadOnly)
+	}
+	if err := s.Health(); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "next try") {
+		t.Errorf("Health = %v, want the cause and the next try", err)
+	}
+	full.Store(false)
+	eventually(t, "the space is sealed", func() bool { return s.Stats().Sealing.Runs > 0 })
+	if st := s.Stats(); st.Segments != 1 || st.Sealing.Err != nil || !st.Sealing.NextTry.IsZero() {
+		t.Errorf("behind the sealing there are %d segments, and Stats tells of %+v", st.Segments, st.Sealing)
+	}
+	if err := s.Health(); err != nil {
+		t.Errorf("Health = %v", err)
+	}
+	b.holds(t, "sealed", s)
+	mustClose(t, s)
+}
+
+// TestSealingLetsGoAgain lets what a sealing does last fail, behind the new manifest: it is done again, without another
+// segment.
+func TestSealingLetsGoAgain(t *testing.T) {
+	fault := vfs.NewFault(newFS(t))
+	var broken, named atomic.Bool
+	fault.Inject = func(op vfs.Op) error {
+		named.Store(named.Load() || op.Kind == vfs.OpRename && filepath.Base(op.NewName) == "MANIFEST")
+		inLog := strings.Contains(op.Name, "wal")
+		if broken.Load() && named.Load() && inLog && (op.Kind == vfs.OpRemove || op.Kind == vfs.OpRename) {
+			return syscall.EIO
+		}
+		return nil
+	}
+	s := mustOpen(t, fault, func(o *store.Options) { o.SealRetry, o.LogFileBytes = time.Millisecond, 4096 })
+	b := newBook()
+	for i := range 200 {
+		b.do(t, s, b.put(fmt.Sprint("m", i)))
+	}
+	named.Store(false)
+	broken.Store(true)
+	if err := s.Seal(context.Background()); !errors.Is(err, syscall.EIO) {
+		t.Fatalf("Seal = %v, want the injected error", err)
+	}
+	before := s.Stats()
+	broken.Store(false)
+	eventually(t, "the log is let go of", func() bool { return s.Stats().Sealing.Err == nil })
+	if after := s.Stats(); after.Segments != 1 || after.LogBytes >= before.LogBytes {
+		t.Errorf("there are %d segments and %d bytes of log, %d before", after.Segments, after.LogBytes, before.LogBytes)
+	}
+	if err := s.Health(); err != nil {
+		t.Errorf("Health = %v", err)
+	}
+	b.holds(t, "let go", s)
+	mustClose(t, s)
+}
+
+// TestSealingBacksOff lets sealing fail again and again: the pause doubles, up to 64 times the first, and writes that are
+// refused begin none.
+func TestSealingBacksOff(t *testing.T) {
+	fault := vfs.NewFault(newFS(t))
+	var full atomic.Bool
+	var tries atomic.Int32
+	fault.Inject = func(op vfs.Op) error {
+		if full.Load() && op.Kind == vfs.OpCreate && strings.HasSuffix(op.Name, ".seg.tmp") {
+			tries.Add(1)
+			return syscall.ENOSPC
+		}
+		return nil
+	}
+	now := time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC)
+	s := mustOpen(t, fault, func(o *store.Options) {
+		o.SealRetry, o.HotBytes, o.HotLimit = time.Hour, 2<<10, 8<<10
+		o.Clock = func() time.Time { return now }
+	})
+	b := newBook()
+	b.do(t, s, b.put("a"))
+	full.Store(true)
+	for _, pause := range []int{1, 2, 4, 8, 16, 32, 64, 64, 64} {
+		if err := s.Seal(context.Background()); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("Seal = %v, want the cause", err)
+		}
+		if want := now.Add(time.Duration(pause) * time.Hour); !s.Stats().Sealing.NextTry.Equal(want) {
+			t.Errorf("the next try is at %v, want %v", s.Stats().Sealing.NextTry, want)
+		}
+	}
+	var err error
+	for n := 0; err == nil && n < 2000; n++ {
+		a := b.put("m" + string(rune('a'+b.clock%20)))
+		if err = write(s, []action{a}); err == nil {
+			b.note(a)
+		}
+	}
+	if !errors.Is(err, store.ErrReadOnly) || s.Stats().ReadOnly == nil {
+		t.Fatalf("Write = %v and Stats says %v, want it refused", err, s.Stats().ReadOnly)
+	}
+	before := tries.Load()
+	for range 100 {
+		if err := write(s, []action{b.put("more")}); !errors.Is(err, store.ErrReadOnly) {
+			t.Fatalf("Write = %v, want it refused", err)
+		}
+	}
+	if n := tries.Load() - before; n > 1 { // one may have been under way
+		t.Errorf("100 refused writes began %d sealings", n)
+	}
+	full.Store(false)
+	mustSeal(t, s)
+	b.do(t, s, b.put("after"))
+	if err := s.Health(); err != nil || s.Stats().ReadOnly != nil {
+		t.Errorf("Health = %v, Stats says %v", err, s.Stats().ReadOnly)
+	}
+	b.holds(t, "sealed", s)
+	mustClose(t, s)
+}
+
+// eventually waits until something that happens by itself has.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for range 20_000 {
+		if done() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("it never happens that %s", what)
 }

@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/lexical"
@@ -58,6 +59,11 @@ type Options struct {
 	LogFileBytes int64
 	// LogKeepBytes is how much of the log stays behind sealings for incremental backups; see wal.Options.KeepBytes.
 	LogKeepBytes int64
+	// SealRetry is how long after a sealing failed it is tried again, twice as long after each further failure, up to 64
+	// times as long; 0 means a second.
+	SealRetry time.Duration
+	// Clock tells when that is, for Stats and errors; nil means time.Now.
+	Clock func() time.Time
 	// OnEvent is told of every change after it is visible, in order, while WantEvents, asked when the change is staged,
 	// says so. It must not block.
 	OnEvent    func(Event)
@@ -107,6 +113,7 @@ type Space struct {
 
 	readOnly reason // why writes are refused; changed under mu
 	sealErr  reason // why the last sealing failed; changed under mu
+	sealing  retries
 	trouble  reason // what happened last behind an acknowledged write
 
 	pubMu   sync.Mutex
@@ -361,14 +368,21 @@ func (s *Space) writable(ctx context.Context) error {
 	if err := s.refusal(); err != nil {
 		return err
 	}
-	switch {
-	case s.log.Full() != nil:
-		return fmt.Errorf("%w: nothing was written: %w", ErrReadOnly, s.log.Full())
-	case s.t.words.Full():
+	if err := s.noRoom(); err != nil {
+		return fmt.Errorf("nothing was written: %w", err)
+	}
+	return nil
+}
+
+// noRoom says what there is no room for, so that writes are refused until there is.
+func (s *Space) noRoom() error {
+	if err := s.log.Full(); err != nil {
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	}
+	if s.t.words.Full() {
 		return errWordsFull
-	case s.sealErr.get() != nil && s.outrun():
-		err := s.sealErr.get()
-		s.startSealing() // the cause may be gone; this write does not wait for it
+	}
+	if err := s.sealErr.get(); err != nil && s.outrun() {
 		return fmt.Errorf("%w: what is not sealed has reached its limit and sealing fails: %w", ErrReadOnly, err)
 	}
 	return nil
@@ -377,7 +391,8 @@ func (s *Space) writable(ctx context.Context) error {
 // outrun reports whether more is unsealed than may be: memories in memory, or frames in the log, which associations and
 // the like fill without a memory.
 func (s *Space) outrun() bool {
-	return s.hot.seg.SizeBytes() > s.o.HotLimit || s.logged.Load() > 2*s.o.HotLimit
+	parts := *s.parts.Load()
+	return parts[len(parts)-1].hot.SizeBytes() > s.o.HotLimit || s.logged.Load() > 2*s.o.HotLimit
 }
 
 // refusal says why nothing at all can be written; nil if something can. s.mu must be held.
@@ -405,6 +420,7 @@ func (s *Space) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.sealing.stop()
 	s.mu.Unlock()
 	s.work.Wait()
 	if err := s.closeFiles(); err != nil {

@@ -273,7 +273,8 @@ type Stats struct {
 	HotBytes       int64
 	Torn           int64
 	TornFile       string
-	ReadOnly       error
+	ReadOnly       error // why writes are refused
+	Sealing        Sealing
 	Damaged        []string
 }
 
@@ -310,6 +311,6 @@ func (s *Space) Stats() Stats {
 	if list := s.damaged.Load(); list != nil {
 		st.Damaged = *list
 	}
-	st.ReadOnly = errors.Join(s.refusing()...)
+	st.ReadOnly, st.Sealing = errors.Join(s.refusing()...), s.sealing.told(s.sealErr.get())
 	return st
 }
