@@ -33,6 +33,14 @@ func largeKinds() []largeKind {
 			}
 			return strings.Join(asked, " ")
 		}},
+		{"4 misspelt words of one memory", func(random *rand.Rand, words *corpus, count int) string {
+			said := strings.Fields(strings.TrimRight(words.text(random.IntN(count), largeText), "."))
+			var asked []string
+			for range 4 {
+				asked = append(asked, misspelt(random, said[random.IntN(len(said))]))
+			}
+			return strings.Join(asked, " ")
+		}},
 		{"4 words as frequent as in text", func(random *rand.Rand, words *corpus, _ int) string {
 			var asked []string
 			for range 4 {
@@ -46,6 +54,25 @@ func largeKinds() []largeKind {
 		{"one rare word", func(random *rand.Rand, words *corpus, _ int) string {
 			return words.words[len(words.words)/2+random.IntN(len(words.words)/2)]
 		}},
+	}
+}
+
+// misspelt is a word of two letters or more with one of them left out, doubled, replaced, or behind the next one.
+func misspelt(random *rand.Rand, word string) string {
+	if len(word) < 2 {
+		return word
+	}
+	at := random.IntN(len(word) - 1)
+	before, letter, next, after := word[:at], word[at:at+1], word[at+1:at+2], word[at+2:]
+	switch random.IntN(4) {
+	case 0:
+		return before + next + after
+	case 1:
+		return before + letter + letter + next + after
+	case 2:
+		return before + string(rune('a'+random.IntN(26))) + next + after
+	default:
+		return before + next + letter + after
 	}
 }
 

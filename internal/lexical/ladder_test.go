@@ -2,6 +2,7 @@ package lexical_test
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -162,7 +163,9 @@ func (m quality) String() string {
 func rank(s *shelf, text string) []uint32 {
 	v := s.view()
 	scores := make([]float64, v.Rows)
-	s.x.Score(s.ask(text), v, scores, nil)
+	if _, err := s.x.Score(context.Background(), s.ask(text), v, scores, nil); err != nil {
+		panic(err)
+	}
 	rows := make([]uint32, v.Rows)
 	for i := range rows {
 		rows[i] = uint32(i)

@@ -3,7 +3,7 @@
 //	index, err := lexical.New(lexical.Options{})
 //	prepared := index.Prepare(lexical.Document{Content: "We met at the old harbour.", Speaker: "Ines"})
 //	index.Add(row, prepared) // one writer at a time, rows ascending
-//	touched := index.Score(index.Analyze("harbour meetings"), view, scores, nil)
+//	touched, err := index.Score(ctx, index.Analyze("harbour meetings"), view, scores, nil)
 //
 // # From text to terms
 //

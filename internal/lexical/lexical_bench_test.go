@@ -170,7 +170,7 @@ func BenchmarkScore(b *testing.B) {
 			hits := 0
 			for i := 0; b.Loop(); i++ {
 				start := time.Now()
-				touched = s.x.Score(questions[i%len(questions)], v, scores, touched[:0])
+				touched, _ = s.x.Score(b.Context(), questions[i%len(questions)], v, scores, touched[:0])
 				took = append(took, time.Since(start))
 				hits += len(touched)
 				for _, row := range touched {

@@ -1,6 +1,7 @@
 package lexical_test
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -65,7 +66,11 @@ func (s *shelf) scores(q lexical.Query) map[uint32]float64 { return scoresIn(s.x
 func scoresIn(x *lexical.Index, q lexical.Query, v lexical.View) map[uint32]float64 {
 	scores := make([]float64, v.Rows)
 	got := map[uint32]float64{}
-	for _, row := range x.Score(q, v, scores, nil) {
+	touched, err := x.Score(context.Background(), q, v, scores, nil)
+	if err != nil {
+		panic(err)
+	}
+	for _, row := range touched {
 		got[row] = scores[row]
 	}
 	return got
@@ -400,7 +405,7 @@ func TestScoreAddsToWhatIsThere(t *testing.T) {
 	s.text("red")
 	s.text("red")
 	scores := []float64{0, 2}
-	touched := s.x.Score(s.ask("red"), s.view(), scores, []uint32{1})
+	touched, _ := s.x.Score(t.Context(), s.ask("red"), s.view(), scores, []uint32{1})
 	if !cmp.Equal(touched, []uint32{1, 0}) || scores[1] != scores[0]+2 {
 		t.Errorf("touched %v, scores %v; want [1 0], and 2 more in row 1", touched, scores)
 	}

@@ -3,7 +3,7 @@ package lexical
 import (
 	"bytes"
 	"cmp"
-	"math/bits"
+	"context"
 	"slices"
 )
 
@@ -11,8 +11,8 @@ import (
 // one typing error in each word: .035 of the questions found their text among the first ten without it, .725 with it,
 // and questions without errors lost nothing.
 const (
-	nearestTerms = 3  // terms that stand in for an unknown word
-	nearestDice  = .4 // terms are nearer than this
+	nearestTerms = 3 // terms that stand in for an unknown word
+	nearestDice  = 5 // terms are nearer than 2/5
 	// Shorter words have too few pairs of letters to tell a neighbour from a stranger, and pairs of ideographs are no
 	// misspelling of each other: words in scripts of three bytes a letter are left alone.
 	nearestLetters = 4
@@ -27,18 +27,21 @@ const (
 // Likeness is Dice's coefficient over the pairs and triples of letters, 2 |A and B| / (|A| + |B|). Terms that are
 // equally near are taken in alphabetical order. The result depends on the rows alive in v alone.
 //
-// It goes once through the signatures of the vocabulary for each word that it expands, 16 bytes a term, and looks at
-// the few terms whose signature leaves it open: about a millisecond for 300,000 terms.
-func (x *Index) Expand(q Query, v View) Query {
+// Each word costs a pass over planes of the vocabulary, see spelling, and a look at the few terms that these leave open.
+// It returns the error of ctx.
+func (x *Index) Expand(ctx context.Context, q Query, v View) (Query, error) {
 	out := Query{Terms: make([]QueryTerm, 0, len(q.Terms))}
 	budget := expandedWords
 	for _, t := range q.Terms {
-		if budget == 0 || t.Aside || !spelled(t.Term) || !(t.Weight > 0) || x.held(t.Term, v) {
+		if budget == 0 || t.Aside || !spelled([]byte(t.Term)) || !(t.Weight > 0) || x.held(t.Term, v) {
 			out.Terms = append(out.Terms, t)
 			continue
 		}
 		budget--
-		near := x.nearest([]byte(t.Term), v)
+		near, err := x.nearest(ctx, []byte(t.Term), v)
+		if err != nil {
+			return Query{}, err
+		}
 		if len(near) == 0 {
 			out.Terms = append(out.Terms, t)
 		}
@@ -52,13 +55,13 @@ func (x *Index) Expand(q Query, v View) Query {
 			})
 		}
 	}
-	return out
+	return out, nil
 }
 
-// spelled reports whether a term is a word that can be misspelt.
-func spelled(term string) bool {
-	once, _ := signatureOf([]byte(term))
-	return once != signature{}
+// spelled reports whether a term is a word that can be misspelt: not what is too short, too long, begins with a digit or
+// is not of an alphabet.
+func spelled(term []byte) bool {
+	return len(term) >= nearestLetters && len(term) <= maxStemmed && term[0] >= 'a' && term[0] < firstOfThree
 }
 
 // held reports whether a row alive in v holds term.
@@ -91,32 +94,37 @@ type neighbour struct {
 	dice float64
 }
 
-// nearest finds the terms alive in v that are nearest to word, nearest first.
-func (x *Index) nearest(word []byte, v View) []neighbour {
+// nearest finds the terms alive in v that are nearest to word, nearest first. Those that cannot come before nearestTerms
+// others are not looked at.
+func (x *Index) nearest(ctx context.Context, word []byte, v View) ([]neighbour, error) {
 	asked := grams(nil, word)
-	once, twice := signatureOf(word)
-	size := len(asked)
-	var near []neighbour
+	candidates, err := x.words.spelling.candidates(ctx, asked, x.words.termCount.Load())
+	if err != nil {
+		return nil, err
+	}
+	var near, kept []neighbour
 	var buffer []uint32
-	for id := range x.words.termCount.Load() {
-		if !x.words.signatures.Has(id) {
+	for i, ids := range candidates {
+		for _, id := range ids {
+			buffer = grams(buffer[:0], x.words.text(id))
+			if c := common(asked, buffer); nearestDice*c > len(asked)+len(buffer) {
+				near = append(near, neighbour{id, float64(2*c) / float64(len(asked)+len(buffer))})
+			}
+		}
+		kept = x.firstAlive(near, v)
+		// What is to come has a likeness of at most 2/k.
+		if k := float64(3 + i); len(kept) == nearestTerms && kept[nearestTerms-1].dice > 2/k {
 			break
 		}
-		// What the two share is at most common, and the term has at least as many grams as bits.
-		s := x.words.signatures.At(id)
-		common := s.common(once) + s.common(twice)
-		if 2*float64(common) <= nearestDice*float64(size+s.bits()) {
-			continue
-		}
-		buffer = grams(buffer[:0], x.words.text(id))
-		if d := dice(asked, buffer); d > nearestDice {
-			near = append(near, neighbour{id, d})
-		}
 	}
+	return kept, nil
+}
+
+// firstAlive sorts near and lists the nearest that a row alive in v holds.
+func (x *Index) firstAlive(near []neighbour, v View) (kept []neighbour) {
 	slices.SortFunc(near, func(a, b neighbour) int {
 		return cmp.Or(cmp.Compare(b.dice, a.dice), bytes.Compare(x.words.text(a.id), x.words.text(b.id)))
 	})
-	kept := near[:0]
 	for _, n := range near {
 		if x.heldBy(n.id, v) {
 			if kept = append(kept, n); len(kept) == nearestTerms {
@@ -127,10 +135,13 @@ func (x *Index) nearest(word []byte, v View) []neighbour {
 	return kept
 }
 
+// tripleGram marks the grams of three letters; those of two have the bit below.
+const tripleGram = 1 << 25
+
 // grams appends the pairs and triples of bytes of word to dst, sorted, each once. Letters of several bytes make more of
 // them than others, in both words alike.
 func grams(dst []uint32, word []byte) []uint32 {
-	const pair, triple = 1 << 24, 1 << 25
+	const pair, triple = 1 << 24, tripleGram
 	for i := 1; i < len(word); i++ {
 		two := uint32(word[i-1])<<8 | uint32(word[i])
 		dst = append(dst, pair|two)
@@ -142,53 +153,17 @@ func grams(dst []uint32, word []byte) []uint32 {
 	return slices.Compact(dst)
 }
 
-// dice is Dice's coefficient of two sorted sets.
-func dice(a, b []uint32) float64 {
-	common := 0
+// common counts what two sorted sets have in common.
+func common(a, b []uint32) (n int) {
 	for i, j := 0, 0; i < len(a) && j < len(b); {
 		switch {
 		case a[i] == b[j]:
-			common, i, j = common+1, i+1, j+1
+			n, i, j = n+1, i+1, j+1
 		case a[i] < b[j]:
 			i++
 		default:
 			j++
 		}
 	}
-	return float64(2*common) / float64(len(a)+len(b))
-}
-
-// signature has a bit for each pair of a word in its first element, and for each triple in its second; the bits of
-// several may be the same one.
-type signature [2]uint64
-
-func (s *signature) common(o signature) int {
-	return bits.OnesCount64(s[0]&o[0]) + bits.OnesCount64(s[1]&o[1])
-}
-
-func (s *signature) bits() int { return bits.OnesCount64(s[0]) + bits.OnesCount64(s[1]) }
-
-// mark sets a bit: in twice, if it is set already.
-func mark(once, twice *uint64, gram uint32) {
-	const factor, shift = 0x9e3779b1, 26
-	bit := uint64(1) << (gram * factor >> shift)
-	*twice |= *once & bit
-	*once |= bit
-}
-
-// signatureOf gives the signature of word, and that of the bits that more than one of its grams has set: that three
-// share one is left out of account, and costs a term that is hardly near enough. Both are empty for what is neither
-// expanded nor expanded to: what is too short, too long, begins with a digit or is not of an alphabet.
-func signatureOf(word []byte) (once, twice signature) {
-	if len(word) < nearestLetters || len(word) > maxStemmed || word[0] < 'a' || word[0] >= firstOfThree {
-		return once, twice
-	}
-	for i := 1; i < len(word); i++ {
-		two := uint32(word[i-1])<<8 | uint32(word[i])
-		mark(&once[0], &twice[0], two)
-		if i > 1 {
-			mark(&once[1], &twice[1], uint32(word[i-2])<<16|two)
-		}
-	}
-	return once, twice
+	return n
 }

@@ -2,6 +2,7 @@ package lexical
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"slices"
 
@@ -39,14 +40,19 @@ const exactWeight = .2
 // Score adds to scores[row] what q gives to each row alive in v, and appends to touched each row whose score was 0
 // before; it returns touched. len(scores) must be v.Rows or more. Scores added are above 0.
 //
-// All postings of all terms are read: the time is proportional to their number.
-func (x *Index) Score(q Query, v View, scores []float64, touched []uint32) []uint32 {
+// All postings of all terms are read: the time is proportional to their number. ctx is looked at now and then; with its
+// error come the rows touched until then.
+func (x *Index) Score(ctx context.Context, q Query, v View, scores []float64, touched []uint32) ([]uint32, error) {
 	scratch, _ := x.scratch.Get().(*[]hit)
 	if scratch == nil {
 		scratch = new([]hit)
 	}
+	var err error
 	for _, t := range q.Terms {
-		hits := x.alive(t, v, (*scratch)[:0])
+		var hits []hit
+		if hits, err = x.aliveWithin(ctx, t, v, (*scratch)[:0]); err != nil {
+			break
+		}
 		*scratch = hits
 		w := x.weigh(t, v, hits)
 		for _, h := range hits {
@@ -57,17 +63,24 @@ func (x *Index) Score(q Query, v View, scores []float64, touched []uint32) []uin
 		}
 	}
 	x.scratch.Put(scratch)
-	return touched
+	return touched, err
 }
 
 // alive appends the postings of t in rows alive in v.
 func (x *Index) alive(t QueryTerm, v View, hits []hit) []hit {
-	if !(t.Weight > 0) || v.Docs <= 0 {
-		return hits
+	hits, _ = x.aliveWithin(context.Background(), t, v, hits)
+	return hits
+}
+
+// aliveWithin is alive until ctx is done.
+func (x *Index) aliveWithin(ctx context.Context, t QueryTerm, v View, hits []hit) ([]hit, error) {
+	const checkHits = 1 << 15
+	if err := ctx.Err(); err != nil || !(t.Weight > 0) || v.Docs <= 0 {
+		return hits, err
 	}
 	id, found := x.words.findTerm([]byte(t.Term))
 	if !found {
-		return hits
+		return hits, nil
 	}
 	first, wording := len(hits), t.wording()
 	newest := x.tail.Load() // before the list is looked at: what the tail lacks is there then
@@ -77,11 +90,13 @@ func (x *Index) alive(t QueryTerm, v View, hits []hit) []hit {
 		if !ok || h.row >= limit {
 			break
 		}
-		hits = append(hits, h)
+		if hits = append(hits, h); len(hits)%checkHits == 0 && ctx.Err() != nil {
+			return hits, ctx.Err()
+		}
 	}
 	hits = newest.hits(id, wording, v.Rows, hits)
 	if v.Docs == int(v.Rows) {
-		return hits // no row has ended or is void
+		return hits, nil // no row has ended or is void
 	}
 	// A loop of its own: so the stamps of many rows are fetched at the same time.
 	kept := first
@@ -91,7 +106,7 @@ func (x *Index) alive(t QueryTerm, v View, hits []hit) []hit {
 			kept++
 		}
 	}
-	return hits[:kept]
+	return hits[:kept], nil
 }
 
 // weight is what is the same for all rows of one term in one view.

@@ -28,8 +28,8 @@ type vocabulary struct {
 	table   isolate.Table // values: addresses of records
 	records pages
 	terms   isolate.Column[term]
-	// signatures has for each term what signatureOf makes of it: 16 bytes a term that Expand goes through.
-	signatures isolate.Column[signature]
+	// spelling has the planes of the terms: 17 bytes a term.
+	spelling spelling
 
 	termCount   atomic.Uint32
 	recordCount atomic.Uint32
@@ -162,7 +162,7 @@ func (v *vocabulary) addTerm(hash uint64, text []byte, leads byte, usual uint8) 
 	entry := v.terms.Slot(id)
 	entry.record = v.write(text, isTerm|leads, id, 0)
 	entry.list.usual = usual
-	*v.signatures.Slot(id), _ = signatureOf(text)
+	v.spelling.set(id, text)
 	v.termCount.Store(id + 1)
 	v.table.Insert(hash, entry.record, nil)
 	return id
@@ -189,7 +189,7 @@ func (v *vocabulary) full() bool { return v.records.used.Load() > maxRecords-ful
 func (v *vocabulary) sizeBytes() int64 {
 	const termBytes = 32
 	return v.table.SizeBytes() + v.records.sizeBytes() + columnBytes(uint64(v.termCount.Load()), termBytes) +
-		columnBytes(uint64(v.termCount.Load()), 16)
+		v.spelling.sizeBytes(v.termCount.Load())
 }
 
 // columnBytes is what an isolate.Column of n elements holds.

@@ -2,6 +2,7 @@ package recall_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"math"
@@ -45,8 +46,15 @@ func (s *space) oracle(q recall.Query) map[string]float64 {
 	view := lexical.View{
 		Rows: uint32(len(s.rows)), At: s.position, Ends: ends, Docs: population.Docs, Tokens: population.Tokens,
 	}
-	question := s.words.Expand(s.words.Analyze(q.Text, view), view)
-	for _, row := range s.words.Score(question, view, dense, nil) {
+	question, err := s.words.Expand(context.Background(), s.words.Analyze(q.Text, view), view)
+	if err != nil {
+		panic(err)
+	}
+	touched, err := s.words.Score(context.Background(), question, view, dense, nil)
+	if err != nil {
+		panic(err)
+	}
+	for _, row := range touched {
 		if member(row) {
 			words[row] = dense[row]
 		}

@@ -253,11 +253,25 @@ func (r *run) byWords() error {
 	view := r.population.view(r.c)
 	r.question = r.c.Words.Analyze(r.q.Text, view)
 	if !r.off(StepSpelling) {
-		r.question = r.c.Words.Expand(r.question, view)
+		var err error
+		if r.question, err = r.c.Words.Expand(r.ctx, r.question, view); err != nil {
+			return fmt.Errorf("recall: %w", err)
+		}
 	}
-	r.touched = r.c.Words.Score(r.question, view, r.words, r.touched)
-	r.keepMembers()
+	if err := r.addWords(r.question, view); err != nil {
+		return err
+	}
 	return r.byTopic(view)
+}
+
+// addWords scores members by the words of a question.
+func (r *run) addWords(q lexical.Query, view lexical.View) (err error) {
+	r.touched, err = r.c.Words.Score(r.ctx, q, view, r.words, r.touched)
+	if err != nil {
+		return fmt.Errorf("recall: %w", err)
+	}
+	r.keepMembers()
+	return nil
 }
 
 // keepMembers takes the words of rows that do not take part away.

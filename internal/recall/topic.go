@@ -2,7 +2,6 @@ package recall
 
 import (
 	"cmp"
-	"fmt"
 	"math"
 	"slices"
 
@@ -46,12 +45,10 @@ func (r *run) byTopic(view lexical.View) error {
 		terms[i].Weight *= topicWeight * long * asked / all
 		terms[i].For = StepTopic
 	}
-	if err := r.ctx.Err(); err != nil {
-		return fmt.Errorf("recall: %w", err)
+	if err := r.addWords(lexical.Query{Terms: terms}, view); err != nil {
+		return err
 	}
-	r.touched = r.c.Words.Score(lexical.Query{Terms: terms}, view, r.words, r.touched)
 	r.question.Terms = append(r.question.Terms, terms...)
-	r.keepMembers()
 	return nil
 }
 
