@@ -49,6 +49,8 @@ func pathRefusals() []refusal {
 		{"limit of none", "GET", memories + "?limit=0", "", "invalid_argument", "limit", nil},
 		{"mode empty", "DELETE", memories + "/a?mode=", "", "invalid_argument", "mode", nil},
 		{"limit above", "GET", memories + "?limit=99999", "", "invalid_argument", "limit", nil},
+		{"limit of judgements", "GET", "/v1/spaces/default/feedback?limit=0", "", "invalid_argument", "limit", nil},
+		{"after of judgements", "GET", "/v1/spaces/default/feedback?after=0", "", "invalid_argument", "after", nil},
 		{"vectors", "GET", memories + "?vectors=1", "", "invalid_argument", "vectors", nil},
 		{"cursor", "GET", memories + "?cursor=nonsense", "", "invalid_argument", "cursor", nil},
 		{"include", "GET", memories + "/a?include=all", "", "invalid_argument", "include", nil},

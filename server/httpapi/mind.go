@@ -82,22 +82,36 @@ func (a *API) feedback(w http.ResponseWriter, q *call) error {
 	return send(w, http.StatusOK, report)
 }
 
-// judgements is GET …/feedback: the record of feedback, a judgement on each line.
+// judgements is GET …/feedback: the record of feedback, a judgement on each line. Those of one write stay together, so that the
+// last line's position is where the next page begins.
 func (a *API) judgements(w http.ResponseWriter, q *call) error {
 	id := q.query["id"]
+	limit, err := q.number("limit")
+	if err != nil {
+		return err
+	}
+	after, err := q.position("after")
+	if err != nil {
+		return err
+	}
 	out := &streamWriter{w: w, kind: mediaLines}
 	if q.r.Method == http.MethodHead {
 		out.begin()
 		return nil
 	}
 	lines := bufio.NewWriter(out)
+	told, last := 0, uint64(0)
 	for r, err := range q.space.FeedbackLog(q.r.Context()) {
 		if err != nil {
 			return err
 		}
-		if id != "" && r.ID != id {
+		if id != "" && r.ID != id || r.Position <= after {
 			continue
 		}
+		if limit > 0 && told >= limit && r.Position != last {
+			break
+		}
+		told, last = told+1, r.Position
 		line, err := json.Marshal(r)
 		if err != nil {
 			return fmt.Errorf("encode judgement: %w", err)

@@ -1,6 +1,12 @@
 package httpapi_test
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/orchard9/engram-go"
@@ -101,4 +107,58 @@ func TestFit(t *testing.T) {
 	d.want(400, "POST", route, `{"dry_run":true,"remove":true}`, nil)
 	d.want(400, "POST", route, `{"dry":true}`, nil)
 	d.want(404, "POST", "/v1/spaces/none/fit", `{}`, nil)
+}
+
+// TestJudgementsInPages: pages of whatever size make up the whole record, and none tears a write apart.
+func TestJudgementsInPages(t *testing.T) {
+	d := open(t)
+	for _, id := range []string{"a", "b", "c"} {
+		d.want(201, "POST", memories, `{"id":"`+id+`","content":"fact `+id+`"}`, nil)
+	}
+	const route = "/v1/spaces/default/feedback"
+	for _, body := range []string{
+		`{"useful":["a","b"],"useless":["c"]}`, `{"useful":["a"]}`, `{"wrong":["b","c"]}`, `{"useful":["c"]}`,
+	} {
+		d.want(200, "POST", route, body, nil)
+	}
+	read := func(query string) (all []engram.FeedbackRecord) {
+		t.Helper()
+		_, text := d.send("GET", route+query, "")
+		lines := json.NewDecoder(strings.NewReader(text))
+		for {
+			var r engram.FeedbackRecord
+			err := lines.Decode(&r)
+			if errors.Is(err, io.EOF) {
+				return all
+			}
+			if err != nil {
+				t.Fatalf("%s: %v in %s", query, err, text)
+			}
+			all = append(all, r)
+		}
+	}
+	whole := read("")
+	if len(whole) != 7 {
+		t.Fatalf("%d judgements, want 7", len(whole))
+	}
+	for limit := 1; limit < 9; limit++ {
+		var got []engram.FeedbackRecord
+		for query := fmt.Sprint("?limit=", limit); ; {
+			page := read(query)
+			if len(page) == 0 {
+				break
+			}
+			if len(page) > limit+2 || len(page) < min(limit, len(whole)-len(got)) {
+				t.Errorf("a page of %d has %d", limit, len(page))
+			}
+			got = append(got, page...)
+			query = fmt.Sprintf("?limit=%d&after=%d", limit, got[len(got)-1].Position)
+		}
+		if !reflect.DeepEqual(got, whole) {
+			t.Errorf("pages of %d make up %+v, want %+v", limit, got, whole)
+		}
+	}
+	if of := read("?id=c"); len(of) != 3 {
+		t.Errorf("%d judgements of c, want 3", len(of))
+	}
 }

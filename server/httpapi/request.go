@@ -99,6 +99,19 @@ func (q *call) number(name string) (int, error) {
 	return n, nil
 }
 
+// position reads a parameter that is a position in a log, 0 if it is not given.
+func (q *call) position(name string) (uint64, error) {
+	v, given := q.query[name]
+	if !given {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(v, 10, 64)
+	if err != nil || n == 0 {
+		return 0, refuse(name, strconv.Quote(v), "must be a position, above 0")
+	}
+	return n, nil
+}
+
 // duration reads a parameter that is a duration above 0, 0 if it is not given.
 func (q *call) duration(name string) (time.Duration, error) {
 	v, given := q.query[name]

@@ -75,7 +75,10 @@ func mindRoutes() []route {
 		{method: post, path: pathSpace + "/consolidate/undo", body: bodyJSON, max: maxBody, handle: (*API).undoConsolidation},
 		{method: post, path: pathSpace + "/predict", body: bodyJSON, max: maxBody, handle: (*API).predict},
 		{method: post, path: pathSpace + "/feedback", body: bodyJSON, max: maxBody, handle: (*API).feedback},
-		{method: http.MethodGet, path: pathSpace + "/feedback", params: []string{"id"}, handle: (*API).judgements},
+		{
+			method: http.MethodGet, path: pathSpace + "/feedback", params: []string{"id", "after", "limit"},
+			handle: (*API).judgements,
+		},
 		{method: http.MethodGet, path: pathSpace + "/sources", handle: (*API).sources},
 		{method: post, path: pathSpace + "/fit", body: bodyJSON, max: maxBody, handle: (*API).fit},
 	}

@@ -55,10 +55,19 @@ type status struct {
 	Problems       []string `json:"problems,omitempty"`
 }
 
+// modeOf is the mode of an update that names none: an agent that corrects what it has just used edits it, one that has not
+// states something new. What leaves the content as it is replaces nothing.
+func (a *updateArgs) modeOf() engram.UpdateMode {
+	if a.Mode == "" && a.Content != nil {
+		return engram.UpdateByUse
+	}
+	return engram.UpdateMode(a.Mode)
+}
+
 func (s *Server) update(ctx context.Context, a updateArgs) (any, string, error) {
 	outcome, err := s.backend.Update(ctx, s.in(a.Space), a.ID, engram.Change{
 		Content: a.Content, Confidence: a.Confidence, Tags: a.Tags, Pin: a.Pin, ValidUntil: a.ValidUntil,
-		Mode: engram.UpdateMode(a.Mode), Reason: a.Reason,
+		Mode: a.modeOf(), Reason: a.Reason,
 	})
 	if err != nil {
 		return nil, "", err

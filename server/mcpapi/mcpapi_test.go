@@ -164,6 +164,7 @@ func playTools(t *testing.T, session *mcp.ClientSession) {
 	}
 	got, _ = do("remember", `{"content":"Ada prefers water","contradicts":["`+id+`"]}`)
 	water, _ := got["id"].(string)
+	do("feedback", `{"useful":["`+water+`"]}`)
 	got, text = do("update", `{"id":"`+water+`","content":"Ada prefers cold water","reason":"she said so"}`)
 	if got["version"] != 2.0 || !strings.Contains(text, "version 2") {
 		t.Errorf("update = %v, %q", got, text)
