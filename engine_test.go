@@ -258,6 +258,10 @@ func TestUpdateHistoryForgetRestore(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, "update", out, engram.Outcome{ID: "a", Result: engram.Updated, Version: 2, Embedding: "none"})
+	if out, err = s.Update(t.Context(), "a", engram.Change{Content: new("The code is 9876."), Mode: engram.UpdateReplace}); err != nil {
+		t.Fatal(err)
+	}
+	want(t, "update to the same", out, engram.Outcome{ID: "a", Result: engram.Unchanged, Version: 2, Embedding: "none"})
 	if _, err := s.Update(t.Context(), "a", engram.Change{Pin: new(true), IfVersion: 1}); !errors.Is(err, engram.ErrConflict) {
 		t.Errorf("stale version: %v, want conflict", err)
 	}

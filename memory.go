@@ -236,6 +236,8 @@ const (
 	Superseded Result = "superseded"
 	// Updated: a new version of a memory.
 	Updated Result = "updated"
+	// Unchanged: the memory was as an update would make it; there is no new version.
+	Unchanged Result = "unchanged"
 	// Restored: an archived memory is active again.
 	Restored Result = "restored"
 )

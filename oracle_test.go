@@ -236,6 +236,7 @@ func (p *player) update() {
 		next.Content = content
 		speak(&next, change.Language, same)
 		if was := m.current(); same && next.Language == was.Language && next.LanguageDetected == was.LanguageDetected {
+			want(p.t, "outcome", out.Result, engram.Unchanged)
 			return
 		}
 		next.Version, next.UpdatedAt, next.Reason = next.Version+1, p.w.clock.tell(), "r"
@@ -245,6 +246,7 @@ func (p *player) update() {
 		}
 		m.versions = append(m.versions, next)
 		want(p.t, "version", out.Version, next.Version)
+		want(p.t, "outcome", out.Result, engram.Updated)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // Update changes an active memory: as Change.Mode says it becomes the next version of the same memory, which keeps the old
 // one in its history, or a new memory that supersedes it; the outcome says which (Updated or Superseded) and where it is
 // now. An archived or superseded memory, or one that is not at IfVersion, is ErrConflict. A change that changes nothing
-// does nothing.
+// does nothing, and its outcome is Unchanged.
 //
 // A version with another content keeps what uses made of the memory, but not what other sources said of the old content.
 func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, error) {
@@ -85,7 +85,7 @@ func (s *Space) update(sp *store.Space, tx *store.Tx, id string, change *Change,
 			return Outcome{}, err
 		}
 	}
-	out := Outcome{ID: id, Result: Updated, Version: int(old.Version), Embedding: embeddingOf(newVector)}
+	out := Outcome{ID: id, Result: Unchanged, Version: int(old.Version), Embedding: embeddingOf(newVector)}
 	if sameVersion(old, next) && slices.Equal(vector, newVector) {
 		return out, nil
 	}
@@ -96,7 +96,7 @@ func (s *Space) update(sp *store.Space, tx *store.Tx, id string, change *Change,
 		return s.replace(sp, tx, old.ID, next, newVector, change)
 	}
 	next.Version++
-	out.Version = int(next.Version)
+	out.Result, out.Version = Updated, int(next.Version)
 	if err := tx.Put(string(EventUpdated), next, newVector, sp.PrepareNew(next)); err != nil {
 		return Outcome{}, err
 	}

@@ -72,10 +72,14 @@ func (s *Server) update(ctx context.Context, a updateArgs) (any, string, error) 
 	if err != nil {
 		return nil, "", err
 	}
-	if outcome.Result == engram.Superseded {
+	switch version := strconv.Itoa(outcome.Version); outcome.Result {
+	case engram.Superseded:
 		return outcome, "Memory " + quote(a.ID) + " was replaced by " + quote(outcome.ID) + ".", nil
+	case engram.Unchanged:
+		return outcome, "Memory " + quote(outcome.ID) + " is so already: it stays at version " + version + ".", nil
+	default:
+		return outcome, "Memory " + quote(outcome.ID) + " is at version " + version + ".", nil
 	}
-	return outcome, "Memory " + quote(outcome.ID) + " is at version " + strconv.Itoa(outcome.Version) + ".", nil
 }
 
 func (s *Server) link(ctx context.Context, a linkArgs) (any, string, error) {
