@@ -291,6 +291,66 @@ func TestBackupRefusesDamage(t *testing.T) {
 	}
 }
 
+// TestBackupOfADamagedState flips bits of a state file under an open space. Where the same byte of both copies is damaged
+// there is no backup, and Ready says why; where one is whole the backup is.
+func TestBackupOfADamagedState(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.space("s")
+	for i := range 30 {
+		remember(t, s, engram.Draft{ID: fmt.Sprint("m", i), Content: fmt.Sprint("note ", i), Source: "ada"})
+	}
+	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"m3", "m4"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := exported(t, s)
+	var path string
+	for _, name := range w.fs.Files() {
+		if strings.HasSuffix(name, ".state") {
+			path = name
+		}
+	}
+	whole, err := w.fs.Bytes(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := bytes.LastIndex(whole, whole[:16]) // both begin alike
+	flip := func(at ...int) {
+		b := bytes.Clone(whole)
+		for _, i := range at {
+			b[i] ^= 1
+		}
+		if err := w.fs.SetBytes(path, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for at := 0; at < len(whole)-second; at += 7 {
+		flip(at, second+at)
+		_, err := w.db.Backup(t.Context(), io.Discard, engram.BackupOptions{Spaces: []string{"s"}})
+		if !errors.Is(err, engram.ErrCorrupt) || !strings.Contains(err.Error(), path) {
+			t.Fatalf("Backup with byte %d of both copies damaged = %v, want ErrCorrupt and the path", at, err)
+		}
+	}
+	if err := w.db.Ready(); !errors.Is(err, engram.ErrCorrupt) {
+		t.Errorf("Ready behind a backup that met damage = %v", err)
+	}
+	for _, at := range []int{100, second + 100} {
+		flip(at)
+		var stream bytes.Buffer
+		if _, err := w.db.Backup(t.Context(), &stream, engram.BackupOptions{Spaces: []string{"s"}}); err != nil {
+			t.Fatalf("Backup with one of two copies damaged = %v", err)
+		}
+		other := newWorld(t, engram.Options{Clock: w.clock.tell}) // which checks itself when it ends
+		if _, err := other.db.Restore(t.Context(), &stream, engram.RestoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "what was restored", exported(t, other.space("s")), before)
+	}
+	flip() // for the world's own closing check
+}
+
 // slowWriter runs something at every write.
 type slowWriter struct {
 	io.Writer

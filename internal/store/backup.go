@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/orchard9/engram-go/internal/backup"
+	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/wal"
 )
@@ -42,9 +43,13 @@ func (s *Space) Backup(
 	if after > 0 && uint64(s.log.Stats().First) <= after+1 {
 		section.From, section.Full = after, false
 	}
+	var st []byte
 	if section.Full {
 		var err error
-		if section.WrittenAt, err = s.checkSegments(ctx); err != nil {
+		if section.WrittenAt, err = s.checkSegments(ctx, man); err != nil {
+			return section, err
+		}
+		if st, err = s.stateBytes(man); err != nil {
 			return section, err
 		}
 	}
@@ -57,7 +62,7 @@ func (s *Space) Backup(
 		}
 	}
 	if section.Full {
-		if err := s.backupFiles(ctx, w, man); err != nil {
+		if err := s.backupFiles(ctx, w, man, st); err != nil {
 			return section, err
 		}
 	}
@@ -77,26 +82,54 @@ func (s *Space) unpin() {
 	s.pins--
 }
 
-// checkSegments verifies every byte of the sealed segments and tells when the newest version in them was written.
-func (s *Space) checkSegments(ctx context.Context) (writtenAt int64, err error) {
-	for _, p := range *s.parts.Load() {
-		if p.hot != nil {
-			continue
-		}
-		if p.lost != nil {
-			return 0, p.lost
-		}
-		_, stopped := p.sealed.Verify(func(int) error { return ctx.Err() }, func(damage error) { err = errors.Join(err, damage) })
-		if err = errors.Join(err, stopped); err != nil {
-			return 0, fmt.Errorf("back up space %s: %w", s.name, err)
-		}
-		newest, err := newestIn(ctx, p.sealed)
+// checkSegments verifies every byte of the segments that a manifest names, and tells when the newest version in them was
+// written. These are the files that are copied: those in force may be others by now.
+func (s *Space) checkSegments(ctx context.Context, man *manifest) (writtenAt int64, err error) {
+	for _, ref := range man.segments {
+		newest, err := s.checkSegment(ctx, ref)
+		s.noteDamage(err)
 		if err != nil {
 			return 0, fmt.Errorf("back up space %s: %w", s.name, err)
 		}
 		writtenAt = max(writtenAt, newest)
 	}
 	return writtenAt, nil
+}
+
+func (s *Space) checkSegment(ctx context.Context, ref segmentRef) (newest int64, err error) {
+	w, err := s.openSegment(ref)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	_, stopped := w.Verify(func(int) error { return ctx.Err() }, func(damage error) { err = errors.Join(err, damage) })
+	if err = errors.Join(err, stopped); err != nil {
+		return 0, err
+	}
+	return newestIn(ctx, w)
+}
+
+// stateBytes reads the state file that a manifest names, checks it, and gives what it holds when it is whole: one of its
+// two copies may be damaged. nil if the manifest names none.
+func (s *Space) stateBytes(man *manifest) ([]byte, error) {
+	if man.state.number == 0 {
+		return nil, nil
+	}
+	st, f, err := s.stateOf(man, true)
+	if err != nil {
+		s.noteDamage(err)
+		return nil, fmt.Errorf("back up space %s: %w", s.name, err)
+	}
+	s.noteDamage(st.mended)
+	whole := fileBytes(f.header, f.body)
+	if f.header.Version >= stateFile.twice {
+		whole = twice(whole)
+	}
+	if int64(len(whole)) != man.state.sizeBytes {
+		return nil, fmt.Errorf("back up space %s: its state has %d bytes, the manifest says %d: %w", s.name, len(whole),
+			man.state.sizeBytes, codec.ErrCorrupt)
+	}
+	return whole, nil
 }
 
 // newestIn tells when the newest version in a segment was written; 0 if there is none.
@@ -131,8 +164,9 @@ func newestIn(ctx context.Context, of *segment.Sealed) (newest int64, err error)
 	return newest, nil
 }
 
-// backupFiles writes the files that a manifest names, and it last, as it is written last when they come back.
-func (s *Space) backupFiles(ctx context.Context, w *backup.Writer, man *manifest) error {
+// backupFiles writes the files that a manifest names, st for its state, and it last, as it is written last when they come
+// back.
+func (s *Space) backupFiles(ctx context.Context, w *backup.Writer, man *manifest, st []byte) error {
 	for _, ref := range man.segments {
 		path := segment.File{Dir: s.dir, Number: ref.number}.Path()
 		if err := s.backupFile(ctx, w, path, ref.sizeBytes); err != nil {
@@ -140,7 +174,7 @@ func (s *Space) backupFiles(ctx context.Context, w *backup.Writer, man *manifest
 		}
 	}
 	if man.state.number != 0 {
-		if err := s.backupFile(ctx, w, s.statePath(man.state.number), man.state.sizeBytes); err != nil {
+		if err := backupBytes(w, filepath.Base(s.statePath(man.state.number)), st); err != nil {
 			return err
 		}
 	}

@@ -453,43 +453,48 @@ func (s *Space) statePath(number uint64) string {
 
 // readState reads the state file that the manifest names; without one the state is empty.
 func (s *Space) readState() (*state, error) {
-	st := &state{ends: map[uint32]rowEnd{}}
 	if s.man.state.number == 0 {
-		return st, nil
+		return &state{ends: map[uint32]rowEnd{}}, nil
 	}
-	path := s.statePath(s.man.state.number)
-	damaged := func(err error) error {
-		return &codec.CorruptError{Op: "read state", Path: path, Offset: codec.HeaderSize, Err: err}
+	st, _, err := s.stateOf(s.man, false)
+	return st, err
+}
+
+// stateOf reads the state file that a manifest names, and with both looks at its second copy, too.
+func (s *Space) stateOf(m *manifest, both bool) (*state, framed, error) {
+	path := s.statePath(m.state.number)
+	damaged := func(err error) (*state, framed, error) {
+		return nil, framed{}, &codec.CorruptError{Op: "read state", Path: path, Offset: codec.HeaderSize, Err: err}
 	}
-	f, err := stateFile.read(s.fs, path, false)
+	f, err := stateFile.read(s.fs, path, both)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, damaged(err)
+		return damaged(err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, f, err
 	}
-	st.mended = f.mended
 	h := f.header
-	if err := h.Check(path, s.id, s.man.state.number); err != nil {
-		return nil, err
+	if err := h.Check(path, s.id, m.state.number); err != nil {
+		return nil, f, err
 	}
-	if h.Position != 0 && h.Position != s.man.position {
-		return nil, damaged(fmt.Errorf("it is of position %d, the manifest of %d", h.Position, s.man.position))
+	if h.Position != 0 && h.Position != m.position {
+		return damaged(fmt.Errorf("it is of position %d, the manifest of %d", h.Position, m.position))
 	}
-	if f.sizeBytes != s.man.state.sizeBytes && f.mended == nil {
-		return nil, damaged(fmt.Errorf("it has %d bytes, the manifest says %d", f.sizeBytes, s.man.state.sizeBytes))
+	if f.sizeBytes != m.state.sizeBytes && f.mended == nil {
+		return damaged(fmt.Errorf("it has %d bytes, the manifest says %d", f.sizeBytes, m.state.sizeBytes))
 	}
+	st := &state{ends: map[uint32]rowEnd{}, mended: f.mended}
 	d := codec.NewDecoder(f.body)
 	st.decode(d, h.Version)
 	if err := d.Done(); err != nil {
-		return nil, damaged(err)
+		return damaged(err)
 	}
 	for row := range st.ends {
-		if last := s.man.segments; len(last) == 0 || row >= last[len(last)-1].base+last[len(last)-1].rows {
-			return nil, damaged(fmt.Errorf("row %d is in no segment", row))
+		if last := m.segments; len(last) == 0 || row >= last[len(last)-1].base+last[len(last)-1].rows {
+			return damaged(fmt.Errorf("row %d is in no segment", row))
 		}
 	}
-	return st, nil
+	return st, f, nil
 }
 
 func (st *state) decode(d *codec.Decoder, version uint32) {
