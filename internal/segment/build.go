@@ -21,10 +21,18 @@ type File struct {
 	Dir    string
 	Store  [16]byte
 	Number uint64
+	// Apart says that it holds the vectors of rows that are in other files.
+	Apart bool
 }
 
 // Path is where the file is.
-func (f File) Path() string { return filepath.Join(f.Dir, fmt.Sprintf("%016x.seg", f.Number)) }
+func (f File) Path() string {
+	suffix := "seg"
+	if f.Apart {
+		suffix = "vec"
+	}
+	return filepath.Join(f.Dir, fmt.Sprintf("%016x.%s", f.Number, suffix))
+}
 
 func (f File) seed() uint32 { return codec.Seed(f.Store, f.Number) }
 
@@ -34,8 +42,8 @@ type Source interface {
 	Dim() int
 	Row(slot uint32) (Row, error)
 	Read(slot uint32, fn func(body []byte) error) error
-	// vector calls fn with the row's verified vector, padded to the stride, and the inverse of its norm.
-	vector(slot uint32, fn func(padded []float32, invNorm float32) error) error
+	// VectorOf calls fn with the row's verified vector, padded to the stride, and the inverse of its norm.
+	VectorOf(slot uint32, fn func(padded []float32, invNorm float32) error) error
 }
 
 var (
@@ -54,8 +62,18 @@ type Plan struct {
 	// Drop tells which rows, counted through all sources, become void: nothing of them is read or written. nil drops
 	// none.
 	Drop func(row uint32) bool
+	// Vectors, if not nil, has the vectors of the new segment, in place of those of the sources.
+	Vectors Vectors
 	// Pace, if not nil, is told of every so many bytes read and written; its error ends the work.
 	Pace func(bytes int) error
+}
+
+// Vectors are those of the rows of a plan. What they give must not change while a segment is built.
+type Vectors interface {
+	Dim() int
+	Has(row uint32) bool
+	// Vector calls fn with the verified vector of a row that has one, padded to the stride, and the inverse of its norm.
+	Vector(row uint32, fn func(padded []float32, invNorm float32) error) error
 }
 
 // Built is what a plan became.
@@ -282,11 +300,21 @@ func (b *builder) decide(row uint32, src Source, slot uint32) error {
 	}
 	b.kept[row] = true
 	b.rows++
-	if info.Vector != NoVector {
+	if b.hasVector(row, info) {
 		b.sum.vectors++
 		b.sum.dim = uint32(src.Dim())
+		if b.Vectors != nil {
+			b.sum.dim = uint32(b.Vectors.Dim())
+		}
 	}
 	return b.paced(lineSize)
+}
+
+func (b *builder) hasVector(row uint32, info Row) bool {
+	if b.Vectors != nil {
+		return b.Vectors.Has(row)
+	}
+	return info.Vector != NoVector
 }
 
 // preparePacking makes a dictionary of some of the bodies, if it helps: of those that are kept, anew for each segment,
@@ -340,9 +368,15 @@ func (b *builder) row(row uint32, src Source, slot uint32) error {
 	}
 	l := line{Row: info, off: b.bodies.written}
 	err = src.Read(slot, func(body []byte) error { return b.body(row, &l, body) })
-	if err == nil && info.Vector != NoVector {
+	l.Vector = NoVector
+	if err == nil && b.hasVector(row, info) {
 		l.Vector = uint32(len(b.blocks) / blockSize)
-		err = src.vector(slot, func(padded []float32, invNorm float32) error { return b.vector(row, padded, invNorm) })
+		fn := func(padded []float32, invNorm float32) error { return b.vector(row, padded, invNorm) }
+		if b.Vectors != nil {
+			err = b.Vectors.Vector(row, fn)
+		} else {
+			err = src.VectorOf(slot, fn)
+		}
 	}
 	if err != nil {
 		return err

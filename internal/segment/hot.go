@@ -52,6 +52,12 @@ func NewHot(dim int) *Hot {
 // Add appends a row and returns its slot. The body and the vector are copied. vector nil means none; the caller has
 // checked its values and its dimension. Until the caller publishes it, nobody reads the row.
 func (h *Hot) Add(id Identity, idHash uint64, body []byte, vector []float32) uint32 {
+	return h.AddFor(id, idHash, body, vector, h.count)
+}
+
+// AddFor is Add for a segment that holds the vectors of rows that are elsewhere: its groups and codes tell of the vector as
+// that of row.
+func (h *Hot) AddFor(id Identity, idHash uint64, body []byte, vector []float32, row uint32) uint32 {
 	// The slot is spent before anything is filled in: if this call dies half way, the place stays void and no later
 	// row inherits a vector from it.
 	slot := h.count
@@ -61,7 +67,7 @@ func (h *Hot) Add(id Identity, idHash uint64, body []byte, vector []float32) uin
 	r.ref = h.bodies.Append(body)
 	if len(vector) > 0 {
 		r.row.Vector = h.vectors
-		h.addVector(slot, vector)
+		h.addVector(slot, row, vector)
 	}
 	h.rows.Set(slot, r)
 	isolate.Point("segment/row")
@@ -88,7 +94,19 @@ func (h *Hot) Void(first uint32) {
 	h.dim.Store(0)
 }
 
-func (h *Hot) addVector(slot uint32, vector []float32) {
+// Withdraw is Void for rows whose vectors nobody has scanned yet, nor does: groups and codes do not tell of them any more.
+func (h *Hot) Withdraw(first uint32) {
+	pages := h.pages.Load()
+	for slot := first; slot < h.count; slot++ {
+		if v := h.rows.At(slot).row.Vector; v != NoVector {
+			(*pages)[v/GroupSize].slots[v%GroupSize] = NoRow
+		}
+	}
+	h.Void(first)
+}
+
+// addVector adds the vector of a slot, which groups and codes name by row.
+func (h *Hot) addVector(slot, row uint32, vector []float32) {
 	dim := len(vector)
 	if h.dim.CompareAndSwap(0, int64(dim)) {
 		h.dimFrom = slot
@@ -108,7 +126,7 @@ func (h *Hot) addVector(slot uint32, vector []float32) {
 	isolate.Point("segment/vector")
 	page := pages[h.vectors/GroupSize]
 	copy(page.floats[at*floats:], vector)
-	page.slots[at] = slot
+	page.slots[at] = row
 	page.invNorm[at] = 1 / vec.Norm(vector)
 	n := vec.CodeLen(dim)
 	page.scale[at], page.residual[at] = vec.Quantize(vector, page.codes[at*n:(at+1)*n])
@@ -162,8 +180,8 @@ func (h *Hot) Vector(slot uint32) ([]float32, error) {
 	return page.floats[at : at+dim : at+dim], nil
 }
 
-// vector calls fn with the row's vector and its padding.
-func (h *Hot) vector(slot uint32, fn func(padded []float32, invNorm float32) error) error {
+// VectorOf calls fn with the row's vector and its padding, and the inverse of its norm; not at all if it has none.
+func (h *Hot) VectorOf(slot uint32, fn func(padded []float32, invNorm float32) error) error {
 	v := h.rows.At(slot).row.Vector
 	if v == NoVector {
 		return nil

@@ -284,6 +284,9 @@ func (w *Sealed) RowBytes(slot uint32) (sizeBytes int64, held bool) {
 	return sizeBytes, !l.Void
 }
 
+// VectorBytes is what all vectors take in the file.
+func (w *Sealed) VectorBytes() int64 { return int64(w.sum.vectors) * w.vectorBytes() }
+
 // vectorBytes is what a vector takes in the file.
 func (w *Sealed) vectorBytes() int64 {
 	n := int64(w.sum.blockBytes()) + int64(stride(w.Dim()))
@@ -354,15 +357,15 @@ func (w *Sealed) checkBody(slot uint32, l line, stored []byte) error {
 
 // Vector returns a verified copy of the row's vector, nil if it has none.
 func (w *Sealed) Vector(slot uint32) (vector []float32, err error) {
-	err = w.vector(slot, func(padded []float32, _ float32) error {
+	err = w.VectorOf(slot, func(padded []float32, _ float32) error {
 		vector = append(make([]float32, 0, w.Dim()), padded[:w.Dim()]...)
 		return nil
 	})
 	return vector, err
 }
 
-// vector calls fn with the row's verified vector and its padding.
-func (w *Sealed) vector(slot uint32, fn func(padded []float32, invNorm float32) error) error {
+// VectorOf calls fn with the row's verified vector and its padding, and the inverse of its norm; not at all if it has none.
+func (w *Sealed) VectorOf(slot uint32, fn func(padded []float32, invNorm float32) error) error {
 	ws := w.in.workspace()
 	err := w.guarded(func() error {
 		l, err := w.line(slot, ws)

@@ -34,14 +34,22 @@ func (o *putOp) apply(tx *Tx) error {
 	hot := tx.s.hot
 	hash := hashString(r.ID)
 	identity := segment.Identity{LSN: tx.position, Index: tx.puts}
-	row := hot.base + hot.seg.Add(identity, hash, o.body, o.vector)
+	inline := o.vector
+	if hot.generation != tx.view.Generation {
+		inline = nil // the segment is of a former generation
+	}
+	row := hot.base + hot.seg.Add(identity, hash, o.body, inline)
 	tx.puts++
+	if len(inline) < len(o.vector) {
+		tx.addApart(tx.view.serving, row, hash, o.vector, true)
+	}
 	entry := tx.s.nextEntry
 	if exists {
 		entry = found.entry
 	}
 	isolate.Point("store/put.row")
-	t.stageRow(row, entry, r, len(o.vector) > 0, prepared)
+	t.stageRow(row, entry, r, len(inline) > 0, prepared)
+	t.setGeneration(row, hot.generation)
 	isolate.Point("store/put.indexed")
 	tx.view.Rows = row + 1
 	tx.view.Docs++
@@ -93,6 +101,13 @@ func (t *table) stageEntry(entry, row uint32, hash uint64, r *Record) {
 func (s *Space) insertChain(row uint32, r *Record) {
 	if session := s.t.facts.At(row).Session; session != 0 {
 		s.t.chain.Insert(session, row, func(a, b uint32) bool { return s.before(a, b, row, r.ID) })
+	}
+}
+
+// setGeneration notes of which generation the vector of a row is.
+func (t *table) setGeneration(row, generation uint32) {
+	if generation > 0 {
+		t.generations.Set(row, generation)
 	}
 }
 

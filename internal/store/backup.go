@@ -85,6 +85,12 @@ func (s *Space) unpin() {
 // checkSegments verifies every byte of the segments that a manifest names, and tells when the newest version in them was
 // written. These are the files that are copied: those in force may be others by now.
 func (s *Space) checkSegments(ctx context.Context, man *manifest) (writtenAt int64, err error) {
+	for _, ref := range man.apart {
+		if err := s.checkApart(ctx, ref); err != nil {
+			s.noteDamage(err)
+			return 0, fmt.Errorf("back up space %s: %w", s.name, err)
+		}
+	}
 	for _, ref := range man.segments {
 		newest, err := s.checkSegment(ctx, ref)
 		s.noteDamage(err)
@@ -170,6 +176,11 @@ func (s *Space) backupFiles(ctx context.Context, w *backup.Writer, man *manifest
 	for _, ref := range man.segments {
 		path := segment.File{Dir: s.dir, Number: ref.number}.Path()
 		if err := s.backupFile(ctx, w, path, ref.sizeBytes); err != nil {
+			return err
+		}
+	}
+	for _, ref := range man.apart {
+		if err := s.backupFile(ctx, w, s.apartFile(ref.number).Path(), ref.sizeBytes); err != nil {
 			return err
 		}
 	}

@@ -94,6 +94,12 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 	if err := s.rebuild(ctx, pick, o, report); err != nil {
 		return err
 	}
+	if v := s.View(); slices.ContainsFunc(*v.partsNow(), func(p part) bool { return p.sealed != nil && s.stuck(v, p) }) {
+		report.Left = append(report.Left, v.apartDamage(v.serving))
+	}
+	if err := s.compactApart(ctx, o, report); err != nil {
+		return err
+	}
 	return s.dropLog(ctx, last)
 }
 
@@ -138,7 +144,7 @@ type group struct {
 	rows  uint32
 	bytes int64
 	tier  segment.Tier // of the new one
-	dead  bool         // one of them holds a row that is to go, or was mended by a copy
+	dead  bool         // one of them holds a row that is to go, was mended by a copy, or is of a former generation
 	moves int          // those that were in another tier
 }
 
@@ -158,14 +164,14 @@ func (g *group) add(p part, tier segment.Tier) {
 // nextGroup finds the first group from row base on that is worth rewriting, and the row behind it; nil if there is none.
 // A segment stays in its tier.
 func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Sealed]bool) (*group, uint32) {
-	position := s.manifestNow().position
+	position, v := s.manifestNow().position, s.View()
 	g := &group{}
 	for _, p := range *s.parts.Load() {
 		if p.base < base {
 			continue
 		}
 		tier := segment.Tier(0)
-		if p.sealed != nil && !damaged[p.sealed] {
+		if p.sealed != nil && !damaged[p.sealed] && !s.stuck(v, p) {
 			tier = p.sealed.Tier()
 		}
 		if !g.takes(p, tier) || o.DeadOnly && len(g.parts) > 0 {
@@ -176,7 +182,7 @@ func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Se
 		}
 		if tier != 0 {
 			g.add(p, tier)
-			g.dead = g.dead || s.deadIn(p, position).Rows > 0 || len(p.sealed.Mended()) > 0
+			g.dead = g.dead || s.deadIn(p, position).Rows > 0 || len(p.sealed.Mended()) > 0 || p.generation != v.Generation
 		}
 	}
 	return nil, 0 // the hot segment is the last part, and ends every group
@@ -206,6 +212,9 @@ func (s *Space) Fragmentation() (d Dead, totalBytes int64) {
 		f.Rows += dead.Rows
 		f.Bytes += dead.Bytes
 		f.totalBytes += p.sealed.SizeBytes()
+		if p.generation != v.Generation {
+			f.Bytes += p.sealed.VectorBytes()
+		}
 	}
 	s.fragments.Store(f)
 	return f.Dead, f.totalBytes
@@ -254,9 +263,13 @@ func (s *Space) compactGroup(
 	position := s.manifestNow().position
 	base := g.parts[0].base
 	plan := segment.Plan{Base: base, Tier: g.tier, Drop: func(row uint32) bool { return s.erasedBy(base+row, position) }}
+	var generations []uint32
 	for _, p := range g.parts {
 		plan.Sources = append(plan.Sources, p.sealed)
+		generations = append(generations, p.generation)
 	}
+	v := s.View()
+	plan.Vectors = s.folding(v, base, generations...)
 	plan.Pace = func(n int) error {
 		if err := ctx.Err(); err != nil || o.Pace == nil {
 			return err
@@ -272,7 +285,7 @@ func (s *Space) compactGroup(
 		return nil, err
 	}
 	r := &replacement{group: g, sealed: sealed, ref: segmentRef{
-		number: file.Number, base: base, rows: built.Rows, sizeBytes: built.SizeBytes,
+		number: file.Number, base: base, rows: built.Rows, sizeBytes: built.SizeBytes, generation: v.Generation,
 	}}
 	s.noteGone(r, position)
 	err = s.commit(ctx, r)
@@ -301,6 +314,13 @@ func (s *Space) damagedIn(g *group, err error, report *CompactReport) (*segment.
 			return p.sealed, nil
 		}
 	}
+	generation := s.View().Generation
+	for _, p := range g.parts { // one that the damaged vector, which is apart, may be for
+		if p.generation != generation {
+			report.Left = append(report.Left, corrupt)
+			return p.sealed, nil
+		}
+	}
 	return nil, err
 }
 
@@ -311,7 +331,11 @@ type replacement struct {
 	ref     segmentRef
 	ids     map[uint32]string
 	dropped int
-	swapped bool // it is in force, and durably so
+	// Or: anew takes the place of apart.
+	apart, anew *side
+	apartRef    apartRef
+	placed      bool // and is named by the manifest
+	swapped     bool // it is in force, and durably so
 }
 
 // noteGone counts the rows that go, and reads the ids of those that take part in the order of a session: what is written
@@ -374,6 +398,9 @@ func (s *Space) commit(ctx context.Context, r *replacement) error {
 
 // in is the manifest's list of segments with the replacement in it.
 func (r *replacement) in(refs []segmentRef) ([]segmentRef, error) {
+	if r.apart != nil {
+		return refs, nil
+	}
 	first := slices.IndexFunc(refs, func(ref segmentRef) bool { return ref.base == r.ref.base })
 	if first < 0 || first+len(r.parts) > len(refs) {
 		return nil, fmt.Errorf("the segments from row %d on are not those that were compacted", r.ref.base)
@@ -383,8 +410,13 @@ func (r *replacement) in(refs []segmentRef) ([]segmentRef, error) {
 
 // swapIn puts the replacement into parts. What it replaces is unmapped when its last reader is gone.
 func (r *replacement) swapIn(parts []part) []part {
+	if r.apart != nil {
+		return parts
+	}
 	first := slices.IndexFunc(parts, func(p part) bool { return p.base == r.ref.base && p.sealed != nil })
-	return slices.Replace(parts, first, first+len(r.parts), part{base: r.ref.base, sealed: r.sealed})
+	return slices.Replace(parts, first, first+len(r.parts), part{
+		base: r.ref.base, sealed: r.sealed, generation: r.ref.generation,
+	})
 }
 
 // dropLog lets go of everything in files that the manifest does not name and in the log up to last. It waits for

@@ -41,6 +41,7 @@ func newScript(t testing.TB, seed uint64, writes int) *script {
 	rng := rand.New(rand.NewPCG(seed, 2))
 	s := mustOpen(t, newFS(t))
 	b := newBook()
+	b.reembeds = 2 - int(seed%2)
 	sc := &script{books: []*book{b.clone()}, recalls: [][]string{recalled(s.View())}}
 	next := func() (actions []action) {
 		for range 1 + rng.IntN(3) {
@@ -305,7 +306,7 @@ func TestWritesBesideSealings(t *testing.T) {
 // readable then and after a crash, later ones work or say why not, and a sealing that failed works once the disk does.
 func TestEveryOperationFails(t *testing.T) {
 	t.Parallel()
-	sc := newScript(t, 99, 10)
+	sc := newScript(t, 102, 10)
 	n := 0
 	for done := false; !done; n += stride {
 		for i, rule := range []func(*vfs.Fault){

@@ -31,12 +31,18 @@ type DimensionError struct {
 	Want int // the space's; 0 if it has none yet
 	Min  int // the bounds, if Want is 0
 	Max  int
+	// Building says that Want is that of the embeddings which are being built.
+	Building bool
 }
 
 // Error names both dimensions.
 func (e *DimensionError) Error() string {
 	if e.Want == 0 {
 		return fmt.Sprintf("embedding has %d dimensions: %d to %d are possible", e.Got, e.Min, e.Max)
+	}
+	if e.Building {
+		return fmt.Sprintf("embedding has %d dimensions, the ones that are being built have %d: use the same model, or cancel "+
+			"what is being built and begin again", e.Got, e.Want)
 	}
 	return fmt.Sprintf("embedding has %d dimensions, the vectors of this space have %d: "+
 		"use the same model, or another space", e.Got, e.Want)

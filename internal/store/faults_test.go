@@ -260,7 +260,21 @@ func (m *matrix) everything() []action {
 		{kind: "model", id: "ccc", other: "e5-small"},
 		{kind: "archive", id: "ee", at: 9},
 		{kind: "erase", id: "fff"},
+		{kind: "begin", other: "e5-base", count: 12},
+		{kind: "cancel"},
+		{kind: "begin", other: "e5-base", count: 8},
+		embedded("a", 2, 8),
+		embedded("ccc", 1, 8),
+		{kind: "serve"},
+		{kind: "begin", other: "e5-large", count: 8},
+		embedded("a", 2, 8),
+		embedded("bb", 1, 8),
 	}
+}
+
+// embedded gives a version of a memory a vector of those that are being built.
+func embedded(id string, n uint32, dim int) action {
+	return action{kind: "embed", id: id, version: version{Record: store.Record{Version: n}, Vector: vectorOf(int64(n), dim)}}
 }
 
 // write does one large write beside readers.

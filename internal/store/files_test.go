@@ -73,9 +73,10 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// dimension, metric, position, next file, state number and size, no segments, no model
-	want := twice(framed("MF", 4, 0, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
-		"0000000000000000 0000000000000000 00 00")))
+	// dimension, metric, position, next file, state number and size, no segments, no model; generation that serves,
+	// generations begun, none being built, no vectors apart
+	want := twice(framed("MF", 5, 0, 0, unhex(t, "00000000 00 0000000000000000 0100000000000000"+
+		"0000000000000000 0000000000000000 00 00 00000000 00000000 00 00")))
 	if !bytes.Equal(empty, want) {
 		t.Errorf("manifest of an empty space\n% x, want\n% x", empty, want)
 	}
@@ -101,7 +102,7 @@ func TestGoldenFiles(t *testing.T) {
 	}
 	mustGolden(t, s)
 	mustSeal(t, s)
-	state := twice(framed("ST", 5, 2, 11, unhex(t, strings.Join([]string{
+	state := twice(framed("ST", 6, 2, 11, unhex(t, strings.Join([]string{
 		"02", // ends: row, position, erased; row 1 was erased before it was sealed, and is in no file
 		"00000000 0500000000000000 00",
 		"02000000 0700000000000000 00",
@@ -124,6 +125,8 @@ func TestGoldenFiles(t *testing.T) {
 		"04000000 0400000000000000 0b 06 75736566756c 03 01 01 0000003f 0000000000000040",
 		"01 000000000000f03f 01 01 77 000000000000f03f", // ... rank, score, terms, ...
 		"01 78 01 72 01 65 01 64 01 63",                 // ... source, reason, event, session, contradicting memory
+		"08000000 00 02 6d31 01 0100000000000000",       // again: dimension, metric, model, segments, ...
+		"00000000 00000000 00000000 00 00",              // ... generations, that of the segment, none being built, none apart
 	}, ""))))
 	got, err := fsys.Bytes(filepath.Join(spaceDir, "0000000000000002.state"))
 	if err != nil || !bytes.Equal(got, state) {
@@ -133,9 +136,9 @@ func TestGoldenFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	manifest := twice(framed("MF", 4, 0, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
+	manifest := twice(framed("MF", 5, 0, 0, unhex(t, "08000000 00 0b00000000000000 0300000000000000 0200000000000000"+
 		fmt.Sprintf("%016x", swap64(len(state)))+"01 0100000000000000 00000000 05000000"+
-		fmt.Sprintf("%016x", swap64(len(segment)))+"02 6d31")))
+		fmt.Sprintf("%016x", swap64(len(segment)))+"02 6d31 00000000 00000000 00000000 00 00")))
 	got, err = fsys.Bytes(manifestPath)
 	if err != nil || !bytes.Equal(got, manifest) {
 		t.Errorf("manifest (%v)\n% x, want\n% x", err, got, manifest)

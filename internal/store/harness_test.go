@@ -109,12 +109,19 @@ type book struct {
 	sources  map[string][]store.Source
 	judged   []string // what the record of feedback must say
 	refused  []store.Record
+	dim      int                  // of the vectors that serve
+	building map[string][]float32 // by version; nil if no vectors are being built
+	next     int                  // their dimension
+	reembeds int                  // how much random builds vectors: 0 not at all, 1 now and then, 2 above all
 }
+
+// versionKey names a version of a memory.
+func versionKey(id string, version uint32) string { return fmt.Sprint(id, "@", version) }
 
 func newBook() *book {
 	return &book{
 		memories: map[string]ideal{}, links: map[[3]string]float32{}, keys: map[string]store.Key{}, clock: 1000,
-		sources: map[string][]store.Source{},
+		sources: map[string][]store.Source{}, dim: dim,
 	}
 }
 
@@ -122,6 +129,7 @@ func (b *book) clone() *book {
 	c := &book{
 		memories: maps.Clone(b.memories), links: maps.Clone(b.links), keys: maps.Clone(b.keys), clock: b.clock,
 		sources: maps.Clone(b.sources), judged: slices.Clone(b.judged),
+		dim: b.dim, building: maps.Clone(b.building), next: b.next, reembeds: b.reembeds,
 	}
 	for id, m := range c.memories {
 		m.Versions = slices.Clone(m.Versions)
@@ -174,6 +182,15 @@ func (a action) stage(s *store.Space, tx *store.Tx) error {
 		return tx.Link(a.id, a.other, a.linkType, a.weight)
 	case "model":
 		return tx.NameModel(a.other)
+	case "begin":
+		return tx.BeginVectors(a.other, int(a.count))
+	case "embed":
+		_, err := tx.Embed(a.id, a.version.Record.Version, a.version.Vector)
+		return err
+	case "serve":
+		return tx.ServeVectors()
+	case "cancel":
+		return tx.CancelVectors()
 	case "unlink":
 		_, err := tx.Unlink(a.id, a.other, a.linkType)
 		return err
@@ -207,6 +224,29 @@ func (b *book) note(a action) {
 		m.ArchivedAt, m.SupersededBy, m.Until = store.NoTime, "", store.Time{Nanos: store.NoTime}
 		m.SupersededAt = store.NoTime
 		b.memories[id] = m
+		delete(b.building, versionKey(id, a.version.Record.Version)) // a restored memory is stored anew
+		if len(a.version.Vector) > 0 {
+			b.dim = len(a.version.Vector)
+		}
+		return
+	case "begin":
+		b.building, b.next = map[string][]float32{}, int(a.count)
+		return
+	case "embed":
+		b.building[versionKey(a.id, a.version.Record.Version)] = a.version.Vector
+		return
+	case "cancel":
+		b.building = nil
+		return
+	case "serve":
+		for id, m := range b.memories {
+			m.Versions = slices.Clone(m.Versions)
+			for i := range m.Versions {
+				m.Versions[i].Vector = b.building[versionKey(id, m.Versions[i].Record.Version)]
+			}
+			b.memories[id] = m
+		}
+		b.dim, b.building = b.next, nil
 		return
 	case "archive":
 		m.ArchivedAt = a.at
@@ -219,6 +259,7 @@ func (b *book) note(a action) {
 			}
 		}
 		maps.DeleteFunc(b.keys, func(_ string, k store.Key) bool { return k.ID == a.id })
+		maps.DeleteFunc(b.building, func(key string, _ []float32) bool { return strings.HasPrefix(key, a.id+"@") })
 		for id, m := range b.memories {
 			if m.SupersededBy == a.id {
 				m.SupersededBy = store.ErasedID
@@ -294,12 +335,59 @@ func (b *book) put(id string) action {
 	}
 	a := action{kind: "put", version: version{Record: r}}
 	if (seed/2)%2 == 0 {
-		a.version.Vector = make([]float32, dim)
-		for i := range a.version.Vector {
-			a.version.Vector[i] = float32((seed*3+int64(i*i*5))%23) - 11.5
-		}
+		a.version.Vector = vectorOf(seed, b.dim)
 	}
 	return a
+}
+
+// vectorOf makes a vector.
+func vectorOf(seed int64, dim int) []float32 {
+	v := make([]float32, dim)
+	for i := range v {
+		v[i] = float32((seed*3+int64(i*i*5))%23) - 11.5
+	}
+	return v
+}
+
+// begin begins to build vectors, of another dimension now and then.
+func (b *book) begin() action {
+	return action{kind: "begin", other: fmt.Sprint("model ", b.clock), count: uint32(dim + 4*(b.clock%2))}
+}
+
+// embed gives the newest version of a memory that has none a vector of those that are being built; false if all have.
+func (b *book) embed(rng *rand.Rand) (action, bool) {
+	ids := slices.DeleteFunc(b.ids(), func(id string) bool { return b.building[versionKey(id, b.version(id))] != nil })
+	if len(ids) == 0 {
+		return action{}, false
+	}
+	id := ids[rng.IntN(len(ids))]
+	v := version{Record: store.Record{Version: b.version(id)}, Vector: vectorOf(b.clock*7+1, b.next)}
+	return action{kind: "embed", id: id, version: v}, true
+}
+
+// version is the newest of a memory.
+func (b *book) version(id string) uint32 {
+	m := b.memories[id]
+	return m.Versions[len(m.Versions)-1].Record.Version
+}
+
+// reembed makes an action of those that build vectors; false if it is the turn of others.
+func (b *book) reembed(rng *rand.Rand) (action, bool) {
+	if b.reembeds == 0 {
+		return action{}, false
+	}
+	n := rng.IntN([]int{0, 40, 16}[b.reembeds])
+	switch {
+	case n < 2 && b.building == nil:
+		return b.begin(), true
+	case n == 0:
+		return action{kind: "serve"}, true
+	case n == 1 && rng.IntN(2) == 0:
+		return action{kind: "cancel"}, true
+	case n < 10 && b.building != nil:
+		return b.embed(rng)
+	}
+	return action{}, false
 }
 
 // random makes an action that is possible.
@@ -307,6 +395,9 @@ func (b *book) random(rng *rand.Rand) action {
 	ids := b.ids()
 	if len(ids) < 2 || rng.IntN(10) < 3 {
 		return b.put("m" + strconv.Itoa(rng.IntN(40)))
+	}
+	if a, ok := b.reembed(rng); ok {
+		return a
 	}
 	id, other := ids[rng.IntN(len(ids))], ids[rng.IntN(len(ids))]
 	m := b.memories[id]
@@ -396,6 +487,9 @@ func (b *book) differs(v *store.View) string {
 	if diff := b.feedbackDiffers(v); diff != "" {
 		return diff
 	}
+	if diff := b.buildingDiffers(v); diff != "" {
+		return diff
+	}
 	var active, archived, docs, vectors, touched int
 	for id, m := range b.memories {
 		f, ok, err := v.Lookup(id)
@@ -423,6 +517,37 @@ func (b *book) differs(v *store.View) string {
 	got := []int{v.Memories, v.Archived, v.Docs, v.Vectors, v.LinkCount, v.Touched}
 	if want := []int{active, archived, docs, vectors, len(b.links), touched}; !slices.Equal(got, want) {
 		return fmt.Sprintf("memories, archived, docs, vectors, links, touched are counted %v, want %v", got, want)
+	}
+	return ""
+}
+
+// buildingDiffers tells how what v says of vectors that are being built differs from the book.
+func (b *book) buildingDiffers(v *store.View) string {
+	_, size, ok := v.Building()
+	if ok != (b.building != nil) || ok && size != b.next || v.Dim != 0 && v.Dim != b.dim {
+		return fmt.Sprintf("vectors of dimension %d are being built (%v) beside those of %d, want %d (%v) beside %d",
+			size, ok, v.Dim, b.next, b.building != nil, b.dim)
+	}
+	if !ok {
+		return ""
+	}
+	missing := map[string]bool{}
+	for id, m := range b.memories {
+		if b.building[versionKey(id, b.version(id))] == nil {
+			missing[id] = m.Versions[len(m.Versions)-1].Vector != nil
+		}
+	}
+	got := map[string]bool{}
+	var failed error
+	v.Unbuilt(0, func(_ uint32, f store.Found, served bool) bool {
+		id, err := v.ID(f.Row)
+		failed = errors.Join(failed, err)
+		got[id] = served
+		return true
+	})
+	if failed != nil || !maps.Equal(got, missing) || v.Built() != len(b.memories)-len(missing) {
+		return fmt.Sprintf("%d memories have the vectors that are being built, missing are %v, %v; want %v", v.Built(), got,
+			failed, missing)
 	}
 	return ""
 }
@@ -501,15 +626,20 @@ func recalled(v *store.View) (out []string) {
 		v.CorpusAsOf(store.Past{At: 1015, Now: 2e15}), v.CorpusAsOf(store.Past{At: 1040, Now: 2e15, Superseded: true}),
 		v.CorpusAsOf(store.Past{At: 1060, Now: 2e15}),
 	}
+	near := func(numbers ...float32) []float32 { // of the dimension that there is
+		v := make([]float32, max(v.Dim, dim))
+		copy(v, numbers)
+		return v
+	}
 	for i, q := range []recall.Query{
 		{Text: "river stone lantern"},
-		{Text: "copper anchor signal", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}},
-		{Embedding: []float32{-1, 2, -3, 4, 0, 0, 1, 1}},
+		{Text: "copper anchor signal", Embedding: near(1, 2, 3, 4, 5, 6, 7, 8)},
+		{Embedding: near(-1, 2, -3, 4, 0, 0, 1, 1)},
 		{},
 		{Text: "harvest paper", Filters: valid},
 		{Filters: kind},
 		{Text: "river stone lantern"},
-		{Text: "copper anchor signal", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}, Filters: valid},
+		{Text: "copper anchor signal", Embedding: near(1, 2, 3, 4, 5, 6, 7, 8), Filters: valid},
 		{},
 	} {
 		if i < 4 || i == 6 || i == 8 {

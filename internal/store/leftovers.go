@@ -3,10 +3,12 @@ package store
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
+	"github.com/orchard9/engram-go/internal/segment"
 )
 
 // Files that no manifest names are what an interrupted sealing or compaction left, and nothing but names tells them from
@@ -24,7 +26,7 @@ func (s *Space) leftovers() ([]string, error) {
 	next := s.man.nextFile
 	var left []string
 	for _, name := range names {
-		ours := strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") || strings.HasSuffix(name, ".tmp")
+		ours := slices.Contains([]string{".seg", ".vec", ".state", ".tmp"}, filepath.Ext(name))
 		if !ours || wanted[name] {
 			continue
 		}
@@ -48,7 +50,10 @@ func (m *manifest) names() map[string]bool {
 		names[fmt.Sprintf("%016x.state", m.state.number)] = true
 	}
 	for _, ref := range m.segments {
-		names[fmt.Sprintf("%016x.seg", ref.number)] = true
+		names[segment.File{Number: ref.number}.Path()] = true
+	}
+	for _, ref := range m.apart {
+		names[segment.File{Number: ref.number, Apart: true}.Path()] = true
 	}
 	return names
 }
@@ -104,7 +109,10 @@ func (s *Space) knownBy(name string) uint64 {
 	if !ok {
 		return 0
 	}
-	if suffix == ".state" {
+	switch suffix {
+	case ".vec":
+		return s.knownApart(number)
+	case ".state":
 		f, err := stateFile.read(s.fs, filepath.Join(s.dir, name), false)
 		if err != nil || f.header.Check(name, s.id, number) != nil {
 			return 0

@@ -34,7 +34,7 @@ func (s *Space) loadManifest() (*manifest, error) {
 		return nil, fmt.Errorf("list space: %w", err)
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".state") {
+		if strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".vec") || strings.HasSuffix(name, ".state") {
 			return nil, s.manifestMissing(name)
 		}
 	}
@@ -108,8 +108,14 @@ func (s *Space) loadParts(st *state) error {
 		s.t.recorded.Grow(next)
 		s.t.needed.Grow(next)
 	}
-	s.hot = hotPart{base: next, seg: segment.NewHot(s.staged.Dim)}
-	parts = append(parts, part{base: next, hot: s.hot.seg})
+	apart, err := s.openApart(next)
+	parts = append(apart, parts...)
+	s.parts.Store(&parts)
+	if err != nil {
+		return err
+	}
+	s.hot = hotPart{base: next, seg: segment.NewHot(s.staged.Dim), generation: s.staged.Generation}
+	parts = append(parts, part{base: next, hot: s.hot.seg, generation: s.hot.generation})
 	s.parts.Store(&parts)
 	s.staged.Rows = next
 	view := s.staged
@@ -133,11 +139,11 @@ func (s *Space) openSegments() (parts []part, next uint32, err error) {
 		switch {
 		case err == nil:
 			s.noteDamage(errors.Join(w.Mended()...))
-			parts = append(parts, part{base: ref.base, sealed: w})
+			parts = append(parts, part{base: ref.base, sealed: w, generation: ref.generation})
 		case errors.Is(err, codec.ErrCorrupt):
 			s.refuseWrites(err)
 			s.lostRuns = append(s.lostRuns, lostRun{first: ref.base, rows: ref.rows})
-			parts = append(parts, part{base: ref.base, lost: err})
+			parts = append(parts, part{base: ref.base, lost: err, generation: ref.generation})
 		default:
 			return parts, next, err
 		}
@@ -188,6 +194,7 @@ func (s *Space) loadRows(p part, st *state) error {
 			s.loadDamaged(row, info, st)
 			continue
 		}
+		s.t.setGeneration(row, p.generation)
 		s.loadRow(row, info, r, st)
 	}
 	return end()
@@ -218,7 +225,7 @@ func (s *Space) loadRow(row uint32, info segment.Row, r *Record, st *state) {
 		s.staged.KnownDocs++
 		s.staged.Tokens += int64(s.t.words.Length(row))
 		s.staged.KnownTokens += int64(s.t.words.Length(row))
-		if hasVector {
+		if s.staged.hasVector(row) {
 			s.staged.Vectors++
 		}
 	}
@@ -267,7 +274,7 @@ func (s *Space) retire(row uint32) {
 	s.staged.KnownDocs--
 	s.staged.Tokens -= tokens
 	s.staged.KnownTokens -= tokens
-	if s.t.facts.At(row).HasVector {
+	if s.staged.hasVector(row) {
 		s.staged.Vectors--
 	}
 }
@@ -279,7 +286,8 @@ type state struct {
 	links    []linkState
 	keys     []Key
 	dynamics dynamicsState
-	mended   error // the damage to one copy of the file, of which the other is whole; not in it
+	mended   error     // the damage to one copy of the file, of which the other is whole; not in it
+	again    *manifest // what it says again of the manifest; nil if it is of a version that does not
 }
 
 type rowEnd struct {
@@ -526,5 +534,8 @@ func (st *state) decode(d *codec.Decoder, version uint32) {
 		st.dynamics.decode(d)
 	case version > 2:
 		st.dynamics.decodeUndated(d)
+	}
+	if version > 5 {
+		st.again = decodeAgain(d)
 	}
 }

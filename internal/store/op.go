@@ -86,6 +86,14 @@ func newOp(kind uint8) op {
 		return &feedbackOp{}
 	case kindModel:
 		return &modelOp{}
+	case kindBegin:
+		return &beginOp{}
+	case kindEmbed:
+		return &embedOp{}
+	case kindServe:
+		return &serveOp{}
+	case kindCancel:
+		return &cancelOp{}
 	}
 	return nil
 }
@@ -175,12 +183,7 @@ func (o *putOp) append(e *codec.Encoder) {
 
 func (o *putOp) read(d *codec.Decoder) {
 	o.body = d.Bytes()
-	n := d.Count(4)
-	if n > segment.MaxDim {
-		d.Fail(fmt.Errorf("vector of %d dimensions, at most %d are possible", n, segment.MaxDim))
-		return
-	}
-	raw := d.Raw(4 * n)
+	o.vector = readVector(d)
 	if d.Err() != nil {
 		return
 	}
@@ -190,13 +193,24 @@ func (o *putOp) read(d *codec.Decoder) {
 		return
 	}
 	o.record = record
-	if n > 0 {
-		floats, err := vec.Floats(append([]byte(nil), raw...))
-		if err != nil {
-			d.Fail(err)
-		}
-		o.vector = floats
+}
+
+// readVector reads a dimension and so many floats; nil if it is 0.
+func readVector(d *codec.Decoder) []float32 {
+	n := d.Count(4)
+	if n > segment.MaxDim {
+		d.Fail(fmt.Errorf("vector of %d dimensions, at most %d are possible", n, segment.MaxDim))
+		return nil
 	}
+	raw := d.Raw(4 * n)
+	if d.Err() != nil || n == 0 {
+		return nil
+	}
+	floats, err := vec.Floats(append([]byte(nil), raw...))
+	if err != nil {
+		d.Fail(err)
+	}
+	return floats
 }
 
 func (o *archiveOp) append(e *codec.Encoder) { e.String(o.id); e.U64(uint64(o.at)) }

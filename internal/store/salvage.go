@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/orchard9/engram-go/internal/ann"
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -55,7 +56,7 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 		if s.man, aligned, err = s.guessManifest(lost); err != nil {
 			return nil, err
 		}
-		if known != nil {
+		if known != nil && !s.man.named && s.man.generations == 0 {
 			s.man.settings = known.settings
 		}
 	}
@@ -79,6 +80,10 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 	}
 	view = s.staged
 	s.view.Store(&view)
+	if model, _, building := view.Building(); building {
+		lost(fmt.Errorf("%d embeddings of model %q, which were being built beside those that serve, are left out: "+
+			"begin again", view.Built(), model))
+	}
 	for _, text := range s.damageNotes() {
 		lost(errors.New(text))
 	}
@@ -137,7 +142,13 @@ func (s *Space) salvageFrame(lsn wal.LSN, payload []byte, lost func(error)) {
 		return
 	}
 	for i, o := range ops {
-		err := isolate.Do("salvage", s.name, nil, func() error { return s.salvageOp(uint64(lsn), o) })
+		apply := func() error { return s.salvageOp(uint64(lsn), o) }
+		err := isolate.Do("salvage", s.name, nil, apply)
+		if put, ok := o.(*putOp); ok && errors.Is(err, ann.ErrDimension) { // of another generation, of which nothing is known
+			lost(fmt.Errorf("change %d of log record %d is made without its embedding: %w", i+1, lsn, err))
+			put.vector = nil
+			err = isolate.Do("salvage", s.name, nil, apply)
+		}
 		if err != nil {
 			lost(fmt.Errorf("change %d of log record %d cannot be made any more: %w", i+1, lsn, err))
 		}
@@ -193,10 +204,13 @@ func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err 
 	aligned = true
 	position := uint64(0) // of the state file, if it says so
 	var found []guessed
+	apart := false
 	for _, name := range names {
 		number, suffix, ok := fileNumber(name)
 		switch {
 		case !ok:
+		case suffix == ".vec":
+			apart = true
 		case suffix == ".state":
 			info, err := s.fs.Stat(filepath.Join(s.dir, name))
 			if err != nil {
@@ -222,17 +236,46 @@ func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err 
 			})
 		}
 	}
+	if again := s.readAgain(m); again != nil {
+		found = m.take(again, found)
+	}
 	aligned = m.arrange(found) && aligned
 	if position > 0 {
 		m.position = position
 	}
+	if !m.named && (apart || m.mixed(found)) {
+		m.generation, m.generations, m.settings.Dim = 1, 1, 0
+		lost(errors.New("which embeddings are those of the model that serves cannot be told any more: all up to the last " +
+			"sealing are left out"))
+	}
 	return m, aligned, nil
+}
+
+// readAgain is what the state file says again of the manifest beside it; nil if it does not.
+func (s *Space) readAgain(m *manifest) *manifest {
+	path := s.statePath(m.state.number)
+	f, err := stateFile.read(s.fs, path, false)
+	if err != nil || f.header.Check(path, s.id, m.state.number) != nil {
+		return nil
+	}
+	st, d := &state{ends: map[uint32]rowEnd{}}, codec.NewDecoder(f.body)
+	st.decode(d, f.header.Version)
+	if d.Done() != nil {
+		return nil
+	}
+	return st.again
 }
 
 // guessed is a segment as its file tells of it.
 type guessed struct {
 	segmentRef
 	first, last uint64 // positions in it
+	dim         int
+}
+
+// mixed reports whether segments hold vectors of several dimensions: of several generations.
+func (m *manifest) mixed(found []guessed) bool {
+	return slices.ContainsFunc(found, func(g guessed) bool { return g.dim != 0 && g.dim != m.settings.Dim })
 }
 
 // arrange puts segments in the order of their rows. Where a compaction left both what it wrote and what it was to
@@ -271,7 +314,7 @@ func (s *Space) guessSegment(m *manifest, number uint64) (g guessed, err error) 
 	if w.Dim() != 0 {
 		m.settings.Dim = w.Dim()
 	}
-	g.first = maxPosition
+	g.first, g.dim = maxPosition, w.Dim()
 	for slot := range w.Rows() {
 		if row, err := w.Row(slot); err == nil && !row.Void {
 			g.first, g.last = min(g.first, row.LSN), max(g.last, row.LSN)
@@ -285,7 +328,7 @@ func (s *Space) guessSegment(m *manifest, number uint64) (g guessed, err error) 
 func fileNumber(name string) (number uint64, suffix string, ok bool) {
 	suffix = filepath.Ext(name)
 	number, err := strconv.ParseUint(strings.TrimSuffix(name, suffix), 16, 64)
-	return number, suffix, err == nil && (suffix == ".seg" || suffix == ".state")
+	return number, suffix, err == nil && (suffix == ".seg" || suffix == ".vec" || suffix == ".state")
 }
 
 // guessStore learns the space's id from the header of any of its files.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -28,6 +29,8 @@ type checkpoint struct {
 	model               string
 	logged              int64 // bytes of frames up to position since the last one
 	feedback            feedbackLog
+	view                View    // as of position
+	sides               []*side // of the generations alive then, in memory
 }
 
 // sealIfFull starts a sealing if the hot segment has reached its size and none is under way.
@@ -160,13 +163,13 @@ func (s *Space) freeze() checkpoint {
 	cp := checkpoint{
 		position: s.staged.Position, hot: s.hot, rows: s.hot.base + s.hot.seg.Rows(), entries: s.nextEntry,
 		keys: s.nextKey, dim: s.staged.Dim, model: s.staged.Model, logged: s.logged.Load(),
-		feedback: s.staged.feedback,
+		feedback: s.staged.feedback, view: s.staged,
 	}
+	parts := s.freezeApart(&cp)
 	s.keep = cp.position
 	s.retry = cp
-	parts := append([]part(nil), *s.parts.Load()...)
-	s.hot = hotPart{base: cp.rows, seg: segment.NewHot(cp.dim)}
-	s.setParts(append(parts, part{base: cp.rows, hot: s.hot.seg}))
+	s.hot = hotPart{base: cp.rows, seg: segment.NewHot(cp.dim), generation: s.staged.Generation}
+	s.setParts(append(parts, part{base: cp.rows, hot: s.hot.seg, generation: s.hot.generation}))
 	return cp
 }
 
@@ -175,6 +178,10 @@ func (s *Space) freeze() checkpoint {
 func (s *Space) seal(cp checkpoint, r *replacement) (err error) {
 	if err := s.log.Commit(wal.LSN(cp.position)); err != nil {
 		return err
+	}
+	if s.View().Generation != cp.view.Generation {
+		view := cp.view
+		s.publish(&view) // it is durable, and what is built for it is not for a view of a former generation
 	}
 	if err := isolate.Fault("store/seal.rows"); err != nil {
 		return err
@@ -190,22 +197,27 @@ func (s *Space) seal(cp checkpoint, r *replacement) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := isolate.Fault("store/seal.state"); err != nil {
-		return errors.Join(err, closeSealed(sealed))
+	apart, err := s.sealApart(cp, &next, r)
+	if err == nil {
+		err = isolate.Fault("store/seal.state")
 	}
-	if next.state, err = s.writeState(cp, r); err == nil {
+	if err != nil {
+		return errors.Join(err, closeSealed(sealed), apart.close())
+	}
+	next.settings.Dim, next.settings.Model = cp.dim, cp.model
+	next.generation, next.generations, next.building = cp.view.Generation, cp.view.generations, cp.view.building
+	if next.state, err = s.writeState(cp, r, &next); err == nil {
 		next.position, next.nextFile = cp.position, s.manifestNow().nextFile
-		next.settings.Dim, next.settings.Model = cp.dim, cp.model
 		err = s.writeManifest(&next)
 	}
 	if err != nil {
 		// The manifest may be the new one all the same, if its directory could not be synced: all files stay until
 		// another one is durable.
-		return errors.Join(err, closeSealed(sealed))
+		return errors.Join(err, closeSealed(sealed), apart.close())
 	}
 	isolate.Point("store/seal.swap")
-	s.swap(cp, sealed, &next, r)
-	return s.letGo(before, r, cp.position)
+	s.swap(cp, sealed, apart, &next, r)
+	return s.letGo(before, apart, r, cp.position)
 }
 
 // manifestNow is the manifest in force; nobody may write to it.
@@ -222,7 +234,7 @@ func (s *Space) addLitter(path string) {
 }
 
 // letGo removes what the new manifest no longer needs, unless a backup still reads it: the next sealing does it then.
-func (s *Space) letGo(before *manifest, r *replacement, position uint64) error {
+func (s *Space) letGo(before *manifest, apart resealed, r *replacement, position uint64) error {
 	if before.state.number != 0 {
 		s.addLitter(s.statePath(before.state.number))
 	}
@@ -230,6 +242,14 @@ func (s *Space) letGo(before *manifest, r *replacement, position uint64) error {
 		for _, p := range r.parts {
 			s.addLitter(p.sealed.Path())
 			p.sealed.Retire()
+		}
+	}
+	for _, gone := range apart.gone {
+		if gone.side.sealed != nil {
+			gone.side.sealed.Retire()
+		}
+		if gone.path != "" {
+			s.addLitter(gone.path)
 		}
 	}
 	return s.drop(position)
@@ -263,7 +283,8 @@ func (s *Space) sealRows(cp checkpoint, next *manifest) (*segment.Sealed, error)
 	file := segment.File{FS: s.fs, Dir: s.dir, Store: s.id, Number: s.takeFile()}
 	built, err := segment.Build(file, segment.Plan{
 		Sources: []segment.Source{cp.hot.seg}, Base: cp.hot.base,
-		Drop: func(slot uint32) bool { return s.erasedBy(cp.hot.base+slot, cp.position) },
+		Drop:    func(slot uint32) bool { return s.erasedBy(cp.hot.base+slot, cp.position) },
+		Vectors: s.folding(&cp.view, cp.hot.base, cp.hot.generation),
 	})
 	if err != nil {
 		return nil, err
@@ -275,6 +296,7 @@ func (s *Space) sealRows(cp checkpoint, next *manifest) (*segment.Sealed, error)
 	}
 	next.segments = append(slices.Clone(next.segments), segmentRef{
 		number: file.Number, base: cp.hot.base, rows: sealed.Rows(), sizeBytes: built.SizeBytes,
+		generation: cp.view.Generation,
 	})
 	return sealed, nil
 }
@@ -291,9 +313,9 @@ func closeSealed(w *segment.Sealed) error {
 func (s *Space) sweep() error {
 	var errs []error
 	man := s.manifestNow()
-	named := []string{s.statePath(man.state.number)}
-	for _, ref := range man.segments {
-		named = append(named, segment.File{Dir: s.dir, Number: ref.number}.Path())
+	var named []string
+	for name := range man.names() {
+		named = append(named, filepath.Join(s.dir, name))
 	}
 	s.litter = slices.DeleteFunc(s.litter, func(path string) bool {
 		if slices.Contains(named, path) {
@@ -322,20 +344,21 @@ func (s *Space) takeFile() uint64 {
 
 // writeState writes what became of the rows up to a checkpoint; of rows that r, or the sealing, leaves out it says
 // nothing.
-func (s *Space) writeState(cp checkpoint, r *replacement) (stateRef, error) {
+func (s *Space) writeState(cp checkpoint, r *replacement, next *manifest) (stateRef, error) {
 	ref := stateRef{number: s.takeFile()}
 	s.addLitter(s.statePath(ref.number))
-	body := s.encodeState(cp, r)
+	e := codec.Encoder{Buf: s.encodeState(cp, r)}
+	next.encodeAgain(&e)
 	h := codec.Header{Kind: stateKind, Version: stateVersion, Store: s.id, Number: ref.number, Position: cp.position}
 	var err error
-	if ref.sizeBytes, err = writeTwice(s.fs, s.statePath(ref.number), h, body); err != nil {
+	if ref.sizeBytes, err = writeTwice(s.fs, s.statePath(ref.number), h, e.Buf); err != nil {
 		return stateRef{}, fmt.Errorf("write state: %w", err)
 	}
 	return ref, nil
 }
 
 // swap puts the sealed segment in the place of the frozen one, and r in the place of what it replaces.
-func (s *Space) swap(cp checkpoint, sealed *segment.Sealed, m *manifest, r *replacement) {
+func (s *Space) swap(cp checkpoint, sealed *segment.Sealed, apart resealed, m *manifest, r *replacement) {
 	gone := map[uint32]string{}
 	for slot := range cp.hot.seg.Rows() {
 		if row := cp.hot.base + slot; s.erasedBy(row, cp.position) {
@@ -348,7 +371,7 @@ func (s *Space) swap(cp checkpoint, sealed *segment.Sealed, m *manifest, r *repl
 	parts := slices.Clone(*s.parts.Load())
 	i := slices.IndexFunc(parts, func(p part) bool { return p.hot == cp.hot.seg })
 	if sealed != nil {
-		parts[i] = part{base: cp.hot.base, sealed: sealed}
+		parts[i] = part{base: cp.hot.base, sealed: sealed, generation: cp.view.Generation}
 	} else {
 		parts = slices.Delete(parts, i, i+1)
 	}
@@ -357,6 +380,7 @@ func (s *Space) swap(cp checkpoint, sealed *segment.Sealed, m *manifest, r *repl
 		parts = r.swapIn(parts)
 		r.swapped = true
 	}
+	parts = apart.swapIn(parts)
 	s.setParts(parts)
 	m.nextFile = s.man.nextFile
 	s.man = m

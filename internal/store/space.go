@@ -153,17 +153,20 @@ func (r *reason) get() error {
 }
 
 type hotPart struct {
-	base uint32
-	seg  *segment.Hot
+	base       uint32
+	seg        *segment.Hot
+	generation uint32 // of the vectors in it
 }
 
 // part is a run of rows: the hot segment, one being sealed, a sealed one, or one that cannot be read. Rows belong to the
-// last part whose base is not above them.
+// last part whose base is not above them. In front of all these stand parts that hold vectors only, as a side.
 type part struct {
-	base   uint32
-	hot    *segment.Hot // nil if sealed
-	sealed *segment.Sealed
-	lost   error // why a sealed segment cannot be read; hot and sealed are nil then
+	base       uint32
+	hot        *segment.Hot // nil if sealed
+	sealed     *segment.Sealed
+	lost       error  // why a sealed segment cannot be read; hot and sealed are nil then
+	generation uint32 // of the vectors in it: others than those of the view's generation do not count
+	side       *side  // of a part that has no rows
 }
 
 func (s *Space) begin(position uint64) *Tx {
@@ -448,6 +451,9 @@ func (s *Space) closeSegments() error {
 		for _, p := range *parts {
 			if p.sealed != nil {
 				errs = append(errs, p.sealed.Close())
+			}
+			if p.side != nil && p.side.sealed != nil {
+				errs = append(errs, p.side.sealed.Close())
 			}
 		}
 	}

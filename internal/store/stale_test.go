@@ -25,6 +25,7 @@ func stages(t *testing.T, seed uint64, change func(*store.Options)) (list []stag
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 5))
 	fsys, b := newFS(t), newBook()
+	b.reembeds = 2
 	for i := range 10 {
 		s := mustOpen(t, fsys, change)
 		for range 4 {

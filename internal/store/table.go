@@ -18,23 +18,25 @@ import (
 // the log, only grow, and are never moved or reused: a failed write's rows stay void for good. The writer fills them
 // beyond every reader's view; Space publishes the view.
 type table struct {
-	ends     isolate.Stamps                 // by row: the position from which on it is not current; 0 is void
-	known    atomic.Pointer[isolate.Stamps] // as ends, but superseded rows go on; nil until the first is superseded
-	facts    isolate.Column[recall.Facts]   // by row
-	recorded isolate.Column[int64]          // by row: when it was stored; NoTime if that cannot be read
-	needed   isolate.Column[atomic.Uint32]  // by row: the day on which recall needed it last; 0 if that is not known
-	states   isolate.Column[stateCell]      // by entry
-	ids      isolate.Table                  // hash of id -> entry
-	scopes   isolate.Table                  // hash of content and scope -> entry
-	keys     isolate.Table                  // hash of idempotency key -> place in keyList
-	keysOf   isolate.Table                  // hash of the id that an idempotency key stands for -> place in keyList
-	keyList  isolate.Column[*keyCell]       // nil where the write failed
-	heirs    isolate.Table                  // hash of the id that superseded a memory -> its entry
-	symbols  symbols
-	sources  sources
-	words    *lexical.Index
-	chain    *graph.Chain
-	links    *graph.Links
+	ends  isolate.Stamps                 // by row: the position from which on it is not current; 0 is void
+	known atomic.Pointer[isolate.Stamps] // as ends, but superseded rows go on; nil until the first is superseded
+	facts isolate.Column[recall.Facts]   // by row
+	// generations is by row: of its vector, as it was stored or loaded. A row without a place in it is of generation 0.
+	generations isolate.Column[uint32]
+	recorded    isolate.Column[int64]         // by row: when it was stored; NoTime if that cannot be read
+	needed      isolate.Column[atomic.Uint32] // by row: the day on which recall needed it last; 0 if that is not known
+	states      isolate.Column[stateCell]     // by entry
+	ids         isolate.Table                 // hash of id -> entry
+	scopes      isolate.Table                 // hash of content and scope -> entry
+	keys        isolate.Table                 // hash of idempotency key -> place in keyList
+	keysOf      isolate.Table                 // hash of the id that an idempotency key stands for -> place in keyList
+	keyList     isolate.Column[*keyCell]      // nil where the write failed
+	heirs       isolate.Table                 // hash of the id that superseded a memory -> its entry
+	symbols     symbols
+	sources     sources
+	words       *lexical.Index
+	chain       *graph.Chain
+	links       *graph.Links
 }
 
 // stateCell is what is kept of an entry: 16 bytes, read together.

@@ -94,13 +94,13 @@ func (s *Space) wantedTiers(o MoveOptions) map[*segment.Sealed]segment.Tier {
 func (s *Space) nextMove(
 	base uint32, wanted map[*segment.Sealed]segment.Tier, damaged map[*segment.Sealed]bool,
 ) (*group, uint32) {
-	g := &group{}
+	g, v := &group{}, s.View()
 	for _, p := range *s.parts.Load() {
 		if p.base < base {
 			continue
 		}
 		tier := segment.Tier(0)
-		if p.sealed != nil && !damaged[p.sealed] {
+		if p.sealed != nil && !damaged[p.sealed] && !s.stuck(v, p) {
 			tier = wanted[p.sealed]
 			if tier == 0 && p.sealed.Tier() == segment.Cold && p.sealed.SizeBytes() < smallCold {
 				tier = segment.Cold // it may join others

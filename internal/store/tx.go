@@ -25,8 +25,9 @@ type Tx struct {
 	entries  uint32   // entries from here on are this write's
 	undo     []func() // takes back changes of what readers can reach, in reverse order
 	puts     uint32
-	replay   bool // from the log, while nobody reads
-	listened bool // somebody wants the events
+	apart    uint32 // vectors added to sets
+	replay   bool   // from the log, while nobody reads
+	listened bool   // somebody wants the events
 	events   []Event
 	reason   string
 }
@@ -383,7 +384,7 @@ func (tx *Tx) endCurrent(row uint32) {
 	tx.stamp(&tx.t.ends, row)
 	tx.view.Docs--
 	tx.view.Tokens -= int64(tx.t.words.Length(row))
-	if tx.t.facts.At(row).HasVector {
+	if tx.view.hasVector(row) {
 		tx.view.Vectors--
 	}
 }

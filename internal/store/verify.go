@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -61,10 +60,14 @@ func (s *Space) VerifyStepwise(ctx context.Context, step func(*Report) error) (*
 		return r, err
 	}
 	for _, p := range *s.parts.Load() {
-		if p.hot != nil {
-			continue
+		var err error
+		switch {
+		case p.side != nil:
+			err = s.verifyApart(ctx, p.side, r, step)
+		case p.hot == nil:
+			err = s.verifyPart(ctx, p, r, step)
 		}
-		if err := s.verifyPart(ctx, p, r, step); err != nil {
+		if err != nil {
 			return r, err
 		}
 	}
@@ -94,8 +97,7 @@ func (s *Space) verifyPart(ctx context.Context, p part, r *Report, step func(*Re
 	})
 	r.Records += rows
 	if errors.Is(err, fs.ErrNotExist) {
-		now := *s.parts.Load()
-		if !slices.ContainsFunc(now, func(q part) bool { return q.sealed == p.sealed }) {
+		if s.gonePart(p, err) {
 			return nil // another has taken its place meanwhile
 		}
 		err = &codec.CorruptError{Op: "verify segment", Path: p.sealed.Path(), Offset: -1, Err: err}
@@ -227,7 +229,7 @@ func (s *Space) verifyCounts(r *Report, v *View, counted View) {
 		}
 		counted.Docs++
 		counted.Tokens += int64(s.t.words.Length(row))
-		if s.t.facts.At(row).HasVector {
+		if v.hasVector(row) {
 			counted.Vectors++
 		}
 	}
@@ -282,6 +284,10 @@ func (s *Space) Stats() Stats {
 	}
 	for _, p := range *s.parts.Load() {
 		switch {
+		case p.side != nil && p.side.sealed != nil:
+			st.SegmentBytes += p.side.sealed.SizeBytes()
+		case p.side != nil && p.side.hot != nil:
+			st.HotBytes += p.side.hot.SizeBytes()
 		case p.sealed != nil:
 			st.SegmentBytes += p.sealed.SizeBytes()
 			st.Segments++

@@ -38,9 +38,14 @@ type View struct {
 	Dim         int
 	Metric      ann.Metric
 	Model       string // what made the vectors; "" if nobody named it
+	Generation  uint32 // of the vectors that serve; see vectors.go
 
-	feedback feedbackLog
-	used     []use // the memories used last, newest first; nobody writes to it
+	generations uint32     // begun so far, canceled ones included, and the first is number 0
+	serving     *vectorSet // of Generation, those that are apart; nil if none were since the space was opened
+	building    *vectorSet // nil if there is none
+	placed      uint32     // places below this, of what is being built, are in the view
+	feedback    feedbackLog
+	used        []use // the memories used last, newest first; nobody writes to it
 }
 
 // CheckModel returns a *ModelError if vectors of the model that is named cannot be compared with those of the space. Where
@@ -175,20 +180,6 @@ func (v *View) ID(row uint32) (id string, err error) {
 		return err
 	})
 	return id, err
-}
-
-// Vector reads a row's vector, nil if it has none. Nobody may write to it.
-func (v *View) Vector(row uint32) ([]float32, error) {
-	p, slot := v.part(row)
-	switch {
-	case p.lost != nil:
-		return nil, p.lost
-	case p.hot != nil:
-		return p.hot.Vector(slot)
-	}
-	vector, err := p.sealed.Vector(slot)
-	v.s.noteDamage(err)
-	return vector, err
 }
 
 // Tier tells where a row is; 0 in memory.
@@ -473,6 +464,16 @@ func (v *View) Corpus() *recall.Corpus {
 			break
 		}
 		switch {
+		case p.side != nil:
+			if p.side.set == v.serving && p.side.lost == nil {
+				s := servingSide{p.side, v, slices.ContainsFunc(parts, func(p part) bool {
+					return p.side == nil && p.generation == v.Generation
+				})}
+				c.Vectors = append(c.Vectors, ann.Part{
+					Source: s, Mapped: p.side.sealed != nil && p.side.sealed.Tier() == segment.Warm,
+				})
+			}
+		case p.generation != v.Generation: // its vectors do not count any more
 		case p.hot != nil:
 			c.Vectors = append(c.Vectors, ann.Part{Base: p.base, Source: p.hot})
 		case p.sealed != nil:
