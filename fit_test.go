@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -210,56 +211,101 @@ func TestFitIsAllOrNothing(t *testing.T) {
 	w.open()
 }
 
-// A damaged file of weights is refused by its name, one of a newer version as such; no other space is concerned.
-func TestFittedWeightsAreRefusedIfDamaged(t *testing.T) {
+// TestDamagedWeightsAreTold damages the file of weights: the space is served by the default weights, everything that looks
+// at it says so, and the file can be replaced or removed. One of a newer version is refused as such.
+func TestDamagedWeightsAreTold(t *testing.T) {
 	w := newWorld(t, engram.Options{})
-	judgedAs(t, w, 150, fast())
-	if r, err := w.def().Fit(t.Context(), engram.FitOptions{}); err != nil || !r.Adopted {
-		t.Fatalf("Fit = %+v, %v", r, err)
-	}
+	goBy(t, w.def(), fast())
+	remember(t, w.def(), engram.Draft{ID: "a", Content: "the boat in the harbour"})
 	if err := w.db.Close(); err != nil {
 		t.Fatal(err)
 	}
 	good := fileBytes(t, w.fs, modelFile)
-	refused := func(text string, want error) {
+	with := func(text string) *world {
 		t.Helper()
 		disk := w.fs.CrashClone(0, vfs.KeepAll)
-		if err := disk.Remove(modelFile); err != nil {
+		if err := disk.SetBytes(modelFile, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		f, err := disk.Create(modelFile)
-		if err == nil {
-			_, err = f.WriteAt([]byte(text), 0)
+		other := &world{t: t, fs: disk, clock: w.clock, o: w.o}
+		other.open()
+		return other
+	}
+	told := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, engram.ErrCorrupt) || !strings.Contains(err.Error(), "model.json") {
+			t.Errorf("%s = %v, want ErrCorrupt and the file", what, err)
 		}
-		if err = errors.Join(err, f.Close()); err != nil {
-			t.Fatal(err)
+	}
+	damaged := func(text string) {
+		t.Helper()
+		other := with(text)
+		defer other.db.Close()
+		s := other.def()
+		if m := get(t, s, "a"); m.Content != "the boat in the harbour" {
+			t.Errorf("%.60q: the memory is %+v", text, m)
 		}
-		db, err := w.o.On(disk).Open("/data")
-		if err != nil {
-			t.Fatal(err)
+		report, err := s.Verify(t.Context())
+		if err != nil || len(report.Problems) != 1 || !strings.Contains(report.Problems[0].File, "model.json") {
+			t.Errorf("%.60q: Verify = %+v, %v", text, report, err)
 		}
-		s, err := db.Space(engram.DefaultSpace)
-		if err == nil {
-			_, err = s.Stats(t.Context())
-		}
-		if closeErr := db.Close(); closeErr != nil {
-			t.Fatal(closeErr)
-		}
-		if !errors.Is(err, want) || !strings.Contains(err.Error(), "model.json") {
-			t.Errorf("%.60q = %v, want %v", text, err, want)
-		}
+		told("Ready", other.db.Ready())
 	}
 	for i := 0; i < len(good); i += 7 {
 		flipped := []byte(good)
 		flipped[i] ^= 2
-		refused(string(flipped), engram.ErrCorrupt)
-		refused(good[:i], engram.ErrCorrupt)
+		damaged(string(flipped))
+		damaged(good[:i])
 	}
-	refused(good+" ", engram.ErrCorrupt)
-	refused(strings.Repeat(" ", 70000), engram.ErrCorrupt)
-	refused(strings.Replace(good, `"training"`, `"trained"`, 1), engram.ErrCorrupt)
-	refused(strings.Replace(good, `"version": 1`, `"version": 2`, 1), engram.ErrCorrupt)
-	refused(strings.Replace(good, `"version": 1`, `"version": 3`, 1), engram.ErrFormatVersion)
+	damaged(good + " ")
+	damaged(strings.Repeat(" ", 70000))
+	damaged(strings.Replace(good, `"training"`, `"trained"`, 1))
+	damaged(strings.Replace(good, `"version": 1`, `"version": 2`, 1))
+
+	other := with(good[:len(good)-9])
+	s := other.def()
+	if st, err := s.Stats(t.Context()); err != nil || len(st.Problems) != 1 || !strings.Contains(st.Problems[0], "default weights") ||
+		st.ReadOnly != "" {
+		t.Errorf("Stats = %+v, %v", st, err)
+	}
+	var out strings.Builder
+	report, err := s.Export(t.Context(), &out)
+	told("Export", err)
+	if report.Memories != 1 || report.DamagedCount != 1 || strings.Contains(out.String(), `"weights"`) {
+		t.Errorf("Export = %+v", report)
+	}
+	_, err = other.db.Backup(t.Context(), io.Discard, engram.BackupOptions{})
+	told("Backup", err)
+	goBy(t, s, fast()) // replaces it: goBy removes what is there first
+	want(t, "the file", fileBytes(t, other.fs, modelFile), good)
+	verified := func(s *engram.Space) {
+		t.Helper()
+		if report, err := s.Verify(t.Context()); err != nil || len(report.Problems) > 0 {
+			t.Errorf("Verify = %+v, %v", report, err)
+		}
+	}
+	verified(s)
+	if err := other.db.Ready(); err != nil {
+		t.Errorf("Ready with the file replaced = %v", err)
+	}
+	if err := other.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	repaired := with("nothing")
+	if err := repaired.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	saved, err := w.o.On(repaired.fs).Repair(t.Context(), "/data", "/saved")
+	if err != nil || len(saved.Spaces) != 1 || saved.Spaces[0].Memories != 1 || saved.Spaces[0].LostCount != 1 ||
+		!strings.Contains(saved.Spaces[0].Lost[0], "model.json") {
+		t.Errorf("Repair = %+v, %v", saved, err)
+	}
+
+	newer := with(strings.Replace(good, `"version": 1`, `"version": 3`, 1))
+	defer newer.db.Close()
+	if _, err := newer.def().Stats(t.Context()); !errors.Is(err, engram.ErrFormatVersion) {
+		t.Errorf("a file of a newer version = %v", err)
+	}
 	w.open()
 }
 

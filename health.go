@@ -48,6 +48,9 @@ func (db *DB) health(name string, sp *store.Space) []error {
 	var errs []error
 	if sp != nil {
 		errs = sp.Troubles()
+		if err := db.models.damage(name); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	found := slices.DeleteFunc(db.ScrubReport().Problems, func(p ScrubProblem) bool { return p.Space != name })
 	if len(found) > 0 {

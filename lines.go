@@ -21,8 +21,8 @@ import (
 // oldest first, archived ones included, with embeddings, links (as outgoing), times and versions, and what was made of its
 // uses and said of it, now and before; then what the space keeps beside its memories: how reliable sources are, the record of
 // feedback, idempotency keys and event ids, which memories are to stay apart, and fitted weights. [Space.Import] reads it
-// back without loss. Memories that cannot be read are left out: when everything else is written, the error, which matches
-// ErrCorrupt, and the report say so.
+// back without loss. Memories, and fitted weights, that cannot be read are left out: when everything else is written, the
+// error, which matches ErrCorrupt, and the report say so.
 func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 	var report ExportReport
 	out := bufio.NewWriterSize(w, 64<<10)
@@ -46,12 +46,14 @@ func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 		if err := errors.Join(stop, out.Flush()); err != nil {
 			return err
 		}
-		if lost := v.Lost(); lost != nil {
-			report.leaveOut(lost)
-			unreadable = cmp.Or(unreadable, lost)
+		for _, lost := range []error{v.Lost(), s.db.models.damage(s.name)} {
+			if lost != nil {
+				report.leaveOut(lost)
+				unreadable = cmp.Or(unreadable, lost)
+			}
 		}
 		if unreadable != nil {
-			return fmt.Errorf("export: everything else is written, but %d memories or more that cannot be read, such as: %w",
+			return fmt.Errorf("export: everything else is written, but %d things or more that cannot be read, such as: %w",
 				report.DamagedCount, unreadable)
 		}
 		return nil

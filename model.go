@@ -49,6 +49,7 @@ type fitted struct {
 	weights      dynamics.Weights
 	coefficients map[string]float64 // nil if none were learnt; nobody writes to it
 	file         *modelFile         // nor to it
+	damage       error              // why there is no file although there is one: the space goes by the default
 }
 
 func newModels(off []dynamics.Mechanism) *models {
@@ -59,16 +60,41 @@ func newModels(off []dynamics.Mechanism) *models {
 
 // set makes f what a space goes by; nil is the default.
 func (m *models) set(space string, f *modelFile) {
+	if f == nil {
+		m.replace(space, fitted{})
+		return
+	}
+	w := dynamics.Weights(f.Weights)
+	m.replace(space, fitted{
+		model: newFaded(dynamics.New(w).Without(m.off...)), weights: w, coefficients: f.coefficients(), file: f,
+	})
+}
+
+// setDamaged makes a space go by the default because its file is damaged.
+func (m *models) setDamaged(space string, damage error) {
+	m.replace(space, fitted{model: m.usual, weights: dynamics.DefaultWeights(), damage: damage})
+}
+
+// replace replaces what is known of a space; without a model nothing is.
+func (m *models) replace(space string, f fitted) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	next := maps.Clone(*m.fitted.Load())
-	if f == nil {
+	if f.model == nil {
 		delete(next, space)
 	} else {
-		w := dynamics.Weights(f.Weights)
-		next[space] = fitted{newFaded(dynamics.New(w).Without(m.off...)), w, f.coefficients(), f}
+		next[space] = f
 	}
 	m.fitted.Store(&next)
+}
+
+// damage is why a space does not go by its file; nil if it does, or has none.
+func (m *models) damage(space string) error {
+	err := (*m.fitted.Load())[space].damage
+	if err != nil {
+		err = fmt.Errorf("the space goes by the default weights: %w", err)
+	}
+	return err
 }
 
 // weights are those that a space goes by.
@@ -91,6 +117,9 @@ func (m *models) file(space string) *modelFile { return (*m.fitted.Load())[space
 // sideFile is the file as it goes into backups.
 func (m *models) sideFile(space string) (store.SideFile, error) {
 	side := store.SideFile{Name: modelName}
+	if err := m.damage(space); err != nil {
+		return side, fmt.Errorf("back up fitted weights: %w", err)
+	}
 	f := m.file(space)
 	if f == nil {
 		return side, nil
@@ -124,7 +153,7 @@ const (
 	modelWeighedVersion = 2
 )
 
-const adviceModel = "remove it: without it the space goes by the default weights, and `engram fit` learns them again"
+const adviceModel = "`engram fit` learns them again, `engram fit --remove` removes it"
 
 // modelFile is what the file holds, its fields in this order.
 type modelFile struct {
@@ -226,11 +255,31 @@ func decodeModel(path string, b []byte) (*modelFile, error) {
 
 func (db *DB) modelPath(space string) string { return filepath.Join(db.spaceDir(space), modelName) }
 
-// loadModel makes the space go by its file, or by the default if it has none.
+// loadModel makes the space go by its file, or by the default if it has none, or a damaged one: what was fitted can be
+// fitted again, and no memory depends on it.
 func (db *DB) loadModel(space string) error {
 	f, err := db.readModel(db.modelPath(space))
-	if err == nil {
+	switch {
+	case err == nil:
 		db.models.set(space, f)
+	case errors.Is(err, ErrCorrupt):
+		db.models.setDamaged(space, err)
+	default:
+		return err
+	}
+	return nil
+}
+
+// verifyModel checks the space's file of fitted weights, if it has one.
+func (db *DB) verifyModel(space string, out *VerifyReport) error {
+	f, err := db.readModel(db.modelPath(space))
+	if f == nil && err == nil {
+		return nil
+	}
+	out.Files++
+	if corrupt, ok := errors.AsType[*CorruptError](err); ok {
+		out.Problems = append(out.Problems, Problem{File: corrupt.Path, Offset: corrupt.Offset, What: corrupt.Err.Error()})
+		return nil
 	}
 	return err
 }

@@ -11,7 +11,8 @@ type ExportReport struct {
 	Versions int `json:"versions"` // lines: every version of every memory
 	// Others are the lines that tell of the space: sources, judgements, keys and the like.
 	Others int `json:"others"`
-	// Damaged says which memories are left out because they could not be read, at most 16 of them; DamagedCount counts all.
+	// Damaged says which memories, and whether fitted weights, are left out because they could not be read, at most 16 of
+	// them; DamagedCount counts all.
 	Damaged      []string `json:"damaged,omitempty"`
 	DamagedCount int      `json:"damaged_count,omitempty"`
 }

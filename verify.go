@@ -43,7 +43,10 @@ func (s *Space) VerifyPaced(ctx context.Context, o VerifyOptions) (VerifyReport,
 	err := s.with(ctx, "verify", s.name == DefaultSpace, func(sp *store.Space) error {
 		r, err := sp.VerifyStepwise(ctx, step)
 		out = verifyReport(r)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.db.verifyModel(s.name, &out)
 	})
 	return out, err
 }
