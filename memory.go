@@ -431,7 +431,7 @@ type Hit struct {
 
 // Term is one part of a score.
 type Term struct {
-	// Name is "words", "meaning", "speaker", "time", "association", "priming", "age", "use", "belief" or "recency".
+	// Name is "words", "meaning", "speaker", "time", "association", "priming", "use", "belief" or "recency".
 	Name string `json:"term"`
 	// Value is its share of the score.
 	Value float64 `json:"value"`

@@ -33,7 +33,7 @@ func (w *web) network() *graph.Network {
 	for i, a := range w.arcs {
 		l.Set(a.a, a.b, fmt.Sprint("type", i), float32(a.weight), 1)
 	}
-	return network(l, nil)
+	return network(l)
 }
 
 // exact is personalised PageRank by power iteration: pi = alpha*s + (1-alpha)*pi*D^-1*A. What starts at a node without
@@ -410,7 +410,7 @@ func TestHubPassesLittleAndCostsLittle(t *testing.T) {
 		l.Set(hub, leaf, "has", 1, 1)
 	}
 	var a graph.Activation
-	a.Spread(network(l, nil), []graph.Seed{{Row: 1, Mass: 1}}, graph.DefaultWalk())
+	a.Spread(network(l), []graph.Seed{{Row: 1, Mass: 1}}, graph.DefaultWalk())
 	found := 0
 	a.Each(func(uint32, float64) { found++ })
 	edges, _, _ := a.Work()
@@ -423,7 +423,7 @@ func TestHubPassesLittleAndCostsLittle(t *testing.T) {
 	w := graph.DefaultWalk()
 	w.Epsilon = 1e-9 // the bound off
 	w.MaxEdges = 1 << 30
-	a.Spread(network(l, nil), []graph.Seed{{Row: 1, Mass: 1}}, w)
+	a.Spread(network(l), []graph.Seed{{Row: 1, Mass: 1}}, w)
 	if edges, _, _ := a.Work(); edges < 100_000 {
 		t.Errorf("without the bound %d associations: the test shows nothing", edges)
 	}

@@ -1,5 +1,5 @@
 // Package graph holds how memories hang together: the order of the memories of a session, the explicit associations
-// between memories, and how activation spreads over both: in one step, or in as many as it is worth.
+// between memories, and how activation spreads over both.
 //
 //	chain := graph.NewChain()
 //	chain.Insert(session, row, before)          // the writer
@@ -14,14 +14,6 @@
 //
 // A row is one version of a memory, an entry the memory over all its versions. Sessions order rows, links join
 // entries.
-//
-// # One step
-//
-// With s(i) the score of memory i by itself, p and n its neighbours in its session, one synchronous step adds to i
-//
-//	lambda * ( s(p) + s(n) )
-//
-// The step is synchronous: what a memory receives it does not pass on. It is what activation is compared with.
 //
 // # Activation
 //

@@ -17,10 +17,6 @@ type Network struct {
 	// Entry gives a row's entry, Row the row of an entry that is alive for the reader; false if there is none.
 	Entry func(row uint32) uint32
 	Row   func(entry uint32) (uint32, bool)
-	// Score is a row's activation before the step; 0 or less passes nothing on.
-	Score func(row uint32) float64
-	// Lambda is the part that is passed on in one step.
-	Lambda float64
 	// Session in [0,1] is the weight of the neighbours in a session as associations, for [Activation.Spread]; 0 leaves
 	// them out. Types, if not nil, tells which types of explicit associations are gone over.
 	Session float64
@@ -31,24 +27,6 @@ type Network struct {
 type Share struct {
 	From  uint32  // the row that gives
 	Value float64 // above 0
-}
-
-// Neighbors appends the shares that row receives from its neighbours in its session: two at most.
-func (n *Network) Neighbors(row uint32, shares []Share) []Share {
-	if p, ok := n.Chain.Prev(row, n.Alive); ok {
-		shares = n.give(shares, p)
-	}
-	if p, ok := n.Chain.Next(row, n.Alive); ok {
-		shares = n.give(shares, p)
-	}
-	return shares
-}
-
-func (n *Network) give(shares []Share, from uint32) []Share {
-	if s := n.Score(from); s > 0 {
-		shares = append(shares, Share{From: from, Value: n.Lambda * s})
-	}
-	return shares
 }
 
 // Sum adds shares up in an order that depends on nothing but their values.

@@ -85,7 +85,7 @@ func (r *run) weighed(row uint32) float64 {
 		speaker, when, dated := r.gains(row)
 		sum += c.speaker*speaker + c.when*(when+dated)
 	}
-	return sum + c.association*r.association(row) + c.priming*r.primed(row)
+	return sum + c.association*r.activated(row) + c.priming*r.primed(row)
 }
 
 // weigh multiplies terms, and what they come from, by their coefficients.

@@ -36,7 +36,7 @@ func (r *run) explain(best []keyed[float64]) {
 		if r.own(b.row) > 0 {
 			hit.Terms = r.gainTerms(b.row, hit.Terms)
 		}
-		if value := r.association(b.row); value > 0 {
+		if value := r.activated(b.row); value > 0 {
 			hit.Terms = append(hit.Terms, r.associationTerm(b.row, value))
 		}
 		if value := r.primed(b.row); value > 0 {
@@ -86,11 +86,6 @@ func (r *run) associationTerm(row uint32, value float64) Term {
 	term := Term{Name: TermAssociation, Value: value}
 	if !r.q.Explain {
 		return term
-	}
-	if r.steps() {
-		for _, share := range r.network.Neighbors(row, nil) {
-			term.Detail = append(term.Detail, r.part(share))
-		}
 	}
 	if walked := r.activated(row); walked > 0 {
 		term.Detail = append(term.Detail, r.givers(&r.walks.found, row, walked, 0, "")...)

@@ -6,20 +6,20 @@ import (
 	"github.com/orchard9/engram-go/internal/dynamics"
 )
 
-// What became of memories orders those that are relevant: how long ago they happened, what their uses made of them, and
-// what other sources than their own say. The three are bounded together by Weights.Sway times the relevance, so that
+// What became of memories orders those that are relevant: what their uses made of them, and what other sources than their
+// own say. The two are bounded together by Weights.Sway times the relevance, so that
 // nothing is found for its history alone, and nothing relevant is lost by it.
 
 // history is what a row's history adds to its score, in nats.
-type history struct{ age, use, belief float64 }
+type history struct{ use, belief float64 }
 
-func (h history) sum() float64 { return h.age + h.use + h.belief }
+func (h history) sum() float64 { return h.use + h.belief }
 
 // moved reports whether any row's history can count.
 func (r *run) moved() bool {
 	w := &r.weights
 	told := r.c.Touched > 0 && (w.Use > 0 && !r.off(TermUse) || w.Belief > 0 && !r.off(TermBelief))
-	if w.Sway == 0 || !told && (w.Age == 0 || r.off(TermAge)) {
+	if w.Sway == 0 || !told {
 		return false
 	}
 	if r.model = r.q.Model; r.model == nil {
@@ -40,7 +40,7 @@ func (r *run) history(row uint32, relevance float64) history {
 	}
 	if sum > most {
 		scale := most / sum
-		h.age, h.use, h.belief = h.age*scale, h.use*scale, h.belief*scale
+		h.use, h.belief = h.use*scale, h.belief*scale
 	}
 	return h
 }
@@ -48,10 +48,6 @@ func (r *run) history(row uint32, relevance float64) history {
 // plain is the history of a row before it is bounded.
 func (r *run) plain(row uint32) (h history) {
 	w, facts := &r.weights, r.c.Facts.At(row)
-	if w.Age > 0 && !r.off(TermAge) && !facts.Pinned {
-		h.age = w.Age * r.model.BaseLevel(
-			dynamics.Days(facts.OccurredAt, r.q.Now), r.model.Initial(dynamics.Good).Stability)
-	}
 	standing, told := r.c.Source.Standing(facts.Entry)
 	if !told {
 		return h
@@ -89,9 +85,6 @@ func (r *run) historyTerms(row uint32) []Term {
 		terms = append(terms, t)
 	}
 	state, _ := r.c.Source.History(row)
-	add(TermAge, h.age, func() string {
-		return fmt.Sprintf("%.1f days", dynamics.Days(r.c.Facts.At(row).OccurredAt, r.q.Now))
-	})
 	add(TermUse, h.use, func() string {
 		return fmt.Sprintf("last %.1f days ago, S %.1f days, R %.2f", dynamics.Days(state.LastUse, r.q.Now),
 			state.Stability, r.model.StateRetrievability(&state, r.q.Now))

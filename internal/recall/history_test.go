@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
@@ -12,40 +11,6 @@ import (
 	"github.com/orchard9/engram-go/internal/lexical"
 	"github.com/orchard9/engram-go/internal/recall"
 )
-
-// TestAgeOnConversations measures what the age of memories is worth as a prior: R@10, nDCG@10 and MRR on the LoCoMo
-// questions, asked a week after the last turn, for weights of the age term. ENGRAM_AGE prints the table; the test only
-// holds the default, which is the best of them.
-func TestAgeOnConversations(t *testing.T) {
-	collections := loadLocomo(t)
-	measure := func(age float64) quality {
-		var m quality
-		for _, c := range collections {
-			s := c.remember(t, nil)
-			for _, question := range c.questions {
-				q := ask(question.Question)
-				w := recall.DefaultWeights()
-				w.Age = age
-				q.Limit, q.Weights, q.Now = 100, &w, c.turns[len(c.turns)-1].when.UnixNano()+7*day
-				m.add(s.ranked(q), question.gold)
-			}
-		}
-		return m.mean()
-	}
-	none := measure(0)
-	ages := []float64{1}
-	if os.Getenv("ENGRAM_AGE") != "" {
-		ages = []float64{.03, .1, .2, .3, .5, 1}
-	}
-	t.Logf("age 0: %v", none)
-	for _, age := range ages {
-		m := measure(age)
-		t.Logf("age %v: %v", age, m)
-		if m.ndcg10 > none.ndcg10+.002 && m.recall10 > none.recall10+.002 {
-			t.Errorf("age with weight %v ranks better than the default without: %v, %v", age, m, none)
-		}
-	}
-}
 
 // swayed is a space of random memories, some with a history.
 func swayed(t *testing.T, rng *rand.Rand, n int) *space {
@@ -84,7 +49,6 @@ func TestHistoryOrdersWhatIsRelevant(t *testing.T) {
 	for round := range 60 {
 		s := swayed(t, rng, 120)
 		w := recall.DefaultWeights()
-		w.Age = float64(round%3) / 2
 		q := ask(fmt.Sprintf("word%d word%d", rng.IntN(12), rng.IntN(12)))
 		q.Now, q.Limit, q.Weights, q.Explain = 600*day, 200, &w, round%2 == 0
 		if round%4 > 1 {
@@ -95,7 +59,7 @@ func TestHistoryOrdersWhatIsRelevant(t *testing.T) {
 		}
 		all := s.recall(q).Hits
 		off := q
-		off.Without = []string{recall.TermAge, recall.TermUse, recall.TermBelief}
+		off.Without = []string{recall.TermUse, recall.TermBelief}
 		plain := map[uint32]float64{}
 		for _, h := range s.recall(off).Hits {
 			plain[h.Row] = h.Score
@@ -108,7 +72,7 @@ func TestHistoryOrdersWhatIsRelevant(t *testing.T) {
 			for _, term := range h.Terms {
 				sum += term.Value
 				switch term.Name {
-				case recall.TermAge, recall.TermUse, recall.TermBelief:
+				case recall.TermUse, recall.TermBelief:
 					moved += term.Value
 				}
 			}

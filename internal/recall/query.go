@@ -39,7 +39,7 @@ type Query struct {
 func Switches() []string {
 	return []string{
 		TermWords, StepSpelling, StepTopic, TermMeaning, TermSpeaker, TermTime, TermAssociation, StepFan,
-		TermPriming, TermAge, TermUse, TermBelief,
+		TermPriming, TermUse, TermBelief,
 	}
 }
 
@@ -151,7 +151,6 @@ const (
 	TermTime        = "time"        // the question asks when, or names the memory's time; details say which
 	TermAssociation = "association" // activation from other memories; details name these by id
 	TermPriming     = "priming"     // activation from what was used lately; details name these by id
-	TermAge         = "age"         // how long ago it happened; 0 with the default weights
 	TermUse         = "use"         // what its uses make of its base level, and judgements of no use
 	TermBelief      = "belief"      // what other sources than its own make of its probability
 	TermRecency     = "recency"     // how recent it is, if nothing was asked for

@@ -63,7 +63,6 @@ type memory struct {
 	chosen  []uint32  // candidates
 	scan    ann.Result
 	order   selection
-	shares  []graph.Share
 	walks   walks
 }
 
@@ -112,7 +111,7 @@ type run struct {
 	primes     bool    // what was used lately primes
 	byFound    worth   // of activation from what was found
 	byRing     worth   // and from what was used lately
-	sways      bool    // history or age moves scores
+	sways      bool    // history moves scores
 	model      *dynamics.Model
 
 	coefficients *coefficients // of the terms; nil if each is 1
@@ -349,15 +348,12 @@ func (r *run) addMeaning() {
 	}
 }
 
-// byAssociation lets activation spread; what one step gives is looked up for the rows that need it.
+// byAssociation lets activation spread.
 func (r *run) byAssociation() error {
 	r.network = r.reader()
 	r.walk()
 	return nil
 }
-
-// steps reports whether neighbours in a session give to each other in one step.
-func (r *run) steps() bool { return r.weights.Lambda > 0 && !r.off(TermAssociation) }
 
 // off reports whether the query switches something off by its name, which stands in Switches.
 func (r *run) off(name string) bool {
@@ -369,18 +365,7 @@ func (r *run) reader() graph.Network {
 	return graph.Network{
 		Chain: r.c.Chain, Links: r.c.Links, Position: r.c.Position, Alive: r.alive, Member: r.member,
 		Entry: func(row uint32) uint32 { return r.c.Facts.At(row).Entry }, Row: r.c.Source.Row,
-		Score: r.score, Lambda: r.weights.Lambda,
 	}
-}
-
-// association is what other memories give to a row.
-func (r *run) association(row uint32) float64 {
-	value := r.activated(row)
-	if r.steps() {
-		r.shares = r.network.Neighbors(row, r.shares[:0])
-		value += graph.Sum(r.shares)
-	}
-	return value
 }
 
 // choose adds a row to the candidates once.
@@ -393,11 +378,10 @@ func (r *run) choose(row uint32) {
 
 // candidates chooses every row that can be among the best Limit.
 //
-// A row that was not walked to has at most 1+2*lambda times the largest of its own score and its two neighbours'. The
-// Limit-th best score by itself is a lower bound of the Limit-th best in the end. So rows with less than that bound /
-// (1+2*lambda) matter only if they were walked to or beside a neighbour with more: the choice is exact, and as small as
-// it can be made without looking at neighbours.  What history does to a score is at most Sway times of it
-// either way: where there is any, the bound is lowered by as much, and so it is by the spread of the coefficients.
+// The Limit-th best score by itself is a lower bound of the Limit-th best in the end, and a row that was not walked to
+// has no more than its own: rows with less than the bound matter only if they were walked to. What history does to a
+// score is at most Sway times of it either way: where there is any, the bound is lowered by as much, and so it is by the
+// spread of the coefficients.
 func (r *run) candidates() {
 	r.marks = zeros(r.marks, int(r.c.Rows)/64+1)
 	bound := 0.0
@@ -407,27 +391,13 @@ func (r *run) candidates() {
 	if r.sways {
 		bound *= (1 - r.weights.Sway) / (1 + r.weights.Sway)
 	}
-	steps := r.steps()
-	if steps {
-		bound /= 1 + 2*r.weights.Lambda
-	}
 	if c := r.coefficients; c != nil {
 		bound *= c.least / c.most
 	}
 	bound *= 1 - 1e-9 // rounding must not cost a row
 	for _, row := range r.rows {
-		if r.own(row)+r.asked.most < bound || r.score(row) < bound {
-			continue
-		}
-		r.choose(row)
-		if !steps {
-			continue
-		}
-		if p, ok := r.c.Chain.Prev(row, r.alive); ok && r.member(p) {
-			r.choose(p)
-		}
-		if n, ok := r.c.Chain.Next(row, r.alive); ok && r.member(n) {
-			r.choose(n)
+		if r.own(row)+r.asked.most >= bound && r.score(row) >= bound {
+			r.choose(row)
 		}
 	}
 	r.chooseWalked()
@@ -438,7 +408,7 @@ func (r *run) relevance(row uint32) float64 {
 	if r.coefficients != nil {
 		return r.weighed(row)
 	}
-	return r.score(row) + r.association(row) + r.primed(row)
+	return r.score(row) + r.activated(row) + r.primed(row)
 }
 
 // total is a row's whole score.

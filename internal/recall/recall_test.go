@@ -330,7 +330,7 @@ func TestRefusals(t *testing.T) {
 	s.add(memory{id: "a", text: "harbour", vector: make8(1)})
 	var e recall.Engine
 	wrong := recall.DefaultWeights()
-	wrong.Lambda = 2
+	wrong.Speaker = 2
 	for what, c := range map[string]struct {
 		q     recall.Query
 		match func(error) bool
@@ -350,7 +350,7 @@ func TestRefusals(t *testing.T) {
 			return errors.As(err, &v)
 		}},
 		"weights": {recall.Query{Text: "a", Limit: 1, Weights: &wrong}, func(err error) bool {
-			return strings.Contains(err.Error(), "lambda is 2")
+			return strings.Contains(err.Error(), "speaker is 2")
 		}},
 	} {
 		c.q.Filters = recall.NoFilters()

@@ -30,10 +30,6 @@ type Weights struct {
 	Priming   float64
 	PrimedPi0 float64
 	Ring      float64
-	// Lambda in [0,1] is the part of a memory's score that each of its neighbours in its session receives in one step,
-	// besides. Measured: .678 and .524 at .3 instead of Association, less than Association alone. It is there to
-	// compare with.
-	Lambda float64
 	// Speaker, When and Dated are the parts of the best score by words and meaning that a memory found by these gains if
 	// the question names its speaker, if the question asks when and the memory has an expression of time, and if the
 	// memory is of a time that the question names: of the best, so that they weigh the same beside vectors. Measured with
@@ -65,13 +61,11 @@ type Weights struct {
 	Repeat float64
 	Chance float64
 	Beyond float64
-	// Age, Use and Belief, in [0,1], are what a nat of base level by age alone, of advantage by use, and of corroboration
-	// counts for. All three are logarithms of odds, as the shares of words and meaning are, so 1 is what theory says. Age
-	// measured, asked a week after the last turn: R@10 .726 and nDCG@10 .543 at 0; .725 and .544 at .1, .726 and .545 at
-	// .2, .721 and .541 at .5, .724 and .540 at 1: nothing that could be told from chance, so it is off. Use and
-	// Belief are 0 for memories of which nobody said anything, so a collection without feedback cannot measure them: 1.
-	Age, Use, Belief float64
-	// Sway in [0,1) is how much of what a memory is relevant by these three together may add or take: relevance decides
+	// Use and Belief, in [0,1], are what a nat of advantage by use and of corroboration counts for. Both are logarithms of
+	// odds, as the shares of words and meaning are, so 1 is what theory says. They are 0 for memories of which nobody said
+	// anything, so a collection without feedback cannot measure them.
+	Use, Belief float64
+	// Sway in [0,1) is how much of what a memory is relevant by these two together may add or take: relevance decides
 	// what is found, they order it. Chosen: at .5 the most useful memory draws level with one that is nobody's and three
 	// times as relevant, if that was judged as bad as can be.
 	Sway float64
@@ -98,7 +92,6 @@ func DefaultWeights() Weights {
 		Chance:    2.5,
 		Beyond:    16,
 		Prior:     16,
-		Age:       0,
 		Use:       1,
 		Belief:    1,
 		Sway:      .5,
@@ -117,11 +110,11 @@ func (w *Weights) check() error {
 		in("dated", w.Dated, 0, 1),
 		in("association", w.Association, 0, 10), in("pi0", w.Pi0, 1e-9, 1), in("temperature", w.Temperature, .01, 100),
 		in("seeds", float64(w.Seeds), 1, 1000), in("priming", w.Priming, 0, 10), in("primed pi0", w.PrimedPi0, 1e-9, 1),
-		in("ring", w.Ring, 0, 1), in("lambda", w.Lambda, 0, 1), in("linear", w.Linear, 1, 30), in("share", w.Share, 1e-9, .5),
+		in("ring", w.Ring, 0, 1), in("linear", w.Linear, 1, 30), in("share", w.Share, 1e-9, .5),
 		in("max chance", w.MaxChance, 1, math.MaxUint32), in("alpha", w.Alpha, 1e-12, 1),
 		in("middle", w.Middle, -100, 100), in("strong", w.Strong, -100, 100), in("extra", w.Extra, 0, 100),
 		in("steep", w.Steep, .01, 100), in("repeat", w.Repeat, 0, 1e6), in("chance", w.Chance, 0, 100),
-		in("beyond", w.Beyond, 0, 1000), in("prior", w.Prior, 0, 1e6), in("age", w.Age, 0, 1),
+		in("beyond", w.Beyond, 0, 1000), in("prior", w.Prior, 0, 1e6),
 		in("use", w.Use, 0, 1), in("belief", w.Belief, 0, 1), in("sway", w.Sway, 0, .99),
 	} {
 		if err != nil {
