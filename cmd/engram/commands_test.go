@@ -104,6 +104,7 @@ func TestComplete(t *testing.T) {
 		c.ok("remember", "--id", "b", "--speaker", "Wen", "--meta", "place=barn", "the shutter was painted",
 			"--embedding", "[1,0,0,0,0,0,0,0]")
 		wantIn(t, "complete", c.ok("complete", "oiled"), "Reconstructed by scores", "metadata.place = dome", "speaker = Ines", "  a")
+		wantIn(t, "without words", c.ok("complete", "oiled", "--without", "words"), "Nothing known resembles it")
 		wantIn(t, "two agree", c.ok("complete", "shutter"), "ambiguous, no single memory", "or ")
 		wantIn(t, "novel", c.ok("complete", "unheard"), "Nothing known resembles it; 2 memories were searched")
 		got := decoded[engram.Completion](c, "complete", "--meta", "place=barn", "--field", "speaker", "--limit", "3")

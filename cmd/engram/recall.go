@@ -29,7 +29,6 @@ func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
 	set.BoolVar(&f.cue.Explain, "explain", false, "say which words and which neighbours each term comes from")
 	set.IntVar(&f.cue.MaxTokens, "max-tokens", 0, "end the hits before their contents are about this `many` tokens")
 	set.DurationVar(&f.maxTime, "max-time", 0, "give up, with exit code 9, after this `time` such as 50ms")
-	set.StringArrayVar(&f.cue.Without, "without", nil, "leave this `term` out of the score; repeatable, for measuring")
 	set.BoolVar(&f.cue.Repeats, "repeats", false, "give hits that say the same places of their own, instead of one")
 	set.BoolVar(&f.cue.Compete, "compete", false, "say how probable each hit is among its rivals and \"none of these\"")
 }
@@ -54,6 +53,7 @@ func (f *cueFlags) registerCue(a *app, set *pflag.FlagSet) {
 	set.Var(&f.validAt, "valid-at", "only what was true then, replaced memories included")
 	set.Var(&f.asOf, "as-of", "from what was known then: later memories, changes and archivings do not count")
 	set.StringVar(&c.During, "during", "", "in which `session` is asked: what was lately of use in it primes the answer")
+	set.StringArrayVar(&c.Without, "without", nil, "leave this `term` out of the score; repeatable, for measuring")
 	set.Float64Var(&c.MinConfidence, "min-confidence", 0, "only what is believed at least so far, a `number` from 0 to 1")
 }
 

@@ -98,7 +98,11 @@ func Markdown(rows []Row) string {
 				without = r.Ablation.verdict() + ": " + without
 			}
 		}
-		cells := []string{r.ID, r.Replicates, r.Published, strings.TrimRight(r.Engine, "; "), string(r.Verdict), without}
+		engine := strings.TrimRight(r.Engine, "; ")
+		if r.Verdict == NotBuilt {
+			engine = r.Documented
+		}
+		cells := []string{r.ID, r.Replicates, r.Published, engine, string(r.Verdict), without}
 		for j := range cells {
 			cells[j] = strings.ReplaceAll(cells[j], "|", "\\|")
 		}
