@@ -161,6 +161,9 @@ func (db *DB) Restore(ctx context.Context, r io.Reader, o RestoreOptions) (Resto
 	db.restoring.Lock() // one at a time: they share a directory
 	defer db.restoring.Unlock()
 	err := isolate.Do("restore", "", nil, func() error {
+		if err := db.admitDisk(0); err != nil {
+			return err
+		}
 		run := restoreRun{db: db, o: o, in: backup.NewReader(r, "backup"), building: map[string]*store.Restoration{}}
 		err := run.read(ctx)
 		report.Bytes = run.in.Offset()
@@ -302,6 +305,9 @@ func (run *restoreRun) place(ctx context.Context, report *RestoreReport) error {
 		names = append(names, name)
 	}
 	slices.Sort(names)
+	if err := run.fits(names); err != nil {
+		return err
+	}
 	for _, name := range names { // all are whole before the first is named
 		if err := run.building[name].Finish(); err != nil {
 			return err
@@ -317,6 +323,25 @@ func (run *restoreRun) place(ctx context.Context, report *RestoreReport) error {
 			return err
 		}
 		report.Spaces = append(report.Spaces, restored)
+	}
+	return nil
+}
+
+// fits says whether so many spaces may be put beside those there are.
+func (run *restoreRun) fits(names []string) error {
+	db := run.db
+	all, err := db.spaceNames()
+	if err != nil {
+		return err
+	}
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	for _, name := range names {
+		target := run.target(name)
+		if err := db.admitSpace(target, all); err != nil {
+			return err
+		}
+		all = append(all, target)
 	}
 	return nil
 }
@@ -372,10 +397,10 @@ func (db *DB) adopt(built, name string) error {
 			return err
 		}
 	}
-	h, own := db.reserve(name, nil) // whoever opens it meanwhile waits
+	h, own, err := db.reserve(name, nil) // whoever opens it meanwhile waits
 	switch {
-	case h == nil:
-		return ErrClosed
+	case err != nil:
+		return err
 	case !own:
 		return fmt.Errorf("restore space %q: it is in use: %w", name, ErrConflict)
 	}

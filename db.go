@@ -16,6 +16,7 @@ import (
 	"github.com/orchard9/engram-go/internal/recall"
 	"github.com/orchard9/engram-go/internal/segment"
 	"github.com/orchard9/engram-go/internal/store"
+	"github.com/orchard9/engram-go/internal/vfs"
 )
 
 const (
@@ -91,6 +92,9 @@ func (o Options) Open(dir string) (_ *DB, err error) {
 		}
 	}()
 	err = o.fs.SyncDir(abs)
+	if err == nil && o.Budgets.FreeDiskBytes > 0 {
+		_, err = vfs.Free(o.fs, abs)
+	}
 	if err == nil {
 		err = store.RemoveAll(o.fs, filepath.Join(abs, restoringDir))
 	}
@@ -197,6 +201,10 @@ func (db *DB) Spaces(ctx context.Context) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	return db.listSpaces()
+}
+
+func (db *DB) listSpaces() ([]string, error) {
 	entries, err := db.o.fs.ReadDir(filepath.Join(db.dir, spacesDir))
 	if err != nil {
 		return nil, fmt.Errorf("list spaces: %w", err)

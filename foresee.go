@@ -54,6 +54,9 @@ func (s *Space) foresee(tx *store.Tx, batch []pending, now time.Time) error {
 			return inField(err, batch[i].at)
 		}
 	}
+	if err := s.db.admitAll(tx, f.fresh, size); err != nil {
+		return err
+	}
 	return s.fits(tx, f.fresh)
 }
 

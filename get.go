@@ -78,7 +78,7 @@ func (s *Space) History(ctx context.Context, id string) ([]Memory, error) {
 		if err := v.Whole(f); err != nil {
 			return err
 		}
-		out, err = history(v, f, lens{s.faded(), s.db.o.Clock})
+		out, err = history(v, f, lens{s.faded(), s.db.o.Clock}, s.db.o.Limits.Result)
 		v.Need(s.db.today(), v.Versions(f)...)
 		return err
 	})
@@ -141,12 +141,15 @@ func ownVector(v *store.View, row uint32) ([]float32, error) {
 	return append(make([]float32, 0, len(vector)), vector...), nil
 }
 
-func history(v *store.View, f store.Found, at lens) ([]Memory, error) {
-	rows := v.Versions(f)
+func history(v *store.View, f store.Found, at lens, most int) ([]Memory, error) {
+	rows, size := v.Versions(f), result{most: most}
 	out := make([]Memory, 0, len(rows))
 	for _, row := range rows[:len(rows)-1] {
 		r, err := v.Record(row)
 		if err != nil {
+			return nil, err
+		}
+		if err := size.add(r.Content); err != nil {
 			return nil, err
 		}
 		m := memoryOf(v, f, r)
@@ -217,6 +220,7 @@ func (s *Space) List(ctx context.Context, cursor string, limit int) (Page, error
 	}
 	now := s.db.o.Clock()
 	page := Page{Memories: []Memory{}}
+	size := 0
 	err = s.read(ctx, "list", func(v *store.View) (err error) {
 		var last uint32
 		v.Scan(v.EntryAfter(after), func(entry uint32, f store.Found) bool {
@@ -233,6 +237,10 @@ func (s *Space) List(ctx context.Context, cursor string, limit int) (Page, error
 				return true
 			}
 			if err = readErr; err != nil {
+				return false
+			}
+			if size += len(m.Content); size > s.db.o.Limits.Result && len(page.Memories) > 0 {
+				page.Next, err = encodeCursor(v, last)
 				return false
 			}
 			page.Memories = append(page.Memories, m)

@@ -118,8 +118,9 @@ func (db *DB) acquire(ctx context.Context, name string, create bool) (*handle, e
 				return nil, fmt.Errorf("space %q: %w: a space comes to exist with its first memory", name, ErrNotFound)
 			}
 			var own bool
-			if h, own = db.reserve(name, db.openHandle); h == nil {
-				return nil, ErrClosed
+			var err error
+			if h, own, err = db.reserve(name, db.openHandle); err != nil {
+				return nil, err
 			} else if own {
 				return h, h.wait(ctx)
 			}
@@ -157,21 +158,28 @@ func (h *handle) wait(ctx context.Context) error {
 }
 
 // reserve makes a handle for a space that is not open, and lets a goroutine go on with it: own says that it did, that
-// nobody else did before, and that the caller has a reference. It is nil if the DB is closed. goOn nil leaves the handle to
-// the caller.
-func (db *DB) reserve(name string, goOn func(*handle)) (h *handle, own bool) {
+// nobody else did before, and that the caller has a reference. It is refused if the DB is closed, or there are as many spaces
+// as there may be. goOn nil leaves the handle to the caller.
+func (db *DB) reserve(name string, goOn func(*handle)) (h *handle, own bool, err error) {
+	names, err := db.spaceNames()
+	if err != nil {
+		return nil, false, err
+	}
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.closed {
-		return nil, false
+		return nil, false, ErrClosed
 	}
 	if h := db.handles.get(name); h != nil {
-		return h, false
+		return h, false, nil
+	}
+	if err := db.admitSpace(name, names); err != nil {
+		return nil, false, err
 	}
 	h = newHandle(name)
 	db.handles.add(h)
 	if goOn != nil {
 		db.openers.Go(func() { goOn(h) })
 	}
-	return h, true
+	return h, true, nil
 }

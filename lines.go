@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"time"
 
@@ -68,7 +69,7 @@ func (r *ExportReport) leaveOut(err error) {
 }
 
 func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *ExportReport) error {
-	versions, err := history(v, f, at)
+	versions, err := history(v, f, at, math.MaxInt)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,8 @@ type Options struct {
 	// leaves too few, it is refused with ErrTooLarge. Restore brings an archived memory back. A space that holds more
 	// already is brought below the limit by the writes that add to it, each by up to 20,000 memories.
 	MaxMemories int
+	// Budgets bound what everything that is stored may take; by default nothing does.
+	Budgets Budgets
 	// LinkUsedTogether lets associations grow between memories that one Feedback says were useful together. Off unless
 	// asked for: in a simulated year they cost .08 of hit@1, where what is needed together has no word in common they find
 	// .08 of it instead of .01 among the first five (bench year; docs/design/0009 says why).
@@ -89,6 +91,7 @@ type Limits struct {
 	Query      int // text of a cue; 8,192
 	Hits       int // Limit of a cue; 1,000
 	IDs        int // ids in one request; 1,000
+	Result     int // contents of an answer together; 64 MiB
 }
 
 // DefaultLimits are the limits of a database that was given none.
@@ -111,6 +114,7 @@ func (l Limits) withDefaults() Limits {
 		Content: cmp.Or(l.Content, 64<<10), Batch: cmp.Or(l.Batch, 1000), BatchBytes: cmp.Or(l.BatchBytes, 16<<20),
 		Tags: cmp.Or(l.Tags, 32), Metadata: cmp.Or(l.Metadata, 16<<10), Links: cmp.Or(l.Links, 64),
 		Query: cmp.Or(l.Query, 8<<10), Hits: cmp.Or(l.Hits, 1000), IDs: cmp.Or(l.IDs, 1000),
+		Result: cmp.Or(l.Result, 64<<20),
 	}
 }
 
@@ -132,6 +136,7 @@ func (l Limits) validate() error {
 		{"Limits.Query", l.Query, 1 << 20},
 		{"Limits.Hits", l.Hits, 100_000},
 		{"Limits.IDs", l.IDs, 100_000},
+		{"Limits.Result", l.Result, 1 << 30},
 	} {
 		if f.value < 1 || f.value > f.most {
 			return &InvalidError{Field: f.name, Value: fmt.Sprint(f.value), Allowed: fmt.Sprintf("use 1 to %d", f.most)}
@@ -184,6 +189,9 @@ func (o Options) validate() error {
 		}
 	case o.HotBytes < 4096:
 		return &InvalidError{Field: "Options.HotBytes", Value: fmt.Sprint(o.HotBytes), Allowed: "use 4096 or more"}
+	}
+	if err := o.Budgets.validate(); err != nil {
+		return err
 	}
 	if err := o.validateWithout(); err != nil {
 		return err

@@ -77,7 +77,7 @@ func (s *Space) answer(
 	if len(found.Hits) == 0 && found.Rejected != 0 {
 		answer.Rejected = &found.Rejected
 	}
-	tokens := 0
+	tokens, size := 0, result{most: s.db.o.Limits.Result}
 	for _, c := range chosen {
 		hit, err := hitOf(v, cue, &found.Hits[c.place], s.lens(now))
 		if errors.Is(err, ErrCorrupt) {
@@ -85,6 +85,9 @@ func (s *Space) answer(
 			continue
 		}
 		if err != nil {
+			return answer, nil, false, err
+		}
+		if err := size.add(hit.Content); err != nil {
 			return answer, nil, false, err
 		}
 		tokens += ApproxTokens(hit.Content)

@@ -102,6 +102,8 @@ type SpaceStats struct {
 	// ErasedVersions and ErasedBytes are what erased memories still take in segments; a compaction gives it back.
 	ErasedVersions int   `json:"erased_versions"`
 	ErasedBytes    int64 `json:"erased_bytes"`
+	// Budgets are those that were given, and how far they are used.
+	Budgets []Budget `json:"budgets,omitempty"`
 	// Sealing, Compaction and Consolidation are those that run by themselves; of sealings, those that compactions and calls
 	// began count, too.
 	Sealing       WorkStats `json:"sealing"`

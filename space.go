@@ -107,6 +107,7 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 		if st.Sealing.Err != nil {
 			out.Sealing.Error = st.Sealing.Err.Error()
 		}
+		out.Budgets = s.db.budgets(sp)
 		if st.ReadOnly != nil {
 			out.ReadOnly = st.ReadOnly.Error()
 		}

@@ -436,6 +436,23 @@ func TestStatsAndVerify(t *testing.T) {
 	})
 }
 
+func TestBudgets(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data"), served: true}
+	startServer(c, "--space-rows", "2", "--space-mib", "100", "--memory-mib", "100000", "--free-mib", "1", "--spaces", "2")
+	c.ok("remember", "one")
+	c.ok("remember", "two")
+	wantIn(t, "a third row", c.fails(2, "remember", "three"), "space_rows is 2: 2 are used")
+	c.ok("remember", "one", "--space", "second")
+	wantIn(t, "a third space", c.fails(2, "remember", "one", "--space", "third"), "spaces is 2: 2 are used")
+	wantIn(t, "stats", c.ok("stats"), "budget      space rows: 2 of 2", "budget      space: ", " of 100.0 MiB",
+		"budget      memory: ", "budget      free disk: ", "at least 1.0 MiB stay so", "budget      spaces: 2 of 2")
+	if got := decoded[engram.SpaceStats](c, "stats").Budgets; len(got) != 5 || got[0].Name != "space_rows" || got[0].Most != 2 {
+		t.Errorf("stats has the budgets %v", got)
+	}
+	c.fails(2, "serve", "--space-mib", "-1")
+	c.fails(2, "serve", "--spaces", "-1")
+}
+
 func TestCompact(t *testing.T) {
 	eachMode(t, func(t *testing.T, c *cli) {
 		c.ok("remember", "--id", "a", "about foxes")

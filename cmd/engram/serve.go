@@ -28,6 +28,8 @@ const (
 	defaultColdAfter = 720 * time.Hour
 	// maxRate bounds flags in MiB a second.
 	maxRate = 1 << 20
+	// maxBudget bounds budgets in MiB, so that their bytes can be counted.
+	maxBudget = 1 << 40
 )
 
 func (a *app) serveCommand() *cobra.Command {
@@ -35,6 +37,7 @@ func (a *app) serveCommand() *cobra.Command {
 	var hosts []string
 	var scrub int64
 	var coldAfter time.Duration
+	var spaceMiB, memoryMiB, freeMiB int64
 	background := &a.engine.Consolidation
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -61,6 +64,21 @@ func (a *app) serveCommand() *cobra.Command {
 		"let associations grow between memories that one feedback says were useful together")
 	cmd.Flags().IntVar(&a.engine.MaxMemories, "max-memories", 0,
 		"the most active memories of a space: what goes beyond archives those of least worth, never pinned ones; 0 is no limit")
+	budgets := &a.engine.Budgets
+	for _, f := range []struct {
+		name  string
+		value *int64
+		usage string
+	}{
+		{"space-rows", &budgets.SpaceRows, "the most rows of a space: versions, and erased ones until a compaction; a `number`"},
+		{"space-mib", &spaceMiB, "the most `MiB` that what a space holds takes on disk, its log besides"},
+		{"memory-mib", &memoryMiB, "refuse writes above this many `MiB` in use in the process's heap"},
+		{"free-mib", &freeMiB, "refuse writes that leave less than this many `MiB` of the disk free"},
+		{"spaces", &budgets.Spaces, "the most spaces, a `number`"},
+	} {
+		cmd.Flags().Int64Var(f.value, f.name, 0, f.usage+"; 0 is no limit")
+		annotate(cmd.Flags(), zeroCounts, f.name)
+	}
 	annotate(cmd.Flags(), zeroCounts, "scrub", "consolidate-every", "max-memories", "cold-after")
 	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
 		if scrub < 0 || scrub > maxRate {
@@ -72,6 +90,12 @@ func (a *app) serveCommand() *cobra.Command {
 		if background.Every == 0 && (background.MaxTime != 0 || background.MaxMemories != 0) {
 			return usagef("--consolidate-time and --consolidate-memories bound passes: give --consolidate-every, too")
 		}
+		for _, n := range []int64{spaceMiB, memoryMiB, freeMiB} {
+			if n < 0 || n > maxBudget {
+				return usagef("--space-mib, --memory-mib or --free-mib is %d: use 0 to %d", n, int64(maxBudget))
+			}
+		}
+		budgets.SpaceBytes, budgets.MemoryBytes, budgets.FreeDiskBytes = spaceMiB<<20, memoryMiB<<20, freeMiB<<20
 		a.engine.ScrubBytesPerSecond = scrub << 20
 		a.engine.Compaction.ColdAfter = cmp.Or(coldAfter, -1)
 		log := slog.New(slog.NewTextHandler(a.stderr, nil))

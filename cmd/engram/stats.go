@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -61,6 +64,9 @@ func (a *app) printStats(s engram.SpaceStats) {
 	a.printWork("sealing", s.Sealing)
 	a.printWork("compaction", s.Compaction)
 	a.printWork("consolidation", s.Consolidation)
+	for _, b := range s.Budgets {
+		a.printf("budget      %s\n", budgetText(b))
+	}
 	a.printf("in memory   indexes %s, hot contents %s\n", sizeText(s.IndexBytes), sizeText(s.HotBytes))
 	if s.Torn > 0 {
 		a.printf("torn        %d bytes of an unfinished write were dropped at the last opening", s.Torn)
@@ -92,6 +98,20 @@ func (a *app) printWork(name string, w engram.WorkStats) {
 	case w.Runs > 0:
 		a.printf("%-11s %s\n", name, counted(w.Runs, "run", "runs"))
 	}
+}
+
+// budgetText says how far a budget is used.
+func budgetText(b engram.Budget) string {
+	name, isBytes := strings.CutSuffix(b.Name, "_bytes")
+	used, most := strconv.FormatInt(b.Used, 10), strconv.FormatInt(b.Most, 10)
+	if isBytes {
+		used, most = sizeText(b.Used), sizeText(b.Most)
+	}
+	name = strings.ReplaceAll(name, "_", " ")
+	if name == "free disk" {
+		return fmt.Sprintf("%s: %s, at least %s stay so", name, used, most)
+	}
+	return fmt.Sprintf("%s: %s of %s", name, used, most)
 }
 
 // modelText names the model of vectors, if it is known.

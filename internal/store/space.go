@@ -64,6 +64,9 @@ type Options struct {
 	SealRetry time.Duration
 	// Clock tells when that is, for Stats and errors; nil means time.Now.
 	Clock func() time.Time
+	// Admit, if not nil, may refuse what a write is about to add, before it is staged: rows, and bytes of about this many.
+	// It is called with the lock of writers held and must not use the space but for SizeBytes.
+	Admit func(s *Space, view *View, rows, sizeBytes int64) error
 	// OnEvent is told of every change after it is visible, in order, while WantEvents, asked when the change is staged,
 	// says so. It must not block.
 	OnEvent    func(Event)

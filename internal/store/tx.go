@@ -241,6 +241,9 @@ func (tx *Tx) Key(name string) (Key, bool) { return tx.view.Key(name) }
 // Put stores a version of a memory: a new memory if there is none of that id, else its next version; an archived
 // memory becomes active. p is the analysis that Space.Prepare made of r outside the lock. kind is the event to tell.
 func (tx *Tx) Put(kind string, r *Record, vector []float32, p *Prepared) error {
+	if err := tx.Admit(1, int64(r.RoughSize()+4*len(vector))); err != nil {
+		return err
+	}
 	body := appendRecord(make([]byte, 0, r.RoughSize()), r)
 	if err := tx.do(&putOp{record: r, vector: vector, prepared: p, body: body}); err != nil {
 		return err
@@ -248,6 +251,17 @@ func (tx *Tx) Put(kind string, r *Record, vector []float32, p *Prepared) error {
 	tx.event(kind, r.ID, r.Version, "")
 	return nil
 }
+
+// Admit asks the owner of the space whether so much may be added, as Put and Link do.
+func (tx *Tx) Admit(rows, sizeBytes int64) error {
+	if tx.s.o.Admit == nil {
+		return nil
+	}
+	return tx.s.o.Admit(tx.s, &tx.view, rows, sizeBytes)
+}
+
+// linkBytes is about what an association takes besides its names.
+const linkBytes = 32
 
 // Archive takes a memory out of recall.
 func (tx *Tx) Archive(id string, at int64) error {
@@ -298,6 +312,9 @@ func (tx *Tx) Reinforce(id string, count uint32, at int64) error {
 
 // Link sets the association from one memory to another.
 func (tx *Tx) Link(from, to, linkType string, weight float32) error {
+	if err := tx.Admit(0, linkBytes+int64(len(from)+len(to)+len(linkType))); err != nil {
+		return err
+	}
 	if err := tx.do(&linkOp{from: from, to: to, linkType: linkType, weight: weight}); err != nil {
 		return err
 	}

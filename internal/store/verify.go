@@ -276,6 +276,19 @@ type Stats struct {
 // Torn is what of an unfinished write Open dropped from the log's end; its Bytes are 0 if it dropped nothing.
 func (s *Space) Torn() wal.Tear { return s.torn }
 
+// SizeBytes is what rows take: segments, and what is in memory and will be sealed into one. The log is besides.
+func (s *Space) SizeBytes() (n int64) {
+	for _, p := range *s.parts.Load() {
+		switch {
+		case p.sealed != nil:
+			n += p.sealed.SizeBytes()
+		case p.hot != nil:
+			n += p.hot.SizeBytes()
+		}
+	}
+	return n
+}
+
 // Stats describes the space as it is now.
 func (s *Space) Stats() Stats {
 	st := Stats{

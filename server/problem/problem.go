@@ -98,6 +98,9 @@ func (p *Problem) blame(err error) {
 		p.Field, p.Value = e.Field, fmt.Sprintf("%d %s", e.Got, e.Unit)
 		p.Allowed = fmt.Sprintf("at most %d", e.Most)
 	}
+	if e, ok := errors.AsType[*engram.BudgetError](err); ok {
+		p.Field, p.Value, p.Allowed = e.Budget.Name, strconv.FormatInt(e.Budget.Used, 10), strconv.FormatInt(e.Budget.Most, 10)
+	}
 	if e, ok := errors.AsType[*engram.DimensionError](err); ok {
 		p.Field, p.Value, p.Allowed = below("embedding"), fmt.Sprintf("%d numbers", e.Got), fmt.Sprintf("%d numbers", e.Want)
 	}
