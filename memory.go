@@ -193,7 +193,8 @@ type Draft struct {
 	// "contradicts" and weight 1. See [Space.Contradictions].
 	Contradicts []string `json:"contradicts,omitempty"`
 	// IdempotencyKey, up to 128 bytes, makes a retry safe: a second Remember with the same key in the same space
-	// changes nothing and returns the first one's outcome. The same key with other content is a conflict.
+	// changes nothing and returns the first one's outcome. The same key with other content is a conflict. A space knows
+	// its newest 65,536 keys; older ones, and those of erased memories, are as new.
 	IdempotencyKey string `json:"idempotency_key,omitempty" min:"1"`
 }
 

@@ -309,6 +309,16 @@ func (o *keyOp) apply(tx *Tx) error {
 	tx.s.stageKey(o.Key)
 	place := tx.s.nextKey - 1
 	tx.undo = append(tx.undo, func() { tx.t.keyList.Set(place, nil) })
+	if place >= maxKeys { // what is too old lapses, as it would with the next sealing and reopening
+		before := tx.s.lapsed
+		tx.undo = append(tx.undo, func() { tx.s.lapsed = before })
+		for ; tx.s.lapsed <= place-maxKeys; tx.s.lapsed++ {
+			if k := tx.t.keyList.Get(tx.s.lapsed); k != nil && k.gone.Load() == 0 {
+				k.gone.Store(tx.position)
+				tx.undo = append(tx.undo, func() { k.gone.Store(0) })
+			}
+		}
+	}
 	isolate.Point("store/key")
 	return nil
 }

@@ -357,7 +357,8 @@ func (s *Space) applyState(st *state) error {
 	return nil
 }
 
-// maxKeys is how many idempotency keys a state file keeps: the newest ones.
+// maxKeys is how many idempotency keys a space knows: the newest ones. Older ones take their 100 or so bytes of memory until
+// the space is opened again, since readers may be looking at them.
 const maxKeys = 1 << 16
 
 // encodeState collects the state as it was at a checkpoint. It runs beside writers.

@@ -96,6 +96,7 @@ type Space struct {
 	hot       hotPart
 	nextEntry uint32
 	nextKey   uint32
+	lapsed    uint32 // the idempotency keys below are too old to be known
 	frame     []byte // memory of the last frame, for the next one
 	keep      uint64 // states that hold at this position are kept: a snapshot is being made; maxPosition if none
 	man       *manifest

@@ -54,7 +54,7 @@ func (t *table) setFirst(entry, row uint32) { t.states.Slot(entry).first.Store(r
 // keyCell is an idempotency key.
 type keyCell struct {
 	Key
-	gone atomic.Uint64 // the position at which its memory was erased; 0 if it was not
+	gone atomic.Uint64 // the position at which its memory was erased, or it lapsed; 0 if neither
 }
 
 // entryState is what became of an entry at a position. States are immutable and lead to older ones, so that a reader
