@@ -100,3 +100,49 @@ func TestBackupsKeepFittedWeights(t *testing.T) {
 	restoreInto(t, again.db, engram.RestoreOptions{Spaces: []string{engram.DefaultSpace}, As: "full"}, full)
 	want(t, "a full backup", goesBy(t, again.space("full")), wants[4])
 }
+
+// TestWeightsComeWithTheirSpace imports an export with fitted weights, and one of nothing else, into spaces that do not exist,
+// and repairs a space that goes by some.
+func TestWeightsComeWithTheirSpace(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.space("s")
+	remember(t, s, engram.Draft{ID: "a", Content: "the boat in the harbour"})
+	goBy(t, s, fast())
+	whole, line := exported(t, s), goesBy(t, s)
+	for name, in := range map[string]string{"all": whole, "weights": line} {
+		other := newWorld(t, engram.Options{})
+		copied := other.space("copy")
+		report, err := copied.Import(t.Context(), strings.NewReader(in), engram.ImportOptions{Strict: true})
+		if err != nil || report.Others != 1 {
+			t.Errorf("%s: Import = %+v, %v", name, report, err)
+			continue
+		}
+		for range 2 {
+			want(t, name, exported(t, other.space("copy")), in)
+			other.reopen()
+		}
+	}
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	report, err := w.o.On(w.fs).Repair(t.Context(), "/data", "/saved")
+	if err != nil {
+		t.Fatalf("Repair = %+v, %v", report, err)
+	}
+	for _, one := range report.Spaces {
+		if one.LostCount != 0 {
+			t.Errorf("Repair = %+v, want nothing lost", one)
+		}
+	}
+	saved, err := w.o.On(w.fs).Open("/saved")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer saved.Close()
+	of, err := saved.Space("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "repaired", goesBy(t, of), line)
+	w.open()
+}

@@ -92,6 +92,7 @@ type importer struct {
 	refused  ImportReport   // as a write that failed had it
 
 	rehearsing bool    // sp stands for a space that does not exist
+	weighed    bool    // there are weights to store in it
 	made       *handle // the space that was made then
 }
 
@@ -260,7 +261,7 @@ func (im *importer) attempt(lines []numbered) error {
 		}
 		return im.space.makeRoom(tx, im.now)
 	})
-	made := err == nil && im.rehearsing && im.sp.View().Position > 0
+	made := err == nil && im.rehearsing && (im.weighed || im.sp.View().Position > 0)
 	if err == nil && !made {
 		return nil
 	}
