@@ -20,8 +20,8 @@
 // words is BM25 (package lexical): a sum of inverse document frequencies, each about minus the logarithm of the
 // probability that a memory holds the term by chance.
 //
-// Where memories are long, terms that the best by words have in common are asked for too, with half the weight of the
-// question: relevance models (topic.go).
+// Where memories are long, terms that the best by words have in common are asked for too, each by its share of what these
+// say: relevance models (topic.go).
 //
 // meaning is how unlikely it is that a memory which has nothing to do with the question is as near. Let z be by how many
 // standard deviations a memory's similarity lies above the median of the population, and Q the upper tail of the normal

@@ -9,17 +9,19 @@ import (
 )
 
 // What the best by words have in common is asked for too: relevance models (V. Lavrenko, W. B. Croft, SIGIR 2001), as the
-// expansion RM3 mixes them with the question. A long memory says more about its subject than a question does; a short one
-// says little else than what was found already, so the step counts for as much as memories are long (lexical.View.Long).
-// The numbers are chosen on Cranfield; docs/design/0012 has what they do elsewhere.
+// expansion RM3 mixes them with the question. RM3 gives what it adds a weight of its own; here a term weighs in proportion
+// to its share of what the best say, so that memories that say little of one thing and much of others add less. A long
+// memory says more about its subject than a question does; a short one says little else than what was found already, so the
+// step counts for as much as memories are long (lexical.View.Long). docs/design/0012 has what it does, measured on other
+// questions than those that chose the numbers, and on other collections.
 const (
-	topicMemories    = 10 // that are read
-	topicTerms       = 20 // that are asked for besides
-	topicCandidates  = 64 // of which it is looked up how rare they are
-	topicWeight      = .5 // of all of them together, beside the question's own
-	topicTemperature = .1 // of the softmax over the best by words, beside a best of 1
-	topicSmoothing   = 10 // words that each memory is taken to be longer
-	topicFewest      = 2  // memories that must hold a term
+	topicMemories    = 5   // that are read
+	topicTerms       = 20  // that are asked for besides
+	topicCandidates  = 64  // of which it is looked up how rare they are
+	topicWeight      = 1.5 // of a term that is all that the best say, beside all of the question's own
+	topicTemperature = .1  // of the softmax over the best by words, beside a best of 1
+	topicSmoothing   = 10  // words that each memory is taken to be longer
+	topicFewest      = 2   // memories that must hold a term
 )
 
 // byTopic adds to the question terms of the best by words, and scores members by them. A memory that cannot be read is
@@ -34,15 +36,12 @@ func (r *run) byTopic(view lexical.View) error {
 		return err
 	}
 	terms := r.topicOf(best, view)
-	asked, all := 0.0, 0.0
+	asked := 0.0
 	for _, t := range r.question.Terms {
 		asked += t.Weight
 	}
-	for _, t := range terms {
-		all += t.Weight
-	}
 	for i := range terms {
-		terms[i].Weight *= topicWeight * long * asked / all
+		terms[i].Weight *= topicWeight * long * asked
 		terms[i].For = StepTopic
 	}
 	if err := r.addWords(lexical.Query{Terms: terms}, view); err != nil {
