@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -60,6 +61,18 @@ const (
 	backupSuffix = ".engram-backup"
 	// backupLock is held while a backup is added.
 	backupLock = "backups.lock"
+)
+
+// backupList is the index of a directory, as docs/format/backups.md describes it.
+type backupList struct {
+	Format  string        `json:"format"`
+	Version int           `json:"version"`
+	Backups []takenBackup `json:"backups"`
+}
+
+const (
+	backupListFormat  = "engram-backups"
+	backupListVersion = 1
 )
 
 // takenBackup is one backup in the index of a directory.
@@ -269,15 +282,45 @@ func readBackupIndex(dir string) ([]takenBackup, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read index of backups: %w", err)
 	}
-	var taken []takenBackup
-	if err := json.Unmarshal(data, &taken); err != nil {
-		return nil, fmt.Errorf("read index of backups %s: %w: %w", filepath.Join(dir, backupIndex), err, engram.ErrCorrupt)
+	list, err := decodeBackups(filepath.Join(dir, backupIndex), data)
+	if err != nil {
+		return nil, fmt.Errorf("read index of backups: %w", err)
 	}
-	return taken, nil
+	return list, nil
 }
 
+// decodeBackups reads an index: a list alone is what was written before there was a version.
+func decodeBackups(path string, data []byte) ([]takenBackup, error) {
+	damaged := func(err error) error {
+		return &engram.CorruptError{Op: "read", Path: path, Offset: -1, Err: err, Advice: adviceBackups}
+	}
+	var told backupList
+	if data = bytes.TrimSpace(data); len(data) > 0 && data[0] == '[' {
+		if err := json.Unmarshal(data, &told.Backups); err != nil {
+			return nil, damaged(err)
+		}
+		return told.Backups, nil
+	}
+	if err := json.Unmarshal(data, &told); err != nil {
+		return nil, damaged(err)
+	}
+	switch {
+	case told.Format != backupListFormat || told.Version < 1:
+		return nil, damaged(fmt.Errorf("format is %q, version %d, want %q and 1 or more", told.Format, told.Version,
+			backupListFormat))
+	case told.Version > backupListVersion:
+		return nil, fmt.Errorf("%s has format version %d, this program reads up to %d: use the Engram that wrote it: %w",
+			path, told.Version, backupListVersion, engram.ErrFormatVersion)
+	}
+	return told.Backups, nil
+}
+
+const adviceBackups = "the backups themselves may be whole: restore from the files by their names, in their order, and take a " +
+	"full backup into a new directory"
+
 func writeBackupIndex(dir string, taken []takenBackup) error {
-	data, err := json.MarshalIndent(taken, "", "  ")
+	list := backupList{Format: backupListFormat, Version: backupListVersion, Backups: taken}
+	data, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write index of backups: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -152,4 +153,43 @@ func TestBackupReplacesNone(t *testing.T) {
 	}
 	back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
 	wantIn(t, "restore", back.ok("restore", backups), "space default: 2 memories")
+}
+
+// TestBackupIndexVersions: an index of before there was a version is read and replaced, one of a later version is refused by
+// name, and what is no index is damage that says what to do.
+func TestBackupIndexVersions(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	backups := filepath.Join(t.TempDir(), "backups")
+	index := filepath.Join(backups, backupIndex)
+	c.ok("remember", "--id", "a", "about foxes")
+	c.ok("backup", backups)
+	data, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := decode[backupList](t, string(data))
+	if list.Format != "engram-backups" || list.Version != 1 || len(list.Backups) != 1 {
+		t.Errorf("the index is %+v", list)
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(index, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, err := json.Marshal(list.Backups)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(string(old))
+	c.ok("remember", "--id", "b", "about hens")
+	c.ok("backup", "--incremental", backups)
+	back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
+	wantIn(t, "restore", back.ok("restore", backups), "space default: 2 memories")
+	write(`{"format":"engram-backups","version":2,"backups":[]}`)
+	wantIn(t, "a later version", c.fails(8, "backup", backups), "format version 2", "up to 1")
+	for _, text := range []string{`{"format":"other","version":1}`, `{"format":"engram-backups"}`, `[{"file":1}]`, ``} {
+		write(text)
+		wantIn(t, "damage "+text, c.fails(7, "backup", backups), index, "full backup into a new directory")
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -228,10 +229,33 @@ func TestFilesAndLinesStayReadable(t *testing.T) {
 	})
 }
 
+// fileKind is a constant that says what a file is: two letters of a header, or the format of a JSON document.
+var fileKind = regexp.MustCompile(`(?m)^\s*\w*(?:[kK]ind|Format)\s+= "([A-Z]{2}|engram-[a-z]+)"`)
+
+// TestFormatsAreDocumented holds every kind of file that the source names, and the parts of files, to a page.
 func TestFormatsAreDocumented(t *testing.T) {
-	for kind, page := range map[string]string{
-		"WL": "log.md", "SG": "segment.md", "MF": "manifest.md", "ST": "state.md", "ND": "needed.md", "record": "record.md", "frame": "frame.md",
-	} {
+	pages := map[string]string{
+		"WL": "log.md", "SG": "segment.md", "MF": "manifest.md", "ST": "state.md", "ND": "needed.md", "record": "record.md",
+		"frame": "frame.md", "BK": "backup.md", "engram-model": "model.md", "engram-backups": "backups.md", "LOCK": "lock.md",
+	}
+	found := 0
+	err := filepath.WalkDir(filepath.Join("..", ".."), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, m := range fileKind.FindAllSubmatch(source, -1) {
+			found++
+			if pages[string(m[1])] == "" {
+				t.Errorf("%s writes files of kind %s, which has no page in docs/format", path, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil || found != 8 {
+		t.Errorf("%d kinds of files in the source, want 8: %v", found, err)
+	}
+	for kind, page := range pages {
 		path := filepath.Join("..", "..", "docs", "format", page)
 		b, err := os.ReadFile(path)
 		if err != nil {
