@@ -16,6 +16,7 @@ func hashOf(token []byte) uint64 { return maphash.Bytes(seed, token) }
 type lexeme struct {
 	text  string
 	stops uint32 // the languages, by their ids, in which it is a stop word
+	sign  sign   // what it does in an expression of time
 }
 
 // lexicon finds lexemes by their hash. Nearly all words are none, and cost one look at a slot.
@@ -36,6 +37,11 @@ var known = sync.OnceValue(func() *lexicon {
 	for i := range languages {
 		for word := range strings.FieldsSeq(languages[i].stops) {
 			x.learn(word).stops |= 1 << languages[i].id
+		}
+	}
+	for _, t := range timeWords {
+		for word := range strings.FieldsSeq(t.words) {
+			x.learn(word).sign = sign{role: t.role, value: t.value}
 		}
 	}
 	return x

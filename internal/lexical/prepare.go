@@ -116,7 +116,7 @@ func (p *Prepared) content(d Document) {
 	if p.language.dates() {
 		for i := range p.tokens {
 			if t := &p.tokens[i]; t.kind&aside == 0 {
-				p.when.take(t.text)
+				p.when.take(t)
 			}
 		}
 	}
