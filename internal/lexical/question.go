@@ -30,6 +30,15 @@ type QueryTerm struct {
 	Aside bool
 }
 
+// AnyWording is the question without a preference for its own wording.
+func (q Query) AnyWording() Query {
+	terms := slices.Clone(q.Terms)
+	for i := range terms {
+		terms[i].worded = 0
+	}
+	return Query{Terms: terms}
+}
+
 // Analyze makes a question of text for the rows alive in v. It writes nothing.
 //
 // Words are stemmed in the language of the index and in every other one that a row alive in v is in, and each stem is a

@@ -38,7 +38,7 @@ type Query struct {
 // added to the score has a name here and asks run.off for it, so that measurements of what each is worth find it.
 func Switches() []string {
 	return []string{
-		TermWords, StepSpelling, StepTopic, TermMeaning, TermSpeaker, TermTime, TermAssociation, StepFan,
+		TermWords, StepWording, StepSpelling, StepTopic, TermMeaning, TermSpeaker, TermTime, TermAssociation, StepFan,
 		TermPriming, TermUse, TermBelief,
 	}
 }
@@ -138,6 +138,7 @@ type Term struct {
 
 // The names of steps that change a term, and are none.
 const (
+	StepWording  = "wording"  // memories that have a word as the question says it gain
 	StepFan      = "fan"      // what a memory passes on is divided among its associations
 	StepSpelling = "spelling" // words that no memory holds find those nearest in spelling
 	StepTopic    = "topic"    // where memories are long, words that the best have in common are asked for too

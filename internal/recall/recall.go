@@ -251,6 +251,9 @@ func (r *run) byWords() error {
 	}
 	view := r.population.view(r.c)
 	r.question = r.c.Words.Analyze(r.q.Text, view)
+	if r.off(StepWording) {
+		r.question = r.question.AnyWording()
+	}
 	if !r.off(StepSpelling) {
 		var err error
 		if r.question, err = r.c.Words.Expand(r.ctx, r.question, view); err != nil {

@@ -54,3 +54,26 @@ func terms(a recall.Answer) []string {
 	slices.Sort(names)
 	return names
 }
+
+// TestWordingOff: without the preference for the question's wording a word counts the same in any form.
+func TestWordingOff(t *testing.T) {
+	s := newSpace(t, lexical.Options{})
+	s.add(memory{id: "one", text: "she sails", at: 1})
+	s.add(memory{id: "two", text: "he sailed", at: 2})
+	q := ask("sailed")
+	scores := func() map[string]float64 {
+		got := map[string]float64{}
+		for _, h := range s.recall(q).Hits {
+			got[s.rows[h.Row].id] = h.Score
+		}
+		return got
+	}
+	q.Without = []string{recall.TermAssociation}
+	if got := scores(); len(got) != 2 || !(got["two"] > got["one"]) {
+		t.Errorf("sailed gives %v, want more where it is said so", got)
+	}
+	q.Without = append(q.Without, recall.StepWording)
+	if got := scores(); len(got) != 2 || got["two"] != got["one"] {
+		t.Errorf("without wording sailed gives %v, want the same", got)
+	}
+}
