@@ -27,7 +27,7 @@ func newJudged() *judged {
 	}
 }
 
-func (j *judged) document(at, name string, d engram.Draft) error {
+func (j *judged) document(at Place, name string, d engram.Draft) error {
 	if _, twice := j.known[name]; twice || name == "" {
 		return fmt.Errorf("the document's id is %q: give each document an id of its own", name)
 	}
@@ -39,7 +39,7 @@ func (j *judged) document(at, name string, d engram.Draft) error {
 	return nil
 }
 
-func (j *judged) question(name, text string) error {
+func (j *judged) question(at Place, name, text string) error {
 	if _, twice := j.byName[name]; twice || name == "" {
 		return fmt.Errorf("the query's id is %q: give each query an id of its own", name)
 	}
@@ -47,7 +47,7 @@ func (j *judged) question(name, text string) error {
 		return errors.New("the query is empty")
 	}
 	j.byName[name] = len(j.questions)
-	j.questions = append(j.questions, Question{ID: name, Text: text, Grades: map[string]float64{}})
+	j.questions = append(j.questions, Question{ID: name, Text: text, Grades: map[string]float64{}, At: at})
 	return nil
 }
 
@@ -80,18 +80,28 @@ func (j *judged) judgeLine(line string) error {
 	return j.judge(fields[0], fields[1], grade)
 }
 
-// judgements reads a file of judgeLines under a heading.
+// judgements reads a file of judgeLines, under a heading or without.
 func (j *judged) judgements(in *input, name string) error {
-	heading := true
-	return in.lines(name, func(line []byte) error {
-		if heading {
-			heading = false
-			if last := line[strings.LastIndexByte(string(line), '\t')+1:]; len(last) > 0 && last[len(last)-1] > '9' {
-				return nil
-			}
+	first := true
+	return in.lines(name, func(_ Place, line []byte) error {
+		heading := first && j.isHeading(string(line))
+		if first = false; heading {
+			return nil
 		}
 		return j.judgeLine(string(line))
 	})
+}
+
+// isHeading reports whether a line names columns: three names of which none is a query's, a document's or a number.
+func (j *judged) isHeading(line string) bool {
+	fields := strings.Split(line, "\t")
+	if len(fields) != 3 {
+		return false
+	}
+	_, query := j.byName[fields[0]]
+	_, document := j.known[fields[1]]
+	_, err := strconv.ParseFloat(strings.TrimSpace(fields[2]), 64)
+	return !query && !document && err != nil
 }
 
 func (j *judged) finish() *Set {
@@ -109,13 +119,13 @@ func loadBEIR(in *input, o LoadOptions) (*Set, error) {
 		Title string `json:"title"`
 		Text  string `json:"text"`
 	}
-	err := objects(in, "corpus.jsonl", func(at string, d text) error {
+	err := objects(in, "corpus.jsonl", func(at Place, d text) error {
 		return j.document(at, d.ID, engram.Draft{Content: strings.TrimSpace(d.Title + "\n" + d.Text)})
 	})
 	if err != nil {
 		return nil, err
 	}
-	if err := objects(in, "queries.jsonl", func(_ string, q text) error { return j.question(q.ID, q.Text) }); err != nil {
+	if err := objects(in, "queries.jsonl", func(at Place, q text) error { return j.question(at, q.ID, q.Text) }); err != nil {
 		return nil, err
 	}
 	split, err := beirSplit(in, o.Split)

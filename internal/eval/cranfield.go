@@ -31,7 +31,10 @@ func sections(in *input, name string) ([]section, error) {
 	for line := range bytes.Lines(data) {
 		number++
 		text := strings.TrimRight(string(line), "\r\n")
-		if len(text) >= 2 && text[0] == '.' && strings.IndexByte("ITABW", text[1]) >= 0 && (len(text) == 2 || text[2] == ' ') {
+		if len(text) >= 2 && text[0] == '.' && text[1] >= 'A' && text[1] <= 'Z' && (len(text) == 2 || text[2] == ' ') {
+			if strings.IndexByte("ITABW", text[1]) < 0 {
+				return nil, &DataError{File: in.path(name), Line: number, What: text[:2] + " is no mark: use .I, .T, .A, .B and .W"}
+			}
 			all = append(all, section{mark: text[1], rest: strings.TrimSpace(text[2:]), line: number})
 			continue
 		}
@@ -48,26 +51,27 @@ func sections(in *input, name string) ([]section, error) {
 }
 
 // records groups sections by the .I that begins each, and calls fn with the number and the texts by mark.
-func records(in *input, name string, fn func(at, number string, texts map[byte]string) error) error {
+func records(in *input, name string, fn func(at Place, number string, texts map[byte]string) error) error {
 	all, err := sections(in, name)
 	if err != nil {
 		return err
 	}
 	for i := 0; i < len(all); {
 		head := all[i]
-		err := error(nil)
+		at := lineOf(in.path(name), head.line)
+		if _, err := strconv.Atoi(head.rest); head.mark != 'I' || err != nil {
+			return at.fail(errors.New("a record must begin with .I and a number"))
+		}
 		texts := map[byte]string{}
 		for i++; i < len(all) && all[i].mark != 'I'; i++ {
-			texts[all[i].mark] = strings.TrimSpace(texts[all[i].mark] + "\n" + all[i].text())
+			s := &all[i]
+			if _, twice := texts[s.mark]; twice && s.mark == 'T' {
+				return lineOf(in.path(name), s.line).fail(errors.New("a second .T: begin each record with .I and a number"))
+			}
+			texts[s.mark] = strings.TrimSpace(texts[s.mark] + "\n" + s.text())
 		}
-		switch {
-		case head.mark != 'I' || head.rest == "":
-			err = errors.New("a record must begin with .I and a number")
-		default:
-			err = fn(in.place(name, head.line), head.rest, texts)
-		}
-		if err != nil {
-			return &DataError{File: in.path(name), Line: head.line, What: err.Error()}
+		if err := fn(at, head.rest, texts); err != nil {
+			return at.fail(err)
 		}
 	}
 	return nil
@@ -77,7 +81,7 @@ func records(in *input, name string, fn func(at, number string, texts map[byte]s
 // .I says; codes 1 to 4 are relevant, others are not.
 func loadCranfield(in *input, _ LoadOptions) (*Set, error) {
 	j := newJudged()
-	err := records(in, "cran.all.1400", func(at, number string, texts map[byte]string) error {
+	err := records(in, "cran.all.1400", func(at Place, number string, texts map[byte]string) error {
 		return j.document(at, number, engram.Draft{
 			Content: strings.TrimSpace(texts['T'] + "\n" + texts['W']), Source: oneLine(texts['B']),
 		})
@@ -85,13 +89,13 @@ func loadCranfield(in *input, _ LoadOptions) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = records(in, "cran.qry", func(_, _ string, texts map[byte]string) error {
-		return j.question(strconv.Itoa(len(j.questions)+1), texts['W'])
+	err = records(in, "cran.qry", func(at Place, _ string, texts map[byte]string) error {
+		return j.question(at, strconv.Itoa(len(j.questions)+1), texts['W'])
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = in.lines("cranqrel", func(line []byte) error {
+	err = in.lines("cranqrel", func(_ Place, line []byte) error {
 		fields := strings.Fields(string(line))
 		if len(fields) != 3 {
 			return fmt.Errorf("there are %d fields: write query, document and code", len(fields))

@@ -165,6 +165,13 @@ func TestBrokenFiles(t *testing.T) {
 		{"unknown document", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tx\t0", "test.tsv:3: there is no document"},
 		{"fields", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tb", "test.tsv:3: there are 2 fields"},
 		{"grade", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tb\tno", "test.tsv:3: the grade"},
+		{"no heading", eval.BEIR, "beir", "qrels/test.tsv", "query-id\tcorpus-id\tscore", "1\ta\thigh", "test.tsv:1: the grade"},
+		{"no UTF-8", eval.BEIR, "beir", "corpus.jsonl", "river bank", "river b\xe4nk", "corpus.jsonl:2: it is not UTF-8"},
+		{"no UTF-8", eval.LoCoMo, "locomo.json", "", "survived the winter", "survived the \xff winter", ":8: it is not UTF-8"},
+		{"other mark", eval.Cranfield, "cranfield", "cran.all.1400", ".I 2\n", ".J 2\n", "cran.all.1400:12: .J is no mark"},
+		{"no record", eval.Cranfield, "cranfield", "cran.all.1400", ".I 2\n", "", "cran.all.1400:12: a second .T"},
+		{"no number", eval.Cranfield, "cranfield", "cran.all.1400", ".I 2\n", ".I two\n", "cran.all.1400:12: a record must begin"},
+		{"empty id", eval.Golden, "golden.jsonl", "", `["bee", "gone"]`, `[""]`, ":3: expected has an empty id"},
 		{"no .I", eval.Cranfield, "cranfield", "cran.all.1400", ".I 1\n", "", "cran.all.1400:1: "},
 		{"code", eval.Cranfield, "cranfield", "cranqrel", "1 2 -1", "1 2 x", "cranqrel:2: the code"},
 		{"memory", eval.Spector, "spector", "daily/corpus-day-01.jsonl", `"m2"`, `"m1"`, "corpus-day-01.jsonl:2: "},
@@ -190,6 +197,30 @@ func TestBrokenFiles(t *testing.T) {
 	} {
 		if _, err := eval.Load("testdata/locomo.json", o); !errors.Is(err, engram.ErrInvalid) {
 			t.Errorf("Load %+v = %v, want invalid", o, err)
+		}
+	}
+}
+
+// TestRefusedDocuments: what only the engine refuses is found in the collection, too.
+func TestRefusedDocuments(t *testing.T) {
+	for _, c := range []struct {
+		what   string
+		format eval.Format
+		from   string
+		file   string
+		old    string
+		new    string
+		want   string
+	}{
+		{"text", eval.BEIR, "beir", "corpus.jsonl", "river bank", strings.Repeat("river ", 12_000), "corpus.jsonl:2: content"},
+		{"text", eval.LoCoMo, "locomo.json", "", "survived the winter", strings.Repeat("winter ", 12_000), "locomo.json:8: content"},
+		{"id", eval.Spector, "spector", "daily/corpus-day-01.jsonl", `"m2"`, `"` + strings.Repeat("m", 121) + `"`, "corpus-day-01.jsonl:2: id"},
+		{"query", eval.BEIR, "beir", "queries.jsonl", "where is clay dug", strings.Repeat("clay ", 2_000), "queries.jsonl:2: query"},
+	} {
+		set := load(t, copied(t, c.from, c.file, c.old, c.new), eval.LoadOptions{Format: c.format})
+		_, err := eval.Run(t.Context(), set, eval.Options{Resamples: 100})
+		if _, ok := errors.AsType[*eval.DataError](err); !ok || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s %s: %v, want a DataError with %q", c.format, c.what, err, c.want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ func loadGolden(in *input, _ LoadOptions) (*Set, error) {
 	var p Pool
 	seen := map[string]bool{}
 	categories := map[string]bool{}
-	err := in.lines("", func(line []byte) error {
+	err := in.lines("", func(at Place, line []byte) error {
 		var q struct {
 			ID       string   `json:"id"`
 			Category string   `json:"category"`
@@ -45,11 +46,14 @@ func loadGolden(in *input, _ LoadOptions) (*Set, error) {
 			categories[q.Category] = true
 			set.Categories = append(set.Categories, q.Category)
 		}
+		if slices.Contains(q.Expected, "") {
+			return errors.New("expected has an empty id")
+		}
 		grades := map[string]float64{}
 		for _, id := range q.Expected {
 			grades[id] = 1
 		}
-		set.ask(&p, Question{ID: q.ID, Category: q.Category, Text: q.Query, Grades: grades})
+		set.ask(&p, Question{ID: q.ID, Category: q.Category, Text: q.Query, Grades: grades, At: at})
 		return nil
 	})
 	if err != nil {

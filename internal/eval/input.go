@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"unicode/utf8"
 
 	engram "github.com/orchard9/engram-go"
 )
@@ -59,12 +60,30 @@ func (in *input) read(name string) ([]byte, error) {
 	if len(data) > maxFile {
 		return nil, &DataError{File: in.path(name), What: fmt.Sprintf("it is larger than %d bytes: split it", maxFile)}
 	}
+	if at := invalidText(data); at >= 0 {
+		return nil, &DataError{File: in.path(name), Line: lineAt(data, int64(at)), What: "it is not UTF-8: convert the file"}
+	}
 	sum := sha256.Sum256(data)
 	if name == "" {
 		name = filepath.Base(in.root)
 	}
 	in.files = append(in.files, File{Name: name, SHA256: hex.EncodeToString(sum[:])})
 	return data, nil
+}
+
+// invalidText is where data ceases to be UTF-8; -1 if it does not.
+func invalidText(data []byte) int {
+	if utf8.Valid(data) {
+		return -1
+	}
+	at := 0
+	for {
+		r, n := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && n <= 1 {
+			return at
+		}
+		at += n
+	}
 }
 
 // unreadable explains a file or folder that the operating system does not give.
@@ -76,7 +95,7 @@ func unreadable(err error) error {
 }
 
 // lines calls fn with every line of a file that is not blank, without its end.
-func (in *input) lines(name string, fn func(line []byte) error) error {
+func (in *input) lines(name string, fn func(at Place, line []byte) error) error {
 	data, err := in.read(name)
 	if err != nil {
 		return err
@@ -88,18 +107,16 @@ func (in *input) lines(name string, fn func(line []byte) error) error {
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
-		if err := fn(line); err != nil {
-			return &DataError{File: in.path(name), Line: number, What: err.Error()}
+		at := lineOf(in.path(name), number)
+		if err := fn(at, line); err != nil {
+			return at.fail(err)
 		}
 	}
 	return nil
 }
 
-// place counts lines for a caller of lines or objects that keeps where things stand.
-func (in *input) place(name string, line int) string { return in.path(name) + ":" + strconv.Itoa(line) }
-
 // objects calls fn with every line of a JSONL file, decoded; fields that T has not are not read.
-func objects[T any](in *input, name string, fn func(at string, v T) error) error {
+func objects[T any](in *input, name string, fn func(at Place, v T) error) error {
 	data, err := in.read(name)
 	if err != nil {
 		return err
@@ -111,12 +128,13 @@ func objects[T any](in *input, name string, fn func(at string, v T) error) error
 			continue
 		}
 		var v T
+		at := lineOf(in.path(name), number)
 		err := json.Unmarshal(line, &v)
 		if err == nil {
-			err = fn(in.place(name, number), v)
+			err = fn(at, v)
 		}
 		if err != nil {
-			return &DataError{File: in.path(name), Line: number, What: err.Error()}
+			return at.fail(err)
 		}
 	}
 	return nil

@@ -75,7 +75,12 @@ func loadLoCoMo(in *input, o LoadOptions) (*Set, error) {
 
 // fail is a DataError at the value that path leads to.
 func (l *locomo) fail(path []string, format string, args ...any) error {
-	return &DataError{File: l.file, Line: lineAt(l.data, offsetOf(l.data, path)), What: fmt.Sprintf(format, args...)}
+	return l.at(path).fail(fmt.Errorf(format, args...))
+}
+
+// at is the place of the value that path leads to: looking for it reads the file up to there.
+func (l *locomo) at(path []string) Place {
+	return Place{l.file, func() int { return lineAt(l.data, offsetOf(l.data, path)) }}
 }
 
 func (l *locomo) sample(index int, s *locomoSample, p *Pool) error {
@@ -103,7 +108,7 @@ func (l *locomo) sample(index int, s *locomoSample, p *Pool) error {
 		}
 		l.set.ask(p, Question{
 			ID: s.ID + "/" + strconv.Itoa(i), Category: l.set.Categories[q.Category-1],
-			Apart: q.Category == len(l.set.Categories), Text: q.Question, Grades: l.gold(q.Evidence),
+			Apart: q.Category == len(l.set.Categories), Text: q.Question, Grades: l.gold(q.Evidence), At: l.at(at),
 		})
 	}
 	return nil
@@ -140,7 +145,7 @@ func (l *locomo) session(s *locomoSample, name string, path []string, p *Pool) e
 			whole = append(whole, strings.TrimSpace(turn.Speaker+": "+text))
 			continue
 		}
-		d := Document{At: l.file + ": " + s.ID + " " + turn.ID, Draft: engram.Draft{
+		d := Document{At: l.at(at), Draft: engram.Draft{
 			ID: documentID(len(p.Documents), s.ID+" "+turn.ID), Content: text, Speaker: turn.Speaker,
 			Session: s.ID + " " + name, OccurredAt: when,
 		}}
@@ -149,7 +154,7 @@ func (l *locomo) session(s *locomoSample, name string, path []string, p *Pool) e
 		}
 	}
 	if l.bySession {
-		l.set.add(p, Document{At: l.file + ": " + s.ID + " " + name, Draft: engram.Draft{
+		l.set.add(p, Document{At: l.at(path), Draft: engram.Draft{
 			ID: sessionDocument, Content: strings.Join(whole, "\n"), OccurredAt: when,
 		}})
 	}

@@ -168,16 +168,35 @@ func (m *measurement) pool(ctx context.Context, dir string, p *Pool) (err error)
 		return fmt.Errorf("open temporary store: %w", err)
 	}
 	for batch := range slices.Chunk(p.Documents, loadBatch) {
-		drafts := make([]engram.Draft, len(batch))
-		for i := range batch {
-			drafts[i] = batch[i].Draft
-		}
-		if _, err := space.RememberBatch(ctx, drafts); err != nil {
-			return fmt.Errorf("remember documents from %s on: %w", batch[0].At, err)
+		if err := remember(ctx, space, batch); err != nil {
+			return err
 		}
 	}
 	m.documents += len(p.Documents)
 	return m.ask(ctx, space, p)
+}
+
+// remember writes a batch of documents. Of a batch that is refused, the document that is the reason is named.
+func remember(ctx context.Context, space *engram.Space, batch []Document) error {
+	drafts := make([]engram.Draft, len(batch))
+	for i := range batch {
+		drafts[i] = batch[i].Draft
+	}
+	_, err := space.RememberBatch(ctx, drafts)
+	if !ofData(err) {
+		return err
+	}
+	for i := range batch {
+		if _, alone := space.Remember(ctx, drafts[i]); ofData(alone) {
+			return batch[i].At.fail(alone)
+		}
+	}
+	return batch[0].At.fail(err) // only together are they too much
+}
+
+// ofData reports whether the engine refused what the collection says.
+func ofData(err error) bool {
+	return errors.Is(err, engram.ErrInvalid) || errors.Is(err, engram.ErrTooLarge)
 }
 
 // ask asks every question of a pool: for the lists, without each term if that is wanted, and once more for the time.
@@ -201,7 +220,7 @@ func (m *measurement) ask(ctx context.Context, space Recaller, p *Pool) error {
 		began := time.Now()
 		cue := engram.Cue{Text: p.Questions[i].Text, Limit: askLimit, Without: m.o.Without, Repeats: m.o.Repeats}
 		if _, err := space.Recall(ctx, cue); err != nil {
-			return fmt.Errorf("ask question %s: %w", p.Questions[i].ID, err)
+			return asking(&p.Questions[i], err)
 		}
 		m.times = append(m.times, time.Since(began))
 	}
@@ -224,7 +243,7 @@ func (m *measurement) judged(
 		Text: q.Text, Limit: m.o.Depth, Without: without, Repeats: m.o.Repeats,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ask question %s: %w", q.ID, err)
+		return nil, asking(q, err)
 	}
 	list := make([]string, 0, m.o.Depth)
 	for _, hit := range answer.Hits {
@@ -234,6 +253,20 @@ func (m *measurement) judged(
 		list = filled(list, p.Documents, m.o.Depth)
 	}
 	return judge(list, q.Grades, m.o.K), nil
+}
+
+// asking places the error of a question: in the collection, if that is to blame.
+func asking(q *Question, err error) error {
+	field := ""
+	if invalid, ok := errors.AsType[*engram.InvalidError](err); ok {
+		field = invalid.Field
+	} else if large, ok := errors.AsType[*engram.SizeError](err); ok {
+		field = large.Field
+	}
+	if field == "query" {
+		return q.At.fail(err)
+	}
+	return fmt.Errorf("ask question %s: %w", q.ID, err)
 }
 
 // filled ends a list with documents that it lacks, in their order.

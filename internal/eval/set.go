@@ -65,7 +65,7 @@ type Pool struct {
 // Document is one document as it is remembered.
 type Document struct {
 	engram.Draft
-	At string // file:line, for errors
+	At Place // for errors
 }
 
 // Question is one judged question.
@@ -77,7 +77,22 @@ type Question struct {
 	Text  string
 	// Grades are the grades of the relevant documents by id; each is above 0.
 	Grades map[string]float64
+	At     Place // for errors
 }
+
+// Place tells where in a collection something stands: the file, and the line or how to find it.
+type Place struct {
+	File string
+	Line func() int
+}
+
+// fail is a DataError at a place.
+func (p Place) fail(err error) error {
+	return &DataError{File: p.File, Line: p.Line(), What: err.Error()}
+}
+
+// lineOf is a place whose line is known.
+func lineOf(file string, line int) Place { return Place{file, func() int { return line }} }
 
 // File is a file that a set was read from. Name is relative to the path that was given.
 type File struct {

@@ -27,7 +27,7 @@ func loadSpector(in *input, _ LoadOptions) (*Set, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		err := objects(in, name, func(at string, m spectorMemory) error {
+		err := objects(in, name, func(at Place, m spectorMemory) error {
 			return j.document(at, m.ID, engram.Draft{
 				Content: m.Text, Tags: distinct(m.Tags), Session: m.Session, OccurredAt: time.UnixMilli(m.Millis).UTC(),
 			})
@@ -36,12 +36,12 @@ func loadSpector(in *input, _ LoadOptions) (*Set, error) {
 			return nil, err
 		}
 	}
-	err = objects(in, "queries.jsonl", func(_ string, q struct {
+	err = objects(in, "queries.jsonl", func(at Place, q struct {
 		ID   string `json:"id"`
 		Text string `json:"text"`
 	},
 	) error {
-		return j.question(q.ID, q.Text)
+		return j.question(at, q.ID, q.Text)
 	})
 	if err != nil {
 		return nil, err
