@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -111,7 +112,7 @@ func (f *evalFlags) read(set *pflag.FlagSet, args []string) ([]requirement, erro
 		f.run.B = &f.b
 	}
 	v := buildVersion()
-	f.run.Engine = strings.TrimSpace(v.Version + " " + v.Revision)
+	f.run.Engine = v.Version + " commit " + cmp.Or(v.Revision, "unknown")
 	var required []requirement
 	for _, text := range f.failUnder {
 		measure, number, _ := strings.Cut(text, "=")

@@ -13,11 +13,20 @@ import (
 
 // Comparison tells how two reports on the same questions differ.
 type Comparison struct {
-	A         string        `json:"a"` // versions of the engine
-	B         string        `json:"b"`
+	A string `json:"a"` // versions of the engine
+	B string `json:"b"`
+	// Settings are those that are not the same in both; none are if the engine alone can be what differs.
+	Settings  []Setting     `json:"settings"`
 	Seed      uint64        `json:"seed"`
 	Resamples int           `json:"resamples"`
 	Groups    []GroupChange `json:"groups"`
+}
+
+// Setting is one that differs, as it was in each report; "" where it was left to the engine.
+type Setting struct {
+	Name string `json:"setting"`
+	A    string `json:"a"`
+	B    string `json:"b"`
 }
 
 // GroupChange is a group of questions with its changes.
@@ -53,11 +62,14 @@ func Compare(a, b *Report, seed uint64, resamples int) (*Comparison, error) {
 	} {
 		if f.a != f.b {
 			return nil, &engram.InvalidError{
-				Field: f.what, Value: "not the same in both reports", Allowed: "compare two runs on the same data and ranks",
+				Field: f.what, Value: fmt.Sprintf("not the same in both reports: %s and %s", short(f.a), short(f.b)),
+				Allowed: "compare two runs on the same data and ranks",
 			}
 		}
 	}
-	out := &Comparison{A: a.Engine, B: b.Engine, Seed: seed, Resamples: resamples}
+	out := &Comparison{
+		A: a.Engine, B: b.Engine, Settings: differing(&a.Settings, &b.Settings), Seed: seed, Resamples: resamples,
+	}
 	for _, g := range a.Groups {
 		var rows [][]float64
 		for i, q := range a.Questions {
@@ -77,6 +89,34 @@ func Compare(a, b *Report, seed uint64, resamples int) (*Comparison, error) {
 		out.Groups = append(out.Groups, change)
 	}
 	return out, nil
+}
+
+// short is text that is short enough for an error.
+func short(text string) string {
+	const most = 100
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "..."
+}
+
+// differing lists the settings of two runs that can change an answer and are not the same.
+func differing(a, b *Settings) []Setting {
+	number := func(x *float64) string {
+		if x == nil {
+			return ""
+		}
+		return fmt.Sprint(*x)
+	}
+	sorted := func(names []string) string { return strings.Join(slices.Sorted(slices.Values(names)), " ") }
+	all := []Setting{
+		{"without", sorted(a.Without), sorted(b.Without)},
+		{"fill", fmt.Sprint(a.Fill), fmt.Sprint(b.Fill)},
+		{"language", a.Language, b.Language},
+		{"k1", number(a.K1), number(b.K1)},
+		{"b", number(a.B), number(b.B)},
+	}
+	return slices.DeleteFunc(all, func(s Setting) bool { return s.A == s.B })
 }
 
 // idsOf joins the ids of the questions in their order.
@@ -167,6 +207,17 @@ func (c *Comparison) WriteText(w io.Writer) error {
 	t := &text{w: w}
 	t.printf("b (%s) less a (%s); paired bootstrap and randomisation test, seed %d, %d resamples\n",
 		c.B, c.A, c.Seed, c.Resamples)
+	if len(c.Settings) == 0 {
+		t.printf("the same data and settings\n")
+	} else {
+		t.printf("the same data; settings that differ:\n")
+	}
+	for _, s := range c.Settings {
+		t.printf("  %-8s  a %s, b %s\n", s.Name, cmp.Or(s.A, "the engine's"), cmp.Or(s.B, "the engine's"))
+	}
+	if c.A == c.B && len(c.Settings) == 0 {
+		t.printf("the engines have the same name: that these are two builds is not seen here\n")
+	}
 	for _, g := range c.Groups {
 		t.printf("\n%s (n=%d)\n", g.Name, g.N)
 		for _, e := range g.Changes {

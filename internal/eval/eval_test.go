@@ -406,9 +406,41 @@ func TestGolden(t *testing.T) {
 	if err := comparison.WriteText(&text); err != nil || !strings.Contains(text.String(), "recall@5      -0.5000") {
 		t.Errorf("text (%v):\n%s", err, text.String())
 	}
+	if len(comparison.Settings) > 0 || !strings.Contains(text.String(), "the same data and settings") {
+		t.Errorf("settings that differ: %v\n%s", comparison.Settings, text.String())
+	}
 	other := run(t, load(t, "testdata/beir", eval.LoadOptions{Format: eval.BEIR}), eval.Options{})
 	if _, err := eval.Compare(before, other, 1, 1000); !errors.Is(err, engram.ErrInvalid) {
 		t.Errorf("Compare of two collections = %v, want invalid", err)
+	}
+}
+
+// TestCompareSettings: a comparison says what else than the engine differs, and refuses other data by both values.
+func TestCompareSettings(t *testing.T) {
+	set := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo})
+	k1 := 1.5
+	a := run(t, set, eval.Options{Resamples: 100, Without: []string{"time", "association"}, Engine: "(devel) commit unknown"})
+	b := run(t, set, eval.Options{Resamples: 100, Without: []string{"association"}, K1: &k1, Engine: "(devel) commit unknown"})
+	c, err := eval.Compare(parsed(t, a), parsed(t, b), 1, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []eval.Setting{{Name: "without", A: "association time", B: "association"}, {Name: "k1", A: "", B: "1.5"}}
+	if !slices.Equal(c.Settings, want) {
+		t.Errorf("settings that differ: %v, want %v", c.Settings, want)
+	}
+	var text strings.Builder
+	if err := c.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"commit unknown", "  without   a association time, b association\n", "  k1        a the engine's, b 1.5\n"} {
+		if !strings.Contains(text.String(), line) {
+			t.Errorf("the text lacks %q:\n%s", line, text.String())
+		}
+	}
+	b.SHA256 = strings.Repeat("0", 64)
+	if _, err := eval.Compare(a, b, 1, 100); err == nil || !strings.Contains(err.Error(), a.SHA256+" and "+b.SHA256) {
+		t.Errorf("Compare of other data = %v, want both checksums", err)
 	}
 }
 
