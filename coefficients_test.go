@@ -179,7 +179,7 @@ func TestFittedCoefficientsAreRefusedIfDamaged(t *testing.T) {
 		t.Fatalf("Fit = %+v, %v", r, err)
 	}
 	good := fileBytes(t, w.fs, modelFile)
-	for _, text := range []string{`"version": 2`, `"name": "words"`, `"coefficients"`} {
+	for _, text := range []string{`"version": 3`, `"name": "words"`, `"coefficients"`} {
 		if !strings.Contains(good, text) {
 			t.Errorf("the file has no %s:\n%s", text, good)
 		}

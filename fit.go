@@ -106,7 +106,7 @@ func (s *Space) Fit(ctx context.Context, o FitOptions) (FitReport, error) {
 		if err != nil || o.DryRun {
 			return err
 		}
-		return s.adopt(&report)
+		return s.adopt(sp, &report)
 	})
 	if err != nil {
 		return FitReport{}, err
@@ -115,7 +115,7 @@ func (s *Space) Fit(ctx context.Context, o FitOptions) (FitReport, error) {
 }
 
 // adopt makes the space go by what is better. What is not stays as it is.
-func (s *Space) adopt(report *FitReport) error {
+func (s *Space) adopt(sp *store.Space, report *FitReport) error {
 	terms := report.Terms != nil && report.Terms.Better
 	if !report.Better && !terms {
 		return nil
@@ -131,7 +131,7 @@ func (s *Space) adopt(report *FitReport) error {
 	if terms {
 		coefficients = report.Terms.applied()
 	}
-	if err := s.db.saveModel(s.name, newModelFile(s.db.o.Clock(), training, next, coefficients)); err != nil {
+	if err := s.db.saveModel(s.name, newModelFile(sp, s.db.o.Clock(), training, next, coefficients)); err != nil {
 		return err
 	}
 	report.Adopted = report.Better

@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -221,6 +223,7 @@ func TestDamagedWeightsAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	good := fileBytes(t, w.fs, modelFile)
+	elsewhere := newWorld(t, engram.Options{})
 	with := func(text string) *world {
 		t.Helper()
 		disk := w.fs.CrashClone(0, vfs.KeepAll)
@@ -260,7 +263,9 @@ func TestDamagedWeightsAreTold(t *testing.T) {
 	damaged(good + " ")
 	damaged(strings.Repeat(" ", 70000))
 	damaged(strings.Replace(good, `"training"`, `"trained"`, 1))
-	damaged(strings.Replace(good, `"version": 1`, `"version": 2`, 1))
+	damaged(strings.Replace(good, `"version": 3`, `"version": 2`, 1))
+	goBy(t, elsewhere.def(), fast())
+	damaged(fileBytes(t, elsewhere.fs, modelFile)) // whole, of another space
 
 	other := with(good[:len(good)-9])
 	s := other.def()
@@ -301,12 +306,45 @@ func TestDamagedWeightsAreTold(t *testing.T) {
 		t.Errorf("Repair = %+v, %v", saved, err)
 	}
 
-	newer := with(strings.Replace(good, `"version": 1`, `"version": 3`, 1))
+	newer := with(strings.Replace(good, `"version": 3`, `"version": 4`, 1))
 	defer newer.db.Close()
 	if _, err := newer.def().Stats(t.Context()); !errors.Is(err, engram.ErrFormatVersion) {
 		t.Errorf("a file of a newer version = %v", err)
 	}
 	w.open()
+}
+
+// TestEarlierWeightsAreRead: files of versions 1 and 2 hold, also where they came in a backup, and the next fit or import
+// writes one of the present version.
+func TestEarlierWeightsAreRead(t *testing.T) {
+	for _, name := range []string{"version-1.json", "version-2.json"} {
+		file, err := os.ReadFile(filepath.Join("testdata", "model", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, engram.Options{})
+		remember(t, w.def(), engram.Draft{ID: "a", Content: "the boat in the harbour"})
+		if err := w.db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.fs.SetBytes(modelFile, file); err != nil {
+			t.Fatal(err)
+		}
+		w.open()
+		line := goesBy(t, w.def())
+		if strings.Contains(line, "coefficients") != (name == "version-2.json") || !strings.Contains(line, "0.212") {
+			t.Errorf("%s: the space goes by %q", name, line)
+		}
+		stream, _ := backUp(t, w.db, engram.BackupOptions{})
+		other := newWorld(t, engram.Options{})
+		restoreInto(t, other.db, engram.RestoreOptions{}, stream)
+		want(t, name+" in a backup", goesBy(t, other.def()), line)
+		want(t, name+" in a backup", fileBytes(t, other.fs, modelFile), string(file))
+		goBy(t, w.def(), fast())
+		if now := fileBytes(t, w.fs, modelFile); !strings.Contains(now, `"version": 3`) {
+			t.Errorf("%s: the next one is %s", name, now)
+		}
+	}
 }
 
 func fileBytes(t *testing.T, fsys vfs.FS, name string) string {

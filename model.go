@@ -2,6 +2,7 @@ package engram
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -148,9 +149,8 @@ const (
 	modelName    = "model.json"
 	modelFormat  = "engram-model"
 	maxModelFile = 64 << 10
-	// Coefficients make a file one of version 2; without them it is one of version 1, which older engines read.
-	modelVersion        = 1
-	modelWeighedVersion = 2
+	// modelVersion: 2 added coefficients, which version 1 has none of and version 2 always; 3 the space's store id.
+	modelVersion = 3
 )
 
 const adviceModel = "`engram fit` learns them again, `engram fit --remove` removes it"
@@ -159,6 +159,7 @@ const adviceModel = "`engram fit` learns them again, `engram fit --remove` remov
 type modelFile struct {
 	Format       string             `json:"format"`
 	Version      uint32             `json:"version"`
+	Store        string             `json:"store,omitempty"` // the space's id, in hexadecimal digits
 	FittedAt     time.Time          `json:"fitted_at"`
 	Training     int                `json:"training"`
 	Weights      []float64          `json:"weights"`
@@ -172,16 +173,30 @@ type modelCoefficient struct {
 	Value float64 `json:"value"`
 }
 
-// newModelFile is a file of weights and coefficients.
-func newModelFile(at time.Time, training int, weights []float64, coefficients []modelCoefficient) *modelFile {
-	f := &modelFile{
-		Format: modelFormat, Version: modelVersion, FittedAt: at.UTC().Round(0), Training: training, Weights: weights,
-		Coefficients: coefficients,
+// newModelFile is the file of weights and coefficients of the space that is open as sp.
+func newModelFile(
+	sp *store.Space, at time.Time, training int, weights []float64, coefficients []modelCoefficient,
+) *modelFile {
+	return &modelFile{
+		Format: modelFormat, Version: modelVersion, Store: storeText(sp), FittedAt: at.UTC().Round(0), Training: training,
+		Weights: weights, Coefficients: coefficients,
 	}
-	if len(coefficients) > 0 {
-		f.Version = modelWeighedVersion
+}
+
+func storeText(sp *store.Space) string {
+	id := sp.ID()
+	return hex.EncodeToString(id[:])
+}
+
+// fits reports whether a file has what its version has.
+func (f *modelFile) fits() bool {
+	switch f.Version {
+	case 1:
+		return f.Store == "" && len(f.Coefficients) == 0
+	case 2:
+		return f.Store == "" && len(f.Coefficients) > 0
 	}
-	return f
+	return f.Version == modelVersion && f.Store != ""
 }
 
 // coefficients are those of the file by name; nil if it has none.
@@ -220,8 +235,8 @@ func (f *modelFile) encode() ([]byte, error) {
 	return append(b, '\n'), err
 }
 
-// decodeModel reads what encode gave. path is for errors.
-func decodeModel(path string, b []byte) (*modelFile, error) {
+// decodeModel reads what encode gave, of the space that is open as sp. path is for errors.
+func decodeModel(sp *store.Space, path string, b []byte) (*modelFile, error) {
 	damaged := func(err error) error {
 		return &codec.CorruptError{Op: "read fitted weights", Path: path, Offset: 0, Err: err, Advice: adviceModel}
 	}
@@ -232,8 +247,8 @@ func decodeModel(path string, b []byte) (*modelFile, error) {
 	if err := json.Unmarshal(b, &told); err != nil {
 		return nil, damaged(err)
 	}
-	if told.Format == modelFormat && told.Version > modelWeighedVersion {
-		return nil, &codec.FormatError{Path: path, Kind: modelFormat, Found: told.Version, Newest: modelWeighedVersion}
+	if told.Format == modelFormat && told.Version > modelVersion {
+		return nil, &codec.FormatError{Path: path, Kind: modelFormat, Found: told.Version, Newest: modelVersion}
 	}
 	f := &modelFile{}
 	if err := json.Unmarshal(b, f); err != nil {
@@ -241,10 +256,12 @@ func decodeModel(path string, b []byte) (*modelFile, error) {
 	}
 	again, err := f.encode()
 	switch {
-	case f.Format != modelFormat || f.Version != newModelFile(f.FittedAt, 0, nil, f.Coefficients).Version:
-		return nil, damaged(fmt.Errorf("it is of format %q, version %d", f.Format, f.Version))
+	case f.Format != modelFormat || !f.fits():
+		return nil, damaged(fmt.Errorf("it is of format %q, version %d, and has not what that has", f.Format, f.Version))
 	case err != nil || !bytes.Equal(again, b):
 		return nil, damaged(errors.New("its checksum, or its form, is not what was written"))
+	case f.Store != "" && f.Store != storeText(sp):
+		return nil, damaged(fmt.Errorf("it is of the space with the id %s, not of this one, %s", f.Store, storeText(sp)))
 	case len(f.Weights) != len(dynamics.Weights{}) || !fit.Within(dynamics.Weights(f.Weights)):
 		return nil, damaged(fmt.Errorf("weights %v are impossible", f.Weights))
 	case !possible(f.Coefficients):
@@ -257,8 +274,8 @@ func (db *DB) modelPath(space string) string { return filepath.Join(db.spaceDir(
 
 // loadModel makes the space go by its file, or by the default if it has none, or a damaged one: what was fitted can be
 // fitted again, and no memory depends on it.
-func (db *DB) loadModel(space string) error {
-	f, err := db.readModel(db.modelPath(space))
+func (db *DB) loadModel(space string, sp *store.Space) error {
+	f, err := db.readModel(sp, db.modelPath(space))
 	switch {
 	case err == nil:
 		db.models.set(space, f)
@@ -271,8 +288,8 @@ func (db *DB) loadModel(space string) error {
 }
 
 // verifyModel checks the space's file of fitted weights, if it has one.
-func (db *DB) verifyModel(space string, out *VerifyReport) error {
-	f, err := db.readModel(db.modelPath(space))
+func (db *DB) verifyModel(space string, sp *store.Space, out *VerifyReport) error {
+	f, err := db.readModel(sp, db.modelPath(space))
 	if f == nil && err == nil {
 		return nil
 	}

@@ -50,7 +50,7 @@ func (db *DB) openSpace(name string) (*store.Space, error) {
 			err = errors.Join(err, sp.Close())
 		}
 	}()
-	if err = db.loadModel(name); err != nil {
+	if err = db.loadModel(name, sp); err != nil {
 		return nil, err
 	}
 	db.tellTorn(name, sp)

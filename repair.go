@@ -134,7 +134,7 @@ func (db *DB) repairSpace(ctx context.Context, dir, name string) (RepairedSpace,
 			if err := saveMemories(ctx, pipe, sp.View(), &out); err != nil {
 				return err
 			}
-			weights, err := db.readModel(filepath.Join(dir, modelName))
+			weights, err := db.readModel(sp, filepath.Join(dir, modelName))
 			if err != nil {
 				out.lose(err)
 			}

@@ -161,8 +161,8 @@ func lineOfKey(v *store.View, k store.Key, now time.Time) (l spaceLine, ok bool,
 	return l, true, nil
 }
 
-// readModel reads a file of fitted weights; nil if there is none.
-func (db *DB) readModel(path string) (*modelFile, error) {
+// readModel reads the file of fitted weights of the space that is open as sp; nil if there is none.
+func (db *DB) readModel(sp *store.Space, path string) (*modelFile, error) {
 	b, err := readSmall(db.o.fs, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // there is none
@@ -170,7 +170,7 @@ func (db *DB) readModel(path string) (*modelFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read fitted weights: %w", err)
 	}
-	return decodeModel(path, b)
+	return decodeModel(sp, path, b)
 }
 
 // check checks a line.
@@ -365,7 +365,7 @@ func (im *importer) weights(l *weightsLine) (changed bool, err error) {
 	defer db.fitting.Unlock()
 	switch known := db.models.file(name); {
 	case known == nil:
-		return true, db.saveModel(name, newModelFile(l.FittedAt, l.Training, l.Weights, l.Coefficients))
+		return true, db.saveModel(name, newModelFile(im.sp, l.FittedAt, l.Training, l.Weights, l.Coefficients))
 	case slices.Equal(known.Weights, l.Weights) && slices.Equal(known.Coefficients, l.Coefficients):
 		return false, nil
 	}

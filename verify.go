@@ -46,7 +46,7 @@ func (s *Space) VerifyPaced(ctx context.Context, o VerifyOptions) (VerifyReport,
 		if err != nil {
 			return err
 		}
-		return s.db.verifyModel(s.name, &out)
+		return s.db.verifyModel(s.name, sp, &out)
 	})
 	return out, err
 }

@@ -415,6 +415,9 @@ func (s *Space) refusal() error {
 	return nil
 }
 
+// ID is the id that the space got when it was made. Every file of it says it.
+func (s *Space) ID() [16]byte { return s.id }
+
 // View returns the current view, for reading.
 func (s *Space) View() *View { return s.view.Load() }
 
