@@ -374,7 +374,11 @@ func (tx *Tx) linked(from, to uint32, linkType string) bool {
 func (tx *Tx) setState(entry uint32, st *entryState) {
 	cell := tx.t.states.At(entry)
 	old := cell.p.Load()
-	st.older.Store(old)
+	older := old
+	if old != nil && old.position == st.position {
+		older = old.older.Load() // an earlier state of this write holds at no position
+	}
+	st.older.Store(older)
 	cell.p.Store(st)
 	tx.undo = append(tx.undo, func() { cell.p.Store(old) })
 	trim(st, min(tx.s.keep, tx.s.view.Load().Position))
