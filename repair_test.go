@@ -111,7 +111,7 @@ func TestRepairSavesWhatIsWhole(t *testing.T) {
 			},
 		},
 		{
-			name: "a record in the middle of the log", gone: []string{"m24"}, loses: true,
+			name: "a record in the middle of the log", gone: []string{"m24"}, loses: true, opens: true,
 			damage: func(t *testing.T, fs *vfs.Mem) {
 				edit(t, fs, files(t, fs, dataSpace+"/wal", ".wal")[0], flip("marker-m24-end"))
 			},

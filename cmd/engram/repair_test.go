@@ -30,7 +30,9 @@ func TestRepair(t *testing.T) {
 	if err := os.WriteFile(logs[0], b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c.fails(7, "recall", "foxes")
+	wantIn(t, "recall", c.ok("recall", "foxes"), "about foxes", "Not considered", "record 2 is damaged")
+	c.fails(7, "get", "b")
+	wantIn(t, "remember", c.fails(7, "remember", "more"), "read-only", "engram repair")
 	repaired := filepath.Join(t.TempDir(), "repaired")
 	wantIn(t, "repair", c.fails(7, "repair", repaired), "lost: salvage log", "records 2 to 2")
 	back := &cli{t: t, dir: repaired}

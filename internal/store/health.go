@@ -26,7 +26,7 @@ func (s *Space) Troubles() []error {
 // refusing lists the reasons why no write is taken, whatever it says, nil ones among them.
 func (s *Space) refusing() []error {
 	errs := []error{s.readOnly.get(), nil, s.noRoom()}
-	if err := s.log.Err(); err != nil {
+	if err := s.log.Err(); err != nil && !s.wounded {
 		errs[1] = fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, err)
 	}
 	return errs

@@ -14,6 +14,8 @@ type op interface {
 	kind() uint8
 	append(e *codec.Encoder)
 	read(d *codec.Decoder)
+	// of lists the ids of the memories that the op says something of; "" for none.
+	of() [2]string
 	// apply stages the op in tx's space. What it adds is invisible until published; what it changes is undone by tx.
 	apply(tx *Tx) error
 }
@@ -175,6 +177,24 @@ func (*keyOp) kind() uint8       { return kindKey }
 func (*absentOp) kind() uint8    { return kindAbsent }
 func (*modelOp) kind() uint8     { return kindModel }
 
+func (o *putOp) of() [2]string       { return [2]string{o.record.ID} }
+func (o *archiveOp) of() [2]string   { return [2]string{o.id} }
+func (o *eraseOp) of() [2]string     { return [2]string{o.id} }
+func (o *supersedeOp) of() [2]string { return [2]string{o.old} }
+func (o *reinforceOp) of() [2]string { return [2]string{o.id} }
+func (o *linkOp) of() [2]string      { return [2]string{o.from, o.to} }
+func (o *unlinkOp) of() [2]string    { return [2]string{o.from, o.to} }
+func (o *keyOp) of() [2]string       { return [2]string{} }
+func (o *absentOp) of() [2]string    { return [2]string{o.id} }
+func (o *modelOp) of() [2]string     { return [2]string{} }
+func (o *dynamicsOp) of() [2]string  { return [2]string{o.id} }
+func (o *sourceOp) of() [2]string    { return [2]string{} }
+func (o *feedbackOp) of() [2]string  { return [2]string{o.Memory} }
+func (o *beginOp) of() [2]string     { return [2]string{} }
+func (o *embedOp) of() [2]string     { return [2]string{o.id} }
+func (o *serveOp) of() [2]string     { return [2]string{} }
+func (o *cancelOp) of() [2]string    { return [2]string{} }
+
 func (o *putOp) append(e *codec.Encoder) {
 	e.Bytes(o.body)
 	e.Uvarint(uint64(len(o.vector)))
@@ -285,38 +305,4 @@ func appendKey(e *codec.Encoder, k Key) {
 
 func readKey(d *codec.Decoder) Key {
 	return Key{Name: d.String(), Fingerprint: d.U64(), ID: d.String(), Result: d.String(), Version: d.U32()}
-}
-
-const frameVersion = 1
-
-// startFrame begins a frame; appendOp adds to it. A frame is read to its end, so it carries no count.
-func startFrame(e *codec.Encoder) {
-	e.Buf = append(e.Buf[:0], frameVersion)
-}
-
-func appendOp(e *codec.Encoder, o op) {
-	e.U8(o.kind())
-	o.append(e)
-}
-
-// readFrame decodes every op of a frame before any of them is applied.
-func readFrame(payload []byte) ([]op, error) {
-	d := codec.NewDecoder(payload)
-	if v := d.U8(); d.Err() == nil && v != frameVersion {
-		return nil, fmt.Errorf("frame encoding %d is unknown, this program reads %d", v, frameVersion)
-	}
-	var ops []op
-	for d.Err() == nil && d.Remaining() > 0 {
-		kind := d.U8()
-		o := newOp(kind)
-		if o == nil {
-			return nil, fmt.Errorf("operation kind %d is unknown", kind)
-		}
-		o.read(d)
-		ops = append(ops, o)
-	}
-	if err := d.Done(); err != nil {
-		return nil, fmt.Errorf("decode frame: %w", err)
-	}
-	return ops, nil
 }

@@ -14,12 +14,16 @@ import (
 	"github.com/orchard9/engram-go/internal/wal"
 )
 
-// Open opens the space in o.Dir, making it if there is none. Recovery is finished when it returns. Damage in the log or
-// the manifest is a *codec.CorruptError; damaged rows of segments are confined to themselves and listed by Stats.
+// Open opens the space in o.Dir, making it if there is none. Recovery is finished when it returns. Damaged rows of segments
+// are confined to themselves and listed by Stats, and so are damaged records of the log as far as they tell which memories
+// they were of; the space is for reading alone then. Other damage, in log, manifest and state, is a *codec.CorruptError.
 func Open(o Options) (*Space, error) {
 	var s *Space
 	err := isolate.Do("open", o.Name, nil, func() (err error) {
-		s, err = open(o)
+		s, err = open(o, (*Space).replay)
+		if damage, ok := errors.AsType[*logDamage](err); ok {
+			s, err = openWounded(o, damage, err)
+		}
 		return err
 	})
 	if err != nil {
@@ -28,7 +32,8 @@ func Open(o Options) (*Space, error) {
 	return s, nil
 }
 
-func open(o Options) (_ *Space, err error) {
+// open opens a space whose log replay goes through.
+func open(o Options, replay func(*Space) error) (_ *Space, err error) {
 	s, err := newSpace(o)
 	if err != nil {
 		return nil, err
@@ -51,7 +56,7 @@ func open(o Options) (_ *Space, err error) {
 	if err := s.loadSegments(); err != nil {
 		return nil, err
 	}
-	if err := s.replay(); err != nil {
+	if err := replay(s); err != nil {
 		return nil, err
 	}
 	if err := s.noteLog(); err != nil {
@@ -97,12 +102,12 @@ func (s *Space) replay() error {
 	}
 	log, recovery, err := wal.Open(s.logOptions(), wal.LSN(s.man.position), s.applyFrame)
 	if err != nil {
-		return err
+		return asLogDamage(err)
 	}
 	s.log = log
 	s.logged.Store(recovery.Bytes)
 	for _, err := range recovery.Damaged {
-		s.noteDamage(err)
+		s.tellLog(err)
 	}
 	if recovery.Torn != nil {
 		s.torn = *recovery.Torn
@@ -138,7 +143,7 @@ func (s *Space) requireLog() error {
 
 // noteLog writes the manifest that says that there is a log, now that there is.
 func (s *Space) noteLog() error {
-	if !s.man.unlogged {
+	if !s.man.unlogged || s.wounded {
 		return nil
 	}
 	if err := isolate.Fault("store/open.manifest"); err != nil {
@@ -159,6 +164,11 @@ func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
 	if err != nil {
 		return fmt.Errorf("log record %d: %w", lsn, err)
 	}
+	return s.applyOps(lsn, ops)
+}
+
+// applyOps applies the ops of a frame.
+func (s *Space) applyOps(lsn wal.LSN, ops []op) error {
 	if err := isolate.Fault("store/open.frame"); err != nil {
 		return err
 	}

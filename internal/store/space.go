@@ -96,9 +96,10 @@ type Space struct {
 	hot       hotPart
 	nextEntry uint32
 	nextKey   uint32
-	lapsed    uint32 // the idempotency keys below are too old to be known
-	frame     []byte // memory of the last frame, for the next one
-	keep      uint64 // states that hold at this position are kept: a snapshot is being made; maxPosition if none
+	lapsed    uint32  // the idempotency keys below are too old to be known
+	frame     []byte  // memory of the last frame, for the next one
+	of        touched // as frame
+	keep      uint64  // states that hold at this position are kept: a snapshot is being made; maxPosition if none
 	man       *manifest
 	frozen    bool              // a segment is being sealed
 	retryAt   int64             // size of the hot segment at which a failed sealing is tried again
@@ -127,6 +128,11 @@ type Space struct {
 	carried  map[uint32]carriedRow
 	lostRuns []lostRun // rows without a readable line, ascending
 	lost     error     // a damaged row whose id cannot be told, found by Open; nil if none
+	// doubted are rows, whole as they are, of memories that a damaged record of the log was of, and why. The space is then
+	// wounded: for reading alone.
+	doubted map[uint32]error
+	wounded bool
+	logTold []error // what was found damaged in the log
 
 	damaged   atomic.Pointer[[]string]
 	unread    unreadable
@@ -176,7 +182,7 @@ type part struct {
 func (s *Space) begin(position uint64) *Tx {
 	tx := &Tx{
 		s: s, t: s.t, position: position, view: s.staged, firstHot: s.hot.seg.Rows(),
-		entries:  s.nextEntry,
+		entries: s.nextEntry, of: s.of,
 		listened: s.o.WantEvents != nil && s.o.WantEvents(),
 	}
 	tx.view.Position = position
@@ -325,6 +331,7 @@ func (s *Space) stage(ctx context.Context, op string, fn func(*Tx) error) (view 
 		if err := isolate.Fault("store/append"); err != nil {
 			return err
 		}
+		endFrame(&tx.frame, tx.of)
 		lsn, err := s.log.Append(tx.frame.Buf)
 		if err == nil && uint64(lsn) != tx.position {
 			// The frame is in the log at a place that the staged words do not carry: nothing may follow it.

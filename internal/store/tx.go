@@ -20,6 +20,7 @@ type Tx struct {
 	position uint64 // the log position that the write will have
 	view     View   // as it will be after the write
 	frame    codec.Encoder
+	of       touched // what the ops say something of
 	ops      int
 	firstHot uint32   // hot slots from here on are this write's
 	entries  uint32   // entries from here on are this write's
@@ -88,6 +89,7 @@ func (tx *Tx) do(o op) error {
 	if err := isolate.Fault("store/op"); err != nil {
 		return err
 	}
+	tx.touch(o)
 	if err := o.apply(tx); err != nil {
 		return err
 	}
@@ -108,6 +110,32 @@ func (tx *Tx) do(o op) error {
 	}
 	tx.ops++
 	return nil
+}
+
+// touch notes what an op is about to change. An erasure also changes the memories that the erased one had replaced.
+func (tx *Tx) touch(o op) {
+	of := &tx.of
+	for _, id := range o.of() {
+		if id != "" {
+			of.memories = append(of.memories, hashString(id))
+		}
+	}
+	switch o := o.(type) {
+	case *eraseOp:
+		tx.t.heirs.Find(hashString(o.id), func(entry uint32) bool {
+			if hash, ok := tx.s.hashOf(entry, tx.t.state(entry, tx.position)); ok {
+				of.memories = append(of.memories, hash)
+			}
+			return false
+		})
+	case *sourceOp:
+		of.others = append(of.others, hashString(o.Name))
+	case *modelOp, *beginOp, *serveOp, *cancelOp:
+		of.others = append(of.others, ofSettings)
+	}
+	if cap(of.memories) <= keptFrame/8 {
+		tx.s.of.memories = of.memories[:0]
+	}
 }
 
 func (tx *Tx) event(kind, id string, version uint32, other string) {

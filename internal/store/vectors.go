@@ -208,6 +208,9 @@ func (s *side) places() uint32 {
 
 // Vector reads a row's vector, nil if it has none. Nobody may write to it.
 func (v *View) Vector(row uint32) (vector []float32, err error) {
+	if err := v.s.doubt(row); err != nil {
+		return nil, err
+	}
 	p, slot := v.part(row)
 	switch {
 	case p.lost != nil:

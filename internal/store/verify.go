@@ -156,6 +156,12 @@ func (s *Space) verifyLog(ctx context.Context, r *Report, step func(*Report) err
 	from := s.man.position + 1
 	s.mu.Unlock()
 	r.Files += s.log.Stats().Files
+	for _, err := range s.logTold {
+		r.add(err)
+	}
+	if s.wounded {
+		return nil
+	}
 	for rec, err := range s.log.Read(wal.LSN(from)) {
 		if errors.Is(err, wal.ErrTrimmed) {
 			return nil // a sealing has moved on meanwhile

@@ -148,6 +148,9 @@ func findPart(parts []part, row uint32) (part, uint32) {
 
 // read calls fn with the verified body of a row, valid during the call.
 func (v *View) read(row uint32, fn func(body []byte) error) error {
+	if err := v.s.doubt(row); err != nil {
+		return err
+	}
 	p, slot := v.part(row)
 	switch {
 	case p.lost != nil:

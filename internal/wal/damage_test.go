@@ -280,7 +280,7 @@ func damagedRecords(t *testing.T, m *vfs.Mem, o wal.Options, spans []wal.Span, c
 	}
 	// What the caller holds elsewhere was durable: the log cannot end before it.
 	b := bytes.Clone(whole)
-	b[spans[10].Off]++
+	clear(b[spans[10].Off:])
 	mustSetBytes(t, m, path, b)
 	if _, _, err := recoverLog(o, m, 11); !errors.Is(err, codec.ErrCorrupt) {
 		t.Errorf("log ends before after: %v, want ErrCorrupt", err)

@@ -19,8 +19,9 @@ import (
 // Open recovers the log in o.Dir, making it if there is none, and opens it for writing.
 //
 // Every record with an LSN above after is given to apply in order, before the log can be written to; after is what the
-// caller holds durably elsewhere. payload is valid during the call. An error of apply ends Open and is returned
-// wrapped. If there is no log, or it holds no records beyond after, the next LSN is after+1.
+// caller holds durably elsewhere, and damage to what is up to it is told and costs nothing. payload is valid during the
+// call. An error of apply ends Open and is returned wrapped. If there is no log, or it holds no records beyond after, the
+// next LSN is after+1.
 //
 // A torn tail is dropped and reported in [Recovery]. Damage is a *codec.CorruptError that names file, offset and LSNs:
 // a record that was acknowledged and is not whole, a missing file, a log that begins behind after+1 or ends before
@@ -166,6 +167,8 @@ func (r *replay) file(number uint64, isLast bool) (err error) {
 			f.first, r.after+1, f.first-1)
 	case len(r.files) == 0:
 		r.last = f.first - 1
+	case f.first > r.last+1 && f.first <= r.after+1:
+		r.passHeld(r.o.logPath(number-1), r.end, f.first-1)
 	case f.first != r.last+1:
 		before := r.o.logPath(number - 1)
 		return corrupt("read log", before, r.end, "record %d is damaged or missing, %s goes on with record %d",
@@ -228,7 +231,10 @@ func (r *replay) records(s *scanner) (sealed bool, err error) {
 	for {
 		h, payload, ok, err := s.record(r.end)
 		if err == nil && (!ok || !r.inOrder(h)) {
-			if ok, err = r.passControl(s); ok {
+			if ok, err = r.passControl(s); !ok && err == nil {
+				ok, err = r.passDamaged(s)
+			}
+			if ok {
 				continue
 			}
 		}
@@ -273,6 +279,27 @@ func (r *replay) passControl(s *scanner) (passed bool, err error) {
 		"the record that ended a session is damaged; what follows is whole"))
 	r.end = off
 	return true, nil
+}
+
+// passDamaged goes on at the next whole record if the caller holds all that is damaged before it elsewhere.
+func (r *replay) passDamaged(s *scanner) (passed bool, err error) {
+	if r.last >= r.after {
+		return false, nil
+	}
+	off, h, ok, err := s.next(r.end)
+	if err != nil || !ok || h.before() <= r.last || h.before() > r.after {
+		return false, err
+	}
+	r.passHeld(s.file.Name(), r.end, h.before())
+	r.end, r.off = off, off
+	return true, nil
+}
+
+// passHeld takes records up to last as read: they are damaged, and held elsewhere.
+func (r *replay) passHeld(path string, off int64, last LSN) {
+	r.found.Damaged = append(r.found.Damaged, corrupt("open log", path, off,
+		"records %d to %d are damaged; nothing is lost: what they brought is sealed", r.last+1, last))
+	r.last = last
 }
 
 // inOrder reports whether a record may stand behind the last one.

@@ -58,6 +58,14 @@ func (r *reader) file() (more bool, err error) {
 			return false, err
 		}
 		if !ok || h.kind == kindSeal || h.kind == kindData && h.lsn != last+1 {
+			at, after, found, err := s.next(off)
+			if err != nil {
+				return false, err
+			}
+			if before := after.before(); found && h.kind != kindSeal && before > last && before < r.next {
+				off, last = at, before // what is damaged is not asked for
+				continue
+			}
 			return true, r.ended(file.Name(), off, start)
 		}
 		off += h.size()

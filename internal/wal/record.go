@@ -148,3 +148,21 @@ func (s *scanner) record(off int64) (h head, payload []byte, ok bool, err error)
 	}
 	return h, b[recordHeader : recordHeader+h.length], true, nil
 }
+
+// before is the LSN of the last data record that comes before h in its file.
+func (h head) before() LSN {
+	if h.kind == kindData {
+		return h.lsn - 1
+	}
+	return h.lsn
+}
+
+// next finds the first whole record at off or behind; ok is false if there is none.
+func (s *scanner) next(off int64) (at int64, h head, ok bool, err error) {
+	for ; off+recordHeader <= s.size; off += recordGrid {
+		if h, _, ok, err = s.record(off); ok || err != nil {
+			return off, h, ok, err
+		}
+	}
+	return off, head{}, false, nil
+}

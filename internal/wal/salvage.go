@@ -42,6 +42,9 @@ type salvage struct {
 	next  LSN // the lowest LSN that was not given to apply
 	apply func(LSN, []byte) error
 	lost  func(error)
+	wreck func(Wreck) error // nil: damage is told to lost
+	files []*logFile        // those gone through
+	end   int64             // where the whole records of the last of them end
 }
 
 // file gives the whole records of one file.
@@ -57,30 +60,74 @@ func (v *salvage) file(number uint64) (err error) {
 		return fmt.Errorf("salvage log file: %w", err)
 	}
 	s := &scanner{file: file, seed: codec.Seed(v.o.Store, number), size: size &^ (recordGrid - 1)}
-	end := int64(fileHeader)
-	for off := int64(fileHeader); off+recordHeader <= s.size; {
-		h, payload, ok, err := s.record(off)
+	first := v.first(s, number)
+	if v.wreck != nil && first > v.next {
+		return corrupt("rescue log", path, -1, "records %d to %d before it are missing", v.next, first-1)
+	}
+	v.files = append(v.files, &logFile{number: number, first: first, size: s.size})
+	end, seen := int64(fileHeader), first-1
+	for off := end; ; {
+		at, h, ok, err := s.next(off)
 		if err != nil {
 			return fmt.Errorf("salvage log: %w", err)
 		}
-		if !ok {
-			off += recordGrid
-			continue
+		switch {
+		case !ok && v.wreck == nil:
+			return v.tail(s, end)
+		case !ok:
+			v.end = end
+			return nil
+		}
+		if err := v.missing(s, gap{end, at, seen, h.before()}); err != nil {
+			return err
 		}
 		if h.kind == kindData && h.lsn >= v.next {
-			if h.lsn > v.next {
-				v.lost(corrupt("salvage log", path, off, "records %d to %d before this offset are damaged or missing",
-					v.next, h.lsn-1))
+			_, payload, _, err := s.record(at)
+			if err == nil {
+				err = v.apply(h.lsn, payload)
 			}
-			if err := v.apply(h.lsn, payload); err != nil {
+			if err != nil {
 				return fmt.Errorf("salvage log record %d: %w", h.lsn, err)
 			}
 			v.next = h.lsn + 1
 		}
-		off += h.size()
-		end = off
+		off = at + h.size()
+		end, seen = off, h.before()
+		if h.kind == kindData {
+			seen = h.lsn
+		}
 	}
-	return v.tail(s, end)
+}
+
+// first is the LSN of a file's first record, as its header says; the next one that is wanted if it cannot be read.
+func (v *salvage) first(s *scanner, number uint64) LSN {
+	if b, err := s.view(0, int(min(s.size, fileHeader))); err == nil {
+		if f, err := v.o.readFileHeader(b, number); err == nil {
+			return f.first
+		}
+	}
+	return v.next
+}
+
+// gap is a place without a whole record in a file: from where the last one ends to where the next one begins, with the LSN of
+// the last data record up to either.
+type gap struct {
+	from, to   int64
+	seen, last LSN
+}
+
+// missing tells of records that are not whole.
+func (v *salvage) missing(s *scanner, g gap) error {
+	if g.last < v.next {
+		return nil
+	}
+	if v.wreck != nil {
+		return v.wrecks(s, g)
+	}
+	v.lost(corrupt("salvage log", s.file.Name(), g.to, "records %d to %d before this offset are damaged or missing",
+		v.next, g.last))
+	v.next = g.last + 1
+	return nil
 }
 
 // tail tells of bytes behind the last whole record of a file: usually those of a write that was never acknowledged.

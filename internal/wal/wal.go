@@ -154,8 +154,8 @@ type Recovery struct {
 	Bytes   int64 // their payloads, in bytes
 	Last    LSN   // LSN of the last record in the log; what after was if the log is empty
 	Torn    *Tear // what was dropped of the tail; nil if nothing was
-	// Damaged lists files whose header is damaged although every record was recovered, each as a *codec.CorruptError.
-	// The file is in use until Trim drops it.
+	// Damaged lists what is damaged although every record above after was recovered, each as a *codec.CorruptError: headers
+	// of files, marks, and records that the caller holds elsewhere. The file is in use until Trim drops it.
 	Damaged []error
 }
 
