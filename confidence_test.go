@@ -142,3 +142,20 @@ func TestSourcesBeyondThoseListed(t *testing.T) {
 	want(t, "believed", idsOf(t, s, engram.Cue{Text: "ferry", MinConfidence: .7}), "c")
 	want(t, "all", len(answerOf(t, s, engram.Cue{Text: "ferry", MinConfidence: .1}).Hits), 3)
 }
+
+// TestMinusZeroIsZero: a confidence of -0 is 0, so that nothing shows a sign that means nothing.
+func TestMinusZeroIsZero(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	minus := math.Copysign(0, -1)
+	remember(t, w.def(), engram.Draft{ID: "a", Content: "one", Confidence: &minus})
+	remember(t, w.def(), engram.Draft{ID: "b", Content: "two"})
+	if _, err := w.def().Update(t.Context(), "b", engram.Change{Confidence: &minus}); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "b"} {
+		m, err := w.def().Get(t.Context(), id)
+		if err != nil || m.GivenConfidence == nil || math.Signbit(*m.GivenConfidence) {
+			t.Errorf("%s was given %v, %v, want 0", id, m.GivenConfidence, err)
+		}
+	}
+}

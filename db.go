@@ -82,6 +82,9 @@ func (o Options) Open(dir string) (_ *DB, err error) {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
 	lock, err := o.fs.Lock(filepath.Join(abs, lockName))
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: whoever opens a directory must be allowed to write to it, also to read from it", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock data directory: %w", err)
 	}

@@ -3,6 +3,7 @@ package engram_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -99,4 +100,14 @@ func TestOpeningOutlivesItsCaller(t *testing.T) {
 		t.Errorf("Close = %v", err)
 	}
 	w.open()
+}
+
+// TestNoPermissionSaysWhy: who may not write to a directory is told that reading needs it, too.
+func TestNoPermissionSaysWhy(t *testing.T) {
+	fault := vfs.NewFault(vfs.NewMem())
+	fault.FailKindAt(vfs.OpLock, 0, fs.ErrPermission)
+	_, err := engram.Options{}.On(fault).Open("/data")
+	if !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "allowed to write") {
+		t.Errorf("Open = %v", err)
+	}
 }

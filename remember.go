@@ -454,7 +454,7 @@ func recordOf(d *Draft, now time.Time) store.Record {
 	}
 	confidence := 1.0
 	if d.Confidence != nil {
-		confidence = *d.Confidence
+		confidence = *d.Confidence + 0 // -0 is 0
 	}
 	r := store.Record{
 		ID: d.ID, Version: 1, Content: d.Content, Kind: cmp.Or(d.Kind, DefaultKind), Tags: slices.Clone(d.Tags),
@@ -485,7 +485,7 @@ func fingerprint(d *Draft) uint64 {
 	h := xxhash.New()
 	confidence := -1.0
 	if d.Confidence != nil {
-		confidence = *d.Confidence
+		confidence = *d.Confidence + 0 // -0 is 0
 	}
 	links := make([]Link, 0, len(d.Links))
 	for _, l := range d.Links {

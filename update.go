@@ -173,6 +173,7 @@ func changed(old *store.Record, vector []float32, c *Change) (*store.Record, []f
 	set(&next.Source, c.Source)
 	set(&next.Pin, c.Pin)
 	set(&next.Confidence, c.Confidence)
+	next.Confidence += 0 // -0 is 0
 	set(&next.Tags, c.Tags)
 	switch {
 	case c.Language != nil && (*c.Language != "" || next.LanguageFrom == store.LanguageStated):

@@ -322,3 +322,10 @@ func TestDefaultDataDir(t *testing.T) {
 		t.Errorf("defaultDataDir without a home = %v", err)
 	}
 }
+
+// TestUsageIsShown: a command line that was not understood is answered with how the command is used.
+func TestUsageIsShown(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	wantIn(t, "link a", c.fails(2, "link", "a"), "Usage: engram link FROM TO [flags]")
+	wantIn(t, "recall --limt", c.fails(2, "recall", "--limt", "3"), "unknown flag: --limt", "Usage: engram recall")
+}

@@ -67,11 +67,14 @@ func run(ctx context.Context, args []string, p process) int {
 	a := newApp(p)
 	root := a.rootCommand()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitOK
 	}
 	if !a.started {
+		if cmd != root {
+			err = fmt.Errorf("%w. Usage: %s, more with --help", err, cmd.UseLine())
+		}
 		err = &usageError{err: err}
 	}
 	fmt.Fprintf(p.stderr, "engram: %s\n", printable(err.Error()))

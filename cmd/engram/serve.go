@@ -158,6 +158,9 @@ func (a *app) serve(ctx context.Context, db *engram.DB, log *slog.Logger, o serv
 // printServing says where the memories are, where the server is, and what to try.
 func (a *app) printServing(dir string, at net.Addr) error {
 	url := "http://" + at.String()
+	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() { // every address of this machine, this one too
+		url = fmt.Sprintf("http://127.0.0.1:%d", tcp.Port)
+	}
 	if a.json {
 		return errors.Join(a.printJSON(serving{Data: dir, Address: url}), a.flush())
 	}
