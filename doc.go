@@ -27,9 +27,10 @@
 // # Concurrency
 //
 // A DB and its Spaces are safe for concurrent use by any number of goroutines. Reading takes no lock. One process at a
-// time owns a directory; a second Open is a *LockedError that names the holder. A DB has one goroutine that closes
-// unused spaces, one that consolidates if Options.Consolidation asks for it, and one for each space that is being
-// sealed; Close waits for them.
+// time owns a directory; a second Open is a *LockedError that names the holder. A DB has goroutines that close
+// unused spaces, compact and move segments between tiers, read through everything (Options.ScrubBytesPerSecond) and
+// consolidate (Options.Consolidation), one for each space that is being opened or sealed, and one for each log that
+// prepares its next file; Close waits for them.
 //
 // # Durability
 //
