@@ -8,8 +8,8 @@ import (
 )
 
 // Unused reports whether the log in o.Dir was made and never written to, and for which store: it is what is left of the
-// making of a space that was interrupted. A log that ever had a record, or a byte that only a record can have left, is
-// not unused. With numbers of no files at all it is unused, and made is false. o.Store is not looked at, and nothing is
+// making of a space that was interrupted, also where going on with it was. A log that ever had a record, or more bytes than
+// a mark has, is not unused. With numbers of no files at all it is unused, and made is false. o.Store is not looked at, and nothing is
 // changed. Nobody may have the log open.
 func Unused(o Options) (store [16]byte, made, unused bool, err error) {
 	o, err = o.withDefaults()
@@ -48,5 +48,8 @@ func Unused(o Options) (store [16]byte, made, unused bool, err error) {
 	case err != nil:
 		return store, true, false, err
 	}
-	return h.Store, true, r.last == 0 && r.found.Torn == nil && len(r.found.Damaged) == 0, nil
+	// A power cut while it was opened again leaves a part of the mark that opening puts there.
+	torn := r.found.Torn
+	mark := torn == nil || torn.Offset == fileHeader && torn.Bytes <= recordHeader
+	return h.Store, true, r.last == 0 && mark && len(r.found.Damaged) == 0, nil
 }
