@@ -258,7 +258,7 @@ func (f *flipped) found(t *testing.T, s *engram.Space) {
 // TestAnyFlip flips one bit anywhere in a space, closed or killed. Nothing that is read then is wrong, nothing is said not to
 // be there for being damaged, no other space suffers, and no more is refused than what the damaged record was of.
 func TestAnyFlip(t *testing.T) {
-	const seed, flips = 4, 150
+	seed, flips := uint64(envInt("ENGRAM_FLIP_SEED", 4)), envInt("ENGRAM_FLIPS", 150) // scripts/long.sh sets them
 	for _, sealed := range []bool{false, true} {
 		for _, closed := range []bool{false, true} {
 			t.Run(fmt.Sprintf("sealed=%v,closed=%v", sealed, closed), func(t *testing.T) {

@@ -33,7 +33,7 @@ const (
 
 // TestKill9 writes through HTTP with 16 clients, kills the server with SIGKILL at a random point, reopens the
 // directory and compares it with what was acknowledged: every acknowledged write is there as it was written,
-// every unacknowledged one is there whole or not at all. scripts/crash.sh runs 200 rounds.
+// every unacknowledged one is there whole or not at all. scripts/crash.sh runs 200 rounds, scripts/long.sh 1,000.
 func TestKill9(t *testing.T) {
 	rounds := envNumber(t, envCrashRounds, crashRounds)
 	seed := envNumber(t, envCrashSeed, rand.Uint64())

@@ -235,6 +235,7 @@ func (sc *script) reopened(fsys vfs.FS, first, last int) (n int, err error) {
 func TestCrashAfterEveryOperation(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(seeds(t, 1)) {
+		seed += firstSeed(t)
 		sc := newScript(t, seed, 16)
 		fsys := newFS(t)
 		fault := vfs.NewFault(fsys)
@@ -282,6 +283,7 @@ func TestCrashAfterEveryOperation(t *testing.T) {
 func TestWritesBesideSealings(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(seeds(t, 20)) {
+		seed += firstSeed(t)
 		sc := newScript(t, seed, 16)
 		fsys := newFS(t)
 		through := newMeanwhile(fsys)

@@ -774,6 +774,20 @@ func seeds(t testing.TB, n int) int {
 	return n
 }
 
+// firstSeed is where seeds begin: ENGRAM_CRASH_FROM, so that runs one after another take others.
+func firstSeed(t testing.TB) uint64 {
+	t.Helper()
+	text := os.Getenv("ENGRAM_CRASH_FROM")
+	if text == "" {
+		return 0
+	}
+	from, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("ENGRAM_CRASH_FROM is %q, want a number", text)
+	}
+	return from
+}
+
 // changed lists what is different in two results of recalled; "" if nothing is.
 func changed(before, after []string) string {
 	for i := range before {
