@@ -56,6 +56,30 @@ func TestDoPassesResultsThrough(t *testing.T) {
 	}
 }
 
+// TestReadingAllocatesNothing: a reader has no guard, and the boundary around it costs no memory.
+func TestReadingAllocatesNothing(t *testing.T) {
+	arena := isolate.NewArena()
+	var refs isolate.Column[isolate.Ref]
+	var table isolate.Table
+	refs.Set(0, arena.Append([]byte("content")))
+	table.Insert(7, 0, func(uint32) bool { return true })
+	match := func(value uint32) bool { return value == 0 }
+	read := func() error {
+		row, ok := table.Find(7, match)
+		if !ok || string(arena.View(refs.Get(row), 7)) != "content" {
+			return errors.New("not found")
+		}
+		return nil
+	}
+	if n := testing.AllocsPerRun(100, func() {
+		if err := isolate.Do("read", "space", nil, read); err != nil {
+			t.Error(err)
+		}
+	}); n != 0 {
+		t.Errorf("a read inside the boundary allocates %v times", n)
+	}
+}
+
 func TestGoSeesGoexit(t *testing.T) {
 	err := isolate.Go("job", "s", func() error { runtime.Goexit(); return nil })
 	var p *isolate.PanicError
