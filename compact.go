@@ -122,6 +122,10 @@ type BackgroundCompaction struct {
 	// becomes warm again when more than 10 % were needed within that time. 0 means 30 days, negative means never; at least a
 	// day.
 	ColdAfter time.Duration
+	// EraseExpired is how long after it has expired a memory is erased, with an event whose reason is "expired"; what it takes
+	// comes back like that of others that were erased. Until then a clock that ran ahead has lost nothing. 0 means 30 days,
+	// negative means never.
+	EraseExpired time.Duration
 	// BytesPerSecond bounds how much is read and written; 0 means 32 MiB.
 	BytesPerSecond int64
 	// Every is how often open spaces are looked at; 0 means a minute.
@@ -132,6 +136,7 @@ func (c BackgroundCompaction) withDefaults() BackgroundCompaction {
 	return BackgroundCompaction{
 		ErasedShare: cmp.Or(c.ErasedShare, .25), BytesPerSecond: cmp.Or(c.BytesPerSecond, 32<<20),
 		Every: cmp.Or(c.Every, time.Minute), ColdAfter: cmp.Or(c.ColdAfter, defaultColdAfter),
+		EraseExpired: cmp.Or(c.EraseExpired, defaultEraseExpired),
 	}
 }
 
@@ -155,7 +160,8 @@ func (c BackgroundCompaction) validate() error {
 	return checkColdAfter("Options.Compaction.ColdAfter", c.ColdAfter)
 }
 
-// compactor compacts open spaces in which much was erased, and moves segments between tiers, one space after the other.
+// compactor erases what expired long ago, compacts open spaces in which much was erased, and moves segments between tiers,
+// one space after the other.
 type compactor struct {
 	db     *DB
 	policy BackgroundCompaction
@@ -165,13 +171,16 @@ type compactor struct {
 const (
 	firstRetry = time.Minute // then twice as long after each failure, chosen
 	lastRetry  = time.Hour
+
+	defaultEraseExpired = 30 * 24 * time.Hour // chosen
+	eraseAtOnce         = 500                 // memories in one write, which others wait for; chosen
 )
 
 // startCompactor begins, unless Options say never.
 func (db *DB) startCompactor() {
 	c := &compactor{db: db, policy: db.o.Compaction}
 	db.compactor = c
-	if c.policy.ErasedShare < 0 && c.policy.ColdAfter < 0 {
+	if c.policy.ErasedShare < 0 && c.policy.ColdAfter < 0 && c.policy.EraseExpired < 0 {
 		return
 	}
 	db.every(c.policy.Every, "compact", func(ctx context.Context) error {
@@ -211,6 +220,9 @@ func (c *compactor) space(ctx context.Context, h *handle) {
 	err := isolate.Go("compact", h.name, func() error {
 		if h.space.Health() != nil {
 			return nil // it is told elsewhere, and what is damaged is not touched
+		}
+		if err := c.eraseExpired(ctx, h, begin); err != nil {
+			return err
 		}
 		if c.muchErased(h) {
 			begin()

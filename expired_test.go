@@ -1,9 +1,12 @@
 package engram_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	engram "github.com/orchard9/engram-go"
 )
@@ -191,4 +194,75 @@ func TestTheExpiredAreGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	want(t, "memories, archived, expired at the end", stats(), []int{2, 0, 0})
+}
+
+// TestExpiredMemoriesGoByThemselves: some time after it has expired a memory is erased, which is told, and what it takes comes
+// back; others, and those whose time has not come, stay.
+func TestExpiredMemoriesGoByThemselves(t *testing.T) {
+	w := newWorld(t, engram.Options{Compaction: engram.BackgroundCompaction{
+		EraseExpired: 48 * time.Hour, ErasedShare: .1, Every: time.Millisecond,
+	}})
+	s := w.def()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	told := make(chan int, 1)
+	ready := make(chan struct{})
+	go func() {
+		n := 0
+		for e, err := range s.Events(ctx) {
+			if err != nil {
+				break
+			}
+			if e.Kind == engram.EventCreated && e.ID == "first" {
+				close(ready)
+			}
+			if e.Kind == engram.EventErased && e.Reason == "expired" {
+				if n++; n == 14 {
+					break
+				}
+			}
+		}
+		told <- n
+	}()
+	for listening, i := false, 0; !listening; i++ { // nobody says when it listens
+		_, err := s.Remember(ctx, engram.Draft{ID: "first", Content: "to be seen"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-ready:
+			listening = true
+		case <-time.After(time.Millisecond):
+			erase(t, s, "first")
+		}
+	}
+	erase(t, s, "first")
+	filler := strings.Repeat(" and more of it", 100)
+	for i := range 20 {
+		d := engram.Draft{ID: fmt.Sprint("m", i), Content: fmt.Sprint(i, filler)}
+		if i < 15 {
+			d.ExpiresAt = day(2)
+		}
+		if i == 14 {
+			d.ExpiresAt = day(4)
+		}
+		remember(t, s, d)
+	}
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := stats(t, s)
+	w.clock.set(day(4).Add(-time.Second)) // a day and some after the end of the first ones
+	time.Sleep(20 * time.Millisecond)     // long enough for a round that should do nothing
+	if st := stats(t, s); st.Expired != 14 || st.Memories != 6 {
+		t.Errorf("before their time: %+v", st)
+	}
+	w.clock.set(day(4))
+	eventually(t, "the erasing", func(st engram.SpaceStats) bool {
+		return st.Expired == 1 && st.Memories == 5 && st.Compaction.Runs > 0 && st.SegmentBytes < before.SegmentBytes/2
+	}, s)
+	if n := <-told; n != 14 {
+		t.Errorf("%d events tell that something expired was erased, want 14", n)
+	}
+	want(t, "recall", recall(t, s, engram.Cue{Text: "17"}), []string{"m17"})
 }

@@ -26,6 +26,8 @@ const (
 	defaultScrub = 8
 	// defaultColdAfter is the engine's.
 	defaultColdAfter = 720 * time.Hour
+	// defaultEraseExpired is the engine's.
+	defaultEraseExpired = 720 * time.Hour
 	// maxRate bounds flags in MiB a second.
 	maxRate = 1 << 20
 	// maxBudget bounds budgets in MiB, so that their bytes can be counted.
@@ -36,7 +38,7 @@ func (a *app) serveCommand() *cobra.Command {
 	var addr string
 	var hosts []string
 	var scrub int64
-	var coldAfter time.Duration
+	var coldAfter, eraseExpired time.Duration
 	var spaceMiB, memoryMiB, freeMiB int64
 	background := &a.engine.Consolidation
 	cmd := &cobra.Command{
@@ -54,6 +56,8 @@ func (a *app) serveCommand() *cobra.Command {
 		"read through everything stored, again and again, at this many `MiB` a second, to find damage in time; 0 for never")
 	cmd.Flags().DurationVar(&coldAfter, "cold-after", defaultColdAfter,
 		"pack segments that recall has not needed for this `duration` into less space, and back what it has; 0 for never")
+	cmd.Flags().DurationVar(&eraseExpired, "erase-expired", defaultEraseExpired,
+		"erase a memory this `duration` after it has expired; 0 for never")
 	cmd.Flags().DurationVar(&background.Every, "consolidate-every", 0,
 		"consolidate restatements in the background, each time after this `duration`; 0 is never")
 	cmd.Flags().DurationVar(&background.MaxTime, "consolidate-time", 0,
@@ -79,7 +83,7 @@ func (a *app) serveCommand() *cobra.Command {
 		cmd.Flags().Int64Var(f.value, f.name, 0, f.usage+"; 0 is no limit")
 		annotate(cmd.Flags(), zeroCounts, f.name)
 	}
-	annotate(cmd.Flags(), zeroCounts, "scrub", "consolidate-every", "max-memories", "cold-after")
+	annotate(cmd.Flags(), zeroCounts, "scrub", "consolidate-every", "max-memories", "cold-after", "erase-expired")
 	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
 		if scrub < 0 || scrub > maxRate {
 			return usagef("--scrub is %d: use 0 to %d MiB a second", scrub, maxRate)
@@ -97,7 +101,11 @@ func (a *app) serveCommand() *cobra.Command {
 		}
 		budgets.SpaceBytes, budgets.MemoryBytes, budgets.FreeDiskBytes = spaceMiB<<20, memoryMiB<<20, freeMiB<<20
 		a.engine.ScrubBytesPerSecond = scrub << 20
+		if eraseExpired < 0 {
+			return usagef("--erase-expired is %v: use a duration, or 0 for never", eraseExpired)
+		}
 		a.engine.Compaction.ColdAfter = cmp.Or(coldAfter, -1)
+		a.engine.Compaction.EraseExpired = cmp.Or(eraseExpired, -1)
 		log := slog.New(slog.NewTextHandler(a.stderr, nil))
 		background.Report = func(space string, c engram.Consolidation, err error) { logPass(log, space, c, err) }
 		a.engine.OnTorn = func(t engram.Torn) { log.Warn("an unfinished write was dropped", "space", t.Space, "torn", t.String()) }

@@ -7,10 +7,10 @@ import (
 	"github.com/orchard9/engram-go/internal/codec"
 )
 
-// Unused reports whether the log in o.Dir was made and never written to, and for which store: it is what is left of the
-// making of a space that was interrupted, also where going on with it was. A log that ever had a record, or more bytes than
-// a mark has, is not unused. With numbers of no files at all it is unused, and made is false. o.Store is not looked at, and nothing is
-// changed. Nobody may have the log open.
+// Unused reports whether the log in o.Dir was made and never written to, and for which store: it is what is left of
+// the making of a space that was interrupted, also where going on with it was. A log that ever had a record, or more
+// bytes than a mark has, is not unused. With numbers of no files at all it is unused, and made is false. o.Store is
+// not looked at, and nothing is changed. Nobody may have the log open.
 func Unused(o Options) (store [16]byte, made, unused bool, err error) {
 	o, err = o.withDefaults()
 	if err != nil {
