@@ -20,7 +20,8 @@
 //   - Damaged bytes are refused with a *CorruptError that names file and offset; they are never returned, and never
 //     reported as ErrNotFound.
 //   - The same cue on the same memories gives the same answer to the last bit: before and after a restart, a sealing,
-//     an export and import, in whatever order the memories came.
+//     an export and import, in whatever order the memories came. Processors of another kind may round logarithms
+//     otherwise: scores can differ there in their last bits.
 //   - Everything accepted takes effect or is refused with an *InvalidError, ErrTooLarge or ErrConflict that says which
 //     field, which value and what is allowed.
 //

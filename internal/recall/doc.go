@@ -104,7 +104,8 @@
 //
 //   - The answer depends on the query and the set of memories alone, bit for bit: not on the order in which they were
 //     stored, on their rows, on segments, or on other recalls. Equal scores are ordered by id. Processors of another
-//     kind may round logarithms otherwise, so scores can differ there in their last bits; those of words do not.
+//     kind may round logarithms otherwise, so scores can differ there in their last bits; those of words do not,
+//     where topic has no part in them.
 //   - A memory's score does not depend on Limit.
 //   - The terms of a hit add up to its score, and details to their term.
 //
