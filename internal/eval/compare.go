@@ -111,6 +111,7 @@ func differing(a, b *Settings) []Setting {
 	sorted := func(names []string) string { return strings.Join(slices.Sorted(slices.Values(names)), " ") }
 	all := []Setting{
 		{"without", sorted(a.Without), sorted(b.Without)},
+		{"repeats", fmt.Sprint(a.Repeats), fmt.Sprint(b.Repeats)},
 		{"fill", fmt.Sprint(a.Fill), fmt.Sprint(b.Fill)},
 		{"language", a.Language, b.Language},
 		{"k1", number(a.K1), number(b.K1)},
