@@ -19,7 +19,8 @@ type Weights struct {
 	// settings were tried on these three conversations, and not all gained: the form ln(1+pi/.05) with temperatures of 1 to
 	// 4 stayed below one step. Lower temperatures find more here (.752 at .12), but then vectors that repeat the words cost
 	// .02. Ten seeds instead of twenty: R@10 .796 to .799 and nDCG@10 .617 to .618, R@10 .806 to .814 and nDCG@10 .626 to
-	// .628 with Speaker at .3 (docs/design/0012 has each conversation). At Association 1 nothing that only association speaks for outranks the best by itself.
+	// .628 with Speaker at .3 (docs/design/0012 has each conversation). At Association 1 nothing that only association
+	// speaks for outranks the best by itself.
 	Association float64
 	Pi0         float64
 	Temperature float64
