@@ -42,6 +42,10 @@ func TestCompactErasesFromEveryFile(t *testing.T) {
 	if err := s.Link(ctx, "other", engram.Link{To: "needle-id", Type: "needle-type"}); err != nil {
 		t.Fatal(err)
 	}
+	judged := engram.Feedback{EventID: "needle-event", IDs: []string{"needle-id"}, Signal: engram.Useful, Reason: "needle-reason"}
+	if _, err := s.Feedback(ctx, judged); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Seal(ctx); err != nil {
 		t.Fatal(err)
 	}

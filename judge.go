@@ -98,7 +98,16 @@ func (j *judge) all(tx *store.Tx) error {
 	}
 	return tx.PutKey(store.Key{
 		Name: eventKey(j.f.EventID), Fingerprint: print, Result: fmt.Sprint(j.report.Reinforced, j.report.Weakened),
+		ID: j.only(),
 	})
+}
+
+// only is the one memory that was judged, with which the event is forgotten when it is erased; "" if there are several.
+func (j *judge) only() string {
+	if len(j.said) != 1 {
+		return ""
+	}
+	return j.said[0].id
 }
 
 // used lists the memories that were of use.

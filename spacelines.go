@@ -61,6 +61,7 @@ type eventLine struct {
 	Fingerprint string `json:"fingerprint"`
 	Reinforced  int    `json:"reinforced"`
 	Weakened    int    `json:"weakened"`
+	ID          string `json:"id,omitempty"` // of the one memory that was judged; empty if there were several
 }
 
 // apartLine is a version of a memory that is not to be consolidated, because somebody has taken its concept apart.
@@ -150,7 +151,7 @@ func lineOfKey(v *store.View, k store.Key, now time.Time) (l spaceLine, ok bool,
 	fingerprint := strconv.FormatUint(k.Fingerprint, 16)
 	if id, is := strings.CutPrefix(k.Name, eventKey("")); is {
 		up, down := counts(k.Result)
-		l.Event = &eventLine{EventID: id, Fingerprint: fingerprint, Reinforced: up, Weakened: down}
+		l.Event = &eventLine{EventID: id, Fingerprint: fingerprint, Reinforced: up, Weakened: down, ID: k.ID}
 		return l, true, nil
 	}
 	if id, is := strings.CutPrefix(k.Name, apartKey("")); is {
@@ -198,6 +199,9 @@ func (l *spaceLine) check(c *checks) {
 	if l.Event != nil {
 		kinds++
 		c.id("space.event.event_id", l.Event.EventID)
+		if l.Event.ID != "" {
+			c.id("space.event.id", l.Event.ID)
+		}
 		c.fingerprint("space.event.fingerprint", l.Event.Fingerprint)
 		c.between("space.event.reinforced", l.Event.Reinforced, 0, maxCount)
 		c.between("space.event.weakened", l.Event.Weakened, 0, maxCount)
@@ -288,7 +292,7 @@ func (im *importer) storeSpace(tx *store.Tx, n *numbered) error {
 		})
 	case l.Event != nil:
 		changed, err = importKey(tx, l.Event.Fingerprint, store.Key{
-			Name: eventKey(l.Event.EventID), Result: fmt.Sprint(l.Event.Reinforced, l.Event.Weakened),
+			Name: eventKey(l.Event.EventID), Result: fmt.Sprint(l.Event.Reinforced, l.Event.Weakened), ID: l.Event.ID,
 		})
 	case l.Apart != nil:
 		changed, err = importKey(tx, "0", store.Key{
@@ -348,7 +352,7 @@ func importKey(tx *store.Tx, fingerprint string, k store.Key) (changed bool, err
 	switch {
 	case !ok, k.Result == resultApart && known.Version < k.Version:
 		return true, tx.PutKey(k)
-	case known.Fingerprint != k.Fingerprint || known.ID != k.ID:
+	case known.Fingerprint != k.Fingerprint || known.ID != k.ID && known.ID != "" && k.ID != "":
 		return false, fmt.Errorf("key %s stands for something else here: %w", quote(k.Name), ErrConflict)
 	}
 	return false, nil
