@@ -12,10 +12,17 @@ step "format"
 files=$(git ls-files '*.go')
 bad=$(tool gofumpt -l $files)
 [ -z "$bad" ] || { echo "not formatted by gofumpt:"; echo "$bad"; exit 1; }
+bad=$(tool goimports -l $files)
+[ -z "$bad" ] || { echo "imports not grouped by goimports:"; echo "$bad"; exit 1; }
+
+step "modules are tidy"
+for module in . bench tools; do
+	(cd "$module" && go mod tidy -diff)
+done
 
 step "build, cgo off"
 go build ./...
-for target in linux/arm64 darwin/arm64 windows/amd64; do
+for target in linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64; do
 	GOOS=${target%/*} GOARCH=${target#*/} go build ./...
 done
 
