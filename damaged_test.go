@@ -15,7 +15,14 @@ import (
 // reopened, also when it is opened again.
 func woundedWorld(t *testing.T, n int, damaged []string, reopened bool) *world {
 	t.Helper()
-	w := newWorld(t, engram.Options{})
+	w, _ := wounded(t, n, damaged, reopened)
+	return w
+}
+
+// wounded is woundedWorld with what heals, and damages again.
+func wounded(t *testing.T, n int, damaged []string, reopened bool) (w *world, flip func()) {
+	t.Helper()
+	w = newWorld(t, engram.Options{})
 	s := w.def()
 	for i := range n {
 		id := fmt.Sprint("m", i)
@@ -40,7 +47,7 @@ func woundedWorld(t *testing.T, n int, damaged []string, reopened bool) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	flip := func() {
+	flip = func() {
 		for _, id := range damaged {
 			if err := w.fs.Corrupt(path, int64(bytes.Index(content, []byte("marker-"+id+"-end"))-4), 1); err != nil {
 				t.Fatal(err)
@@ -63,7 +70,7 @@ func woundedWorld(t *testing.T, n int, damaged []string, reopened bool) *world {
 		flip()
 		w.open()
 	})
-	return w
+	return w, flip
 }
 
 // TestDamagedMemoriesAreToldAndPassedOver damages memories under an open directory, and before it is opened: every answer
@@ -176,4 +183,66 @@ func TestDamagedMemoriesAreToldAndPassedOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDamageIsMetByTheWay asks each question first of a space of whose damage nobody knows yet: the answer is as good as one
+// that knew it.
+func TestDamageIsMetByTheWay(t *testing.T) {
+	const n = 40
+	vector := make([]float32, 8)
+	vector[1], vector[0] = 1, 1 // that of m1 and of m8
+	for name, ask := range map[string]func(*engram.Space) (found int, damaged []string, err error){
+		"recall of the best": func(s *engram.Space) (int, []string, error) {
+			a, err := s.Recall(t.Context(), engram.Cue{Text: "marker-m1-end", Limit: 1})
+			return len(a.Hits), a.Damaged, err
+		},
+		"recall by a vector": func(s *engram.Space) (int, []string, error) {
+			a, err := s.Recall(t.Context(), engram.Cue{Embedding: vector, Limit: 1})
+			return len(a.Hits), a.Damaged, err
+		},
+		"spread": func(s *engram.Space) (int, []string, error) {
+			a, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"m0"}, Limit: 1})
+			return len(a.Memories), a.Damaged, err
+		},
+		"predict": func(s *engram.Space) (int, []string, error) {
+			a, err := s.Predict(t.Context(), engram.Precedent{IDs: []string{"m0"}})
+			return a.Followed, a.Damaged, err
+		},
+		"complete": func(s *engram.Space) (int, []string, error) {
+			a, err := s.Complete(t.Context(), engram.Partial{Cue: engram.Cue{Text: "marker-m1-end", Limit: 1}})
+			return len(a.Members), a.Damaged, err
+		},
+		"complete by a vector": func(s *engram.Space) (int, []string, error) {
+			a, err := s.Complete(t.Context(), engram.Partial{Cue: engram.Cue{Embedding: vector, Limit: 1}})
+			return len(a.Members), a.Damaged, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := woundedWorld(t, n, []string{"m1"}, false)
+			found, damaged, err := ask(w.def())
+			if err != nil || found != 1 || len(damaged) != 1 {
+				t.Errorf("%d are found, %q is told, %v; want another one, and the damage", found, damaged, err)
+			}
+			again, _, err := ask(w.def())
+			if err != nil || again != found {
+				t.Errorf("asked again %d are found, %v", again, err)
+			}
+		})
+	}
+}
+
+// TestWhatCanBeReadAgain heals a file under an open directory, as a disk does that answers again: what was passed over is
+// there.
+func TestWhatCanBeReadAgain(t *testing.T) {
+	w, flip := wounded(t, 20, []string{"m7"}, false)
+	cue := engram.Cue{Text: "harbour note", Limit: 20}
+	if a, err := w.def().Recall(t.Context(), cue); err != nil || len(a.Hits) != 19 || len(a.Damaged) != 1 {
+		t.Fatalf("Recall = %d hits, damaged %q, %v", len(a.Hits), a.Damaged, err)
+	}
+	flip()
+	get(t, w.def(), "m7")
+	if a, err := w.def().Recall(t.Context(), cue); err != nil || len(a.Hits) != 20 || len(a.Damaged) != 0 {
+		t.Errorf("healed, Recall = %d hits, damaged %q, %v", len(a.Hits), a.Damaged, err)
+	}
+	flip() // for the end, which heals it
 }
