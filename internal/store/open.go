@@ -97,12 +97,13 @@ func (s *Space) replay() error {
 	if err := isolate.Fault("store/open.log"); err != nil {
 		return err
 	}
-	if err := s.requireLog(); err != nil {
-		return err
+	openLog := s.o.OpenLog
+	if openLog == nil {
+		openLog = s.openFiles
 	}
-	log, recovery, err := wal.Open(s.logOptions(), wal.LSN(s.man.position), s.applyFrame)
+	log, recovery, err := openLog(wal.LSN(s.man.position), s.applyFrame)
 	if err != nil {
-		return asLogDamage(err)
+		return err
 	}
 	s.log = log
 	s.logged.Store(recovery.Bytes)

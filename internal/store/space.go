@@ -57,6 +57,8 @@ type Options struct {
 	HotLimit int64
 	// LogFileBytes is the largest size of a log file; 0 leaves it to the log.
 	LogFileBytes int64
+	// OpenLog opens the space's log; nil keeps it in files of the space's directory.
+	OpenLog LogOpener
 	// LogKeepBytes is how much of the log stays behind sealings for incremental backups; see wal.Options.KeepBytes.
 	LogKeepBytes int64
 	// SealRetry is how long after a sealing failed it is tried again, twice as long after each further failure, up to 64
@@ -81,7 +83,7 @@ type Space struct {
 	dir  string
 	name string
 	id   [16]byte
-	log  *wal.Log
+	log  Log
 	t    *table
 	torn wal.Tear // the unfinished write dropped by Open
 
