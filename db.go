@@ -162,7 +162,10 @@ func (o Options) makeDir(dir string) error {
 }
 
 func (o Options) lexical() lexical.Options {
-	return lexical.Options{K1: o.K1, B: o.B, Language: o.Language}
+	return lexical.Options{
+		K1: o.K1, B: o.B, Language: o.Language, Plain: slices.Contains(o.Without, offNames),
+		Unstemmed: slices.Contains(o.Without, offStems), Undated: slices.Contains(o.Without, offDay),
+	}
 }
 
 // Dir is the directory's absolute path.

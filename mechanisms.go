@@ -14,6 +14,9 @@ import (
 const (
 	offSpreading = "spreading"
 	offSharpness = "sharpness"
+	offNames     = "names"
+	offStems     = "stems"
+	offDay       = "day"
 )
 
 // Mechanisms lists what [Options.Without] can switch off:
@@ -25,7 +28,11 @@ const (
 //   - "labile": no use opens a memory to being edited in place;
 //   - "spreading": activation stays where it starts, in recall and in Spread;
 //   - "fan": what a memory passes on is not divided among its associations;
-//   - "sharpness": in completion all memories that are near weigh nearly the same (beta = 1).
+//   - "sharpness": in completion all memories that are near weigh nearly the same (beta = 1);
+//   - "names": text is what separators leave of it: no names whole and in parts, no numbers and dates in one form, no stop
+//     words that are names, no preference for the question's own wording;
+//   - "stems": words are not stemmed;
+//   - "day": the words of a memory's day are not indexed.
 //
 // Terms of a score, and "fan" in a single recall, are switched off by Cue.Without. Feedback, supersession, consolidation
 // and priming by use are switched off by not asking for them.
@@ -34,7 +41,7 @@ func Mechanisms() []string {
 	for _, name := range dynamics.Mechanisms() {
 		names = append(names, string(name))
 	}
-	return append(names, offSpreading, recall.StepFan, offSharpness)
+	return append(names, offSpreading, recall.StepFan, offSharpness, offNames, offStems, offDay)
 }
 
 func (o *Options) validateWithout() error {

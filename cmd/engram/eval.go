@@ -37,6 +37,11 @@ func (f *evalFlags) register(set *pflag.FlagSet) {
 	set.StringArrayVar(&f.run.Without, "without", nil, "leave this `term` out of the score; repeatable")
 	set.BoolVar(&f.run.Ablate, "ablate", false, "also tell what each term of the score is worth")
 	set.BoolVar(&f.run.Repeats, "repeats", false, "give hits that say the same places of their own, instead of one")
+	set.StringArrayVar(&f.run.Off, "off", nil, "switch this `mechanism` off, such as names, stems or day; repeatable")
+	set.StringArrayVar(&f.load.LeaveOut, "leave-out", nil, "locomo: leave the `speaker` or the caption out; repeatable")
+	set.BoolVar(&f.load.Dated, "dated", false, "locomo: write the session's time into the text, as published ladders do")
+	set.Float64Var(&f.run.Step, "step", 0,
+		"add this `part` of both neighbours' scores in the session, as published ladders do")
 	set.BoolVar(&f.run.Fill, "fill", false, "end the lists with what was not found, by position, as published ladders do")
 	set.StringVar(&f.run.Language, "language", "", "the engine's stemming (default: the engine's)")
 	set.Float64Var(&f.k1, "k1", 0, "BM25's k1 (default: the engine's)")

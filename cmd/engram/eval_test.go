@@ -27,6 +27,15 @@ func TestEval(t *testing.T) {
 	if sessions.Unit != "session" || sessions.Spaces != 2 {
 		t.Errorf("by session: %s in %d spaces", sessions.Unit, sessions.Spaces)
 	}
+	plain := decoded[eval.Report](c, "eval", "--format", "locomo", "--off", "stems", "--off", "day", "--leave-out", "speaker",
+		"--dated", "--step", ".25", evalData+"locomo.json").Settings
+	if len(plain.Off) != 2 || len(plain.LeaveOut) != 1 || !plain.Dated || plain.Step != .25 {
+		t.Errorf("plain settings = %+v", plain)
+	}
+	c.fails(2, "eval", "--format", "locomo", evalData+"locomo.json", "--step", "2")
+	c.fails(2, "eval", "--format", "locomo", evalData+"locomo.json", "--off", "luck")
+	c.fails(2, "eval", "--format", "locomo", evalData+"locomo.json", "--leave-out", "text")
+	c.fails(2, "eval", "--format", "beir", evalData+"beir", "--dated")
 	if _, err := os.Stat(c.dir); err == nil {
 		t.Error("a collection was measured in the data directory")
 	}

@@ -111,7 +111,11 @@ func differing(a, b *Settings) []Setting {
 	sorted := func(names []string) string { return strings.Join(slices.Sorted(slices.Values(names)), " ") }
 	all := []Setting{
 		{"without", sorted(a.Without), sorted(b.Without)},
+		{"off", sorted(a.Off), sorted(b.Off)},
+		{"leave-out", sorted(a.LeaveOut), sorted(b.LeaveOut)},
+		{"dated", fmt.Sprint(a.Dated), fmt.Sprint(b.Dated)},
 		{"repeats", fmt.Sprint(a.Repeats), fmt.Sprint(b.Repeats)},
+		{"step", fmt.Sprint(a.Step), fmt.Sprint(b.Step)},
 		{"fill", fmt.Sprint(a.Fill), fmt.Sprint(b.Fill)},
 		{"language", a.Language, b.Language},
 		{"k1", number(a.K1), number(b.K1)},
@@ -156,6 +160,18 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	if len(s.Without) > 0 {
 		t.printf(", without %s", strings.Join(s.Without, " and "))
+	}
+	if len(s.Off) > 0 {
+		t.printf(", %s off", strings.Join(s.Off, " and "))
+	}
+	if len(s.LeaveOut) > 0 {
+		t.printf(", no %s", strings.Join(s.LeaveOut, ", no "))
+	}
+	if s.Dated {
+		t.printf(", dated text")
+	}
+	if s.Step > 0 {
+		t.printf(", one step of %v", s.Step)
 	}
 	if s.Language != "" {
 		t.printf(", language %s", s.Language)
@@ -214,7 +230,7 @@ func (c *Comparison) WriteText(w io.Writer) error {
 		t.printf("the same data; settings that differ:\n")
 	}
 	for _, s := range c.Settings {
-		t.printf("  %-8s  a %s, b %s\n", s.Name, cmp.Or(s.A, "the engine's"), cmp.Or(s.B, "the engine's"))
+		t.printf("  %-9s  a %s, b %s\n", s.Name, cmp.Or(s.A, "the engine's"), cmp.Or(s.B, "the engine's"))
 	}
 	if c.A == c.B && len(c.Settings) == 0 {
 		t.printf("the engines have the same name: that these are two builds is not seen here\n")

@@ -345,13 +345,17 @@ func TestRefusedRuns(t *testing.T) {
 		{Resamples: 5},
 		{Without: []string{"luck"}},
 		{Language: "klingon"},
+		{Step: 2},
+		{Off: []string{"luck"}},
 	} {
 		if _, err := eval.Run(t.Context(), set, o); !errors.Is(err, engram.ErrInvalid) {
 			t.Errorf("Run %+v = %v, want invalid", o, err)
 		}
 	}
-	if _, err := eval.RunGolden(t.Context(), golden, nil, eval.Options{K1: &k1}); !errors.Is(err, engram.ErrInvalid) {
-		t.Errorf("RunGolden with k1 = %v, want invalid", err)
+	for _, o := range []eval.Options{{K1: &k1}, {Step: .3}, {Off: []string{"day"}}} {
+		if _, err := eval.RunGolden(t.Context(), golden, nil, o); !errors.Is(err, engram.ErrInvalid) {
+			t.Errorf("RunGolden %+v = %v, want invalid", o, err)
+		}
 	}
 }
 
@@ -415,6 +419,33 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestPlainSettings: what is left out is not found by, the session's time is, and a step reaches the neighbour.
+func TestPlainSettings(t *testing.T) {
+	set := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo, LeaveOut: []string{"caption", "speaker"}, Dated: true})
+	wantLines(t, "documents", shown(set)[:3], []string{
+		"0000000 c1 D1:1|I bought a telescope. 1:30 pm on 28 February, 2024",
+		"0000001 c1 D1:2|Saturn first, then! 1:30 pm on 28 February, 2024",
+		"0000002 c1 D2:1|The beehive survived the winter. 9:05 am on 3 March, 2024",
+	})
+	if set.Skipped != 2 {
+		t.Errorf("%d documents without text, want the empty one and the one of nothing but a caption", set.Skipped)
+	}
+	for _, d := range set.Pools[0].Documents {
+		if d.Speaker != "" {
+			t.Errorf("%s is said by %s", d.ID, d.Speaker)
+		}
+	}
+	turns := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo})
+	alone := eval.Options{Without: []string{"association"}, Resamples: 100}
+	if e := value(t, run(t, turns, alone), "multi-hop", "recall@5"); e.Mean != 1.0/2 {
+		t.Errorf("recall@5 without association = %v, want 1/2", e.Mean)
+	}
+	alone.Step = .5
+	if e := value(t, run(t, turns, alone), "multi-hop", "recall@5"); e.Mean != 1 {
+		t.Errorf("recall@5 with one step = %v, want the neighbour, too", e.Mean)
+	}
+}
+
 // TestCompareSettings: a comparison says what else than the engine differs, and refuses other data by both values.
 func TestCompareSettings(t *testing.T) {
 	set := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo})
@@ -433,7 +464,7 @@ func TestCompareSettings(t *testing.T) {
 	if err := c.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"commit unknown", "  without   a association time, b association\n", "  k1        a the engine's, b 1.5\n"} {
+	for _, line := range []string{"commit unknown", "  without    a association time, b association\n", "  k1         a the engine's, b 1.5\n"} {
 		if !strings.Contains(text.String(), line) {
 			t.Errorf("the text lacks %q:\n%s", line, text.String())
 		}

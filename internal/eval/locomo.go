@@ -40,6 +40,8 @@ type locomo struct {
 	file      string
 	data      []byte
 	bySession bool
+	leaveOut  []string
+	dated     bool
 	// known leads from a turn's id in its conversation to the document that holds it.
 	known map[string]string
 }
@@ -61,7 +63,7 @@ func loadLoCoMo(in *input, o LoadOptions) (*Set, error) {
 	if err := json.Unmarshal(data, &samples); err != nil {
 		return nil, jsonFailure(in.root, data, err)
 	}
-	l := &locomo{set: set, file: in.root, data: data, bySession: by == "session"}
+	l := &locomo{set: set, file: in.root, data: data, bySession: by == "session", leaveOut: o.LeaveOut, dated: o.Dated}
 	for i := range samples {
 		if pool == "conversation" || i == 0 {
 			set.Pools = append(set.Pools, Pool{Name: samples[i].ID})
@@ -139,10 +141,22 @@ func (l *locomo) session(s *locomoSample, name string, path []string, p *Pool) e
 		if _, twice := l.known[turn.ID]; twice || turn.ID == "" {
 			return l.fail(at, "dia_id is %q: give each turn of a conversation an id of its own", turn.ID)
 		}
+		if slices.Contains(l.leaveOut, "speaker") {
+			turn.Speaker = ""
+		}
+		if slices.Contains(l.leaveOut, "caption") {
+			turn.Caption = ""
+		}
 		text := strings.TrimSpace(turn.Text + " " + turn.Caption)
+		if l.dated && text != "" {
+			text += " " + date
+		}
 		if l.bySession {
 			l.known[turn.ID] = sessionDocument
-			whole = append(whole, strings.TrimSpace(turn.Speaker+": "+text))
+			if turn.Speaker != "" {
+				text = strings.TrimSpace(turn.Speaker + ": " + text)
+			}
+			whole = append(whole, text)
 			continue
 		}
 		d := Document{At: l.at(at), Draft: engram.Draft{

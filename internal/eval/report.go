@@ -49,6 +49,10 @@ type Settings struct {
 	Without   []string `json:"without,omitempty"`
 	Repeats   bool     `json:"repeats,omitempty"`
 	Fill      bool     `json:"fill,omitempty"`
+	Off       []string `json:"off,omitempty"`
+	LeaveOut  []string `json:"leave_out,omitempty"`
+	Dated     bool     `json:"dated,omitempty"`
+	Step      float64  `json:"step,omitempty"`
 	Language  string   `json:"language,omitempty"`
 	K1        *float64 `json:"k1,omitempty"`
 	B         *float64 `json:"b,omitempty"`
@@ -92,6 +96,7 @@ func (m *measurement) report() *Report {
 		Settings: Settings{
 			K: m.o.K, Depth: m.o.Depth, Seed: m.o.Seed, Resamples: m.o.Resamples, Without: m.o.Without,
 			Repeats: m.o.Repeats, Fill: m.o.Fill, Language: m.o.Language, K1: m.o.K1, B: m.o.B,
+			Off: m.o.Off, LeaveOut: m.set.LeaveOut, Dated: m.set.Dated, Step: m.o.Step,
 		},
 		SHA256: digest(m.set.Files), Files: m.set.Files, Measures: m.names,
 	}

@@ -32,7 +32,13 @@ type Options struct {
 	Repeats bool
 	// Fill ends each list with the documents that recall did not return, in the collection's order.
 	Fill bool
-	// Language, K1 and B are the engine's options of these names. They are refused for a golden set.
+	// Off switches mechanisms off, as engram.Options.Without does.
+	Off []string
+	// Step, in [0,1], adds to each document's score so much of those of the documents before and after it in its session,
+	// once, as published figures do. 0 adds nothing.
+	Step float64
+	// Language, K1 and B are the engine's options of these names. They are refused for a golden set, as are Off and
+	// Step.
 	Language string
 	K1, B    *float64
 	// Engine is the version of the engine, for the report.
@@ -73,12 +79,31 @@ func (o Options) withDefaults(s *Set) (Options, error) {
 			Field: "depth", Value: fmt.Sprint(o.Depth),
 			Allowed: fmt.Sprintf("use the largest k, %d, to %d", slices.Max(o.K), maxDepth),
 		}
-	case s.Format == Golden && (o.Language != "" || o.K1 != nil || o.B != nil || o.Fill):
+	case s.Format == Golden && (o.Language != "" || o.K1 != nil || o.B != nil || o.Fill || o.Step != 0 || len(o.Off) > 0):
 		return o, &engram.InvalidError{
-			Field: "format", Value: `"golden"`, Allowed: "the space exists: language, k1, b and fill cannot take effect",
+			Field: "format", Value: `"golden"`, Allowed: "the space exists: language, k1, b, off, step and fill cannot take effect",
 		}
 	}
+	if err := o.checkStep(s); err != nil {
+		return o, err
+	}
 	return o, checkResamples(o.Resamples)
+}
+
+// checkStep refuses a step whose sums would lack scores: recall gives maxDepth of them.
+func (o Options) checkStep(s *Set) error {
+	invalid := func(allowed string) error {
+		return &engram.InvalidError{Field: "step", Value: fmt.Sprint(o.Step), Allowed: allowed}
+	}
+	if !(o.Step >= 0 && o.Step <= 1) {
+		return invalid("use 0 to 1")
+	}
+	for i := range s.Pools {
+		if n := len(s.Pools[i].Documents); o.Step > 0 && n > maxDepth {
+			return invalid(fmt.Sprintf("it is for pools of up to %d documents, and one has %d", maxDepth, n))
+		}
+	}
+	return nil
 }
 
 // increasing reports whether ranks are at least 1 and each larger than the one before.
@@ -158,6 +183,7 @@ func (m *measurement) rng() *rand.Rand { return rand.New(rand.NewPCG(m.o.Seed, 1
 func (m *measurement) pool(ctx context.Context, dir string, p *Pool) (err error) {
 	db, err := engram.Options{
 		Clock: func() time.Time { return p.Now }, Language: m.o.Language, K1: m.o.K1, B: m.o.B,
+		Without: m.o.Off,
 	}.Open(dir)
 	if err != nil {
 		return fmt.Errorf("open temporary store: %w", err)
@@ -239,8 +265,12 @@ func (m *measurement) terms() []string {
 func (m *measurement) judged(
 	ctx context.Context, space Recaller, p *Pool, q *Question, without []string,
 ) ([]float64, error) {
+	limit := m.o.Depth
+	if m.o.Step > 0 {
+		limit = maxDepth
+	}
 	answer, err := space.Recall(ctx, engram.Cue{
-		Text: q.Text, Limit: m.o.Depth, Without: without, Repeats: m.o.Repeats,
+		Text: q.Text, Limit: limit, Without: without, Repeats: m.o.Repeats || m.o.Step > 0,
 	})
 	if err != nil {
 		return nil, asking(q, err)
@@ -248,6 +278,10 @@ func (m *measurement) judged(
 	list := make([]string, 0, m.o.Depth)
 	for _, hit := range answer.Hits {
 		list = append(list, hit.ID)
+	}
+	if m.o.Step > 0 {
+		list = stepped(answer.Hits, p.Documents, m.o.Step)
+		list = list[:min(len(list), m.o.Depth)]
 	}
 	if m.o.Fill {
 		list = filled(list, p.Documents, m.o.Depth)
@@ -267,6 +301,37 @@ func asking(q *Question, err error) error {
 		return q.At.fail(err)
 	}
 	return fmt.Errorf("ask question %s: %w", q.ID, err)
+}
+
+// stepped ranks documents by their scores and step times those of their neighbours in their session, equal ones by position.
+func stepped(hits []engram.Hit, documents []Document, step float64) []string {
+	scores := make(map[string]float64, len(hits))
+	for _, hit := range hits {
+		scores[hit.ID] = hit.Score
+	}
+	type summed struct {
+		id  string
+		sum float64
+	}
+	var all []summed
+	for i := range documents {
+		d := &documents[i]
+		sum := scores[d.ID]
+		for _, k := range []int{i - 1, i + 1} {
+			if k >= 0 && k < len(documents) && d.Session != "" && documents[k].Session == d.Session {
+				sum += step * scores[documents[k].ID]
+			}
+		}
+		if sum > 0 {
+			all = append(all, summed{d.ID, sum})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b summed) int { return cmp.Compare(b.sum, a.sum) })
+	list := make([]string, len(all))
+	for i := range all {
+		list[i] = all[i].id
+	}
+	return list
 }
 
 // filled ends a list with documents that it lacks, in their order.

@@ -32,6 +32,10 @@ type LoadOptions struct {
 	// SpacePer is what shares a space: "conversation" (the default by turn) or "global" (the default by session). For
 	// LoCoMo only.
 	SpacePer string
+	// LeaveOut names what of a turn is not remembered: "speaker", "caption". For LoCoMo only.
+	LeaveOut []string
+	// Dated writes the session's time into the text as well. For LoCoMo only.
+	Dated bool
 	// Split names the judgements of a BEIR collection, qrels/SPLIT.tsv; "" takes test, else the only ones there are.
 	Split string
 }
@@ -42,6 +46,9 @@ type Set struct {
 	Unit   string // what a document is: "turn", "session", "document" or "memory"
 	Pool   string // what a question searches: "conversation", "global" or "space"
 	Pools  []Pool
+	// LeaveOut and Dated are those of LoadOptions.
+	LeaveOut []string
+	Dated    bool
 	// Categories are the groups of questions that are reported one by one, in their order; nil if there are none.
 	Categories []string
 	Files      []File
@@ -113,7 +120,7 @@ func Load(path string, o LoadOptions) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	set.Format, set.Files = o.Format, in.files
+	set.Format, set.Files, set.LeaveOut, set.Dated = o.Format, in.files, o.LeaveOut, o.Dated
 	questions := 0
 	for i := range set.Pools {
 		p := &set.Pools[i]
@@ -141,6 +148,8 @@ func (o LoadOptions) check() error {
 	}{
 		{"by", o.By, LoCoMo, []string{"turn", "session"}},
 		{"space-per", o.SpacePer, LoCoMo, []string{"conversation", "global"}},
+		{"leave-out", strings.Join(o.LeaveOut, ","), LoCoMo, []string{"speaker", "caption", "speaker,caption", "caption,speaker"}},
+		{"dated", map[bool]string{true: "true"}[o.Dated], LoCoMo, nil},
 		{"split", o.Split, BEIR, nil},
 	} {
 		switch {

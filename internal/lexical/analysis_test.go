@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -185,4 +186,18 @@ func FuzzAnalyze(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestUnstemmedAndUndated: words stay as they are, stop words are left out all the same, and the day is no word.
+func TestUnstemmedAndUndated(t *testing.T) {
+	s := newShelf(t, lexical.Options{Language: "english", Unstemmed: true, Undated: true})
+	s.add(lexical.Document{Content: "the boats were sailing", When: time.Date(2023, 5, 7, 0, 0, 0, 0, time.UTC)})
+	for question, found := range map[string]bool{"boats": true, "boat": false, "sailing": true, "sail": false, "2023": false, "may": false} {
+		if got := s.find(question); (len(got) == 1) != found {
+			t.Errorf("%s finds %v", question, got)
+		}
+	}
+	if got := s.x.Length(0); got != 2 {
+		t.Errorf("the row has %d tokens, want boats and sailing", got)
+	}
 }

@@ -139,6 +139,14 @@ func (s *stemmer) stem(word []byte, l *language) (stem []byte) {
 	return word
 }
 
+// stem is what stemming makes of a word in this index.
+func (x *Index) stem(s *stemmer, word []byte, l *language) []byte {
+	if x.unstemmed {
+		return word
+	}
+	return s.stem(word, l)
+}
+
 // letterCount counts runes up to minStemmed.
 func letterCount(word []byte) int {
 	n := 0

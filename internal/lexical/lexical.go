@@ -125,6 +125,8 @@ type Options struct {
 	// Plain leaves text at what separators leave of it: no parts and wholes of identifiers, no normal forms of numbers and
 	// dates, no stop words that are names. Published figures of BM25 are made like that.
 	Plain bool
+	// Unstemmed leaves words as they are, and Undated leaves the words of a document's day out.
+	Unstemmed, Undated bool
 }
 
 // Document is what is indexed of one memory.
@@ -146,13 +148,15 @@ type Document struct {
 // Index is an inverted index. Use New.
 type Index struct {
 	// Constant after New.
-	k1, b    [2]float64 // for short and for long text
-	language *language
-	detects  bool                // language is a presumption
-	stopList map[string]struct{} // the caller's stop words; nil if the language's own apply
-	ownStops bool
-	plain    bool
-	lexicon  *lexicon
+	k1, b     [2]float64 // for short and for long text
+	language  *language
+	detects   bool                // language is a presumption
+	stopList  map[string]struct{} // the caller's stop words; nil if the language's own apply
+	ownStops  bool
+	plain     bool
+	undated   bool
+	unstemmed bool
+	lexicon   *lexicon
 
 	words     vocabulary
 	postings  pages
@@ -186,6 +190,7 @@ func New(o Options) (*Index, error) {
 		return nil, fmt.Errorf("configure lexical index: b is %v: it must lie in [0,1]", b)
 	}
 	x.plain, x.lexicon, x.detects = o.Plain, known(), o.Language == ""
+	x.undated, x.unstemmed = o.Undated, o.Unstemmed
 	var found bool
 	if x.language, found = languageOf(cmp.Or(o.Language, DefaultLanguage)); !found {
 		return nil, fmt.Errorf("configure lexical index: language %q is not known: choose one of %s",

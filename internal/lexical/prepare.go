@@ -86,7 +86,7 @@ func (x *Index) PrepareInto(p *Prepared, d Document) {
 	for _, tag := range d.Tags {
 		p.name(tag)
 	}
-	if !d.When.IsZero() {
+	if !d.When.IsZero() && !x.undated {
 		p.takeDate(d.When)
 	}
 	if p.language != x.language {
@@ -324,7 +324,7 @@ func (p *Prepared) keep(b []byte) span {
 // keepStem keeps the stem of the word at raw, which is raw itself where the word is its own.
 func (p *Prepared) keepStem(raw span) span {
 	w := p.at(raw)
-	stem := p.stemmer.stem(w, p.language)
+	stem := p.owner.stem(&p.stemmer, w, p.language)
 	if string(stem) == string(w) {
 		return raw
 	}

@@ -208,7 +208,7 @@ func (a *analyst) term(t *token, l *language) (term []byte, worded uint16) {
 	if id, _, found := words.find(t.hash, t.text, word, l.id); found {
 		term = words.text(id)
 	} else {
-		term = clip(a.stemmer.stem(t.text, l))
+		term = clip(a.owner.stem(&a.stemmer, t.text, l))
 	}
 	if !a.owner.plain {
 		worded = 1 + uint16(wordingOf(t.text, term))
