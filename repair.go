@@ -201,7 +201,7 @@ func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []exportLin
 			m := memoryOf(v, f, r)
 			m.Embedding = vector
 			versions = append(versions, lineOf(m))
-			newest = i == len(rows)-1
+			newest = i == len(rows)-1 && v.Outdated(f) == nil
 			continue
 		}
 		out.lose(fmt.Errorf("version %d of %d of a memory: %w", i+1, len(rows), err))

@@ -2,6 +2,7 @@ package engram_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -204,6 +205,55 @@ func TestRepairSavesWhatIsWhole(t *testing.T) {
 				t.Errorf("Stats of the damaged space = %v, want it to open: %v", err, c.opens)
 			}
 		})
+	}
+}
+
+// TestRepairOfADamagedUpdate damages the record of an update. The version before it is saved, and archived: it must not be taken
+// for what holds. Where the record's head alone is damaged the update is saved, and nothing is lost.
+func TestRepairOfADamagedUpdate(t *testing.T) {
+	for _, head := range []bool{false, true} {
+		w := newWorld(t, engram.Options{})
+		s := w.def()
+		remember(t, s, engram.Draft{ID: "a", Content: "The door is open."})
+		remember(t, s, engram.Draft{ID: "b", Content: "The window is open."})
+		if _, err := s.Update(t.Context(), "a", engram.Change{Content: new("The door is shut."), Reason: "wind"}); err != nil {
+			t.Fatal(err)
+		}
+		remember(t, s, engram.Draft{ID: "c", Content: "The roof is on."})
+		fs := w.fs.CrashClone(1, vfs.KeepAll)
+		edit(t, fs, files(t, fs, dataSpace+"/wal", ".wal")[0], func(b []byte) {
+			at := bytes.Index(b, []byte("The door is shut."))
+			if head {
+				at = 128 // of the first record, docs/format/log.md
+				for range 2 {
+					at += 32 + (int(binary.LittleEndian.Uint32(b[at:]))+7)&^7
+				}
+			}
+			b[at] ^= 4
+		})
+		report, err := w.o.On(fs).Repair(t.Context(), "/data", "/repaired")
+		if err != nil || (report.Spaces[0].LostCount > 0) == head || report.Spaces[0].Memories != 3 {
+			t.Fatalf("head %v: Repair = %+v, %v", head, report, err)
+		}
+		db, err := w.o.On(fs).Open("/repaired")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		repaired, err := db.Space(engram.DefaultSpace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := repaired.Get(t.Context(), "a")
+		wantContent := map[bool]string{false: "The door is open.", true: "The door is shut."}[head]
+		if err != nil || got.Content != wantContent || got.ArchivedAt.IsZero() != head {
+			t.Errorf("head %v: Get(a) = %+v, %v, want %q, archived: %v", head, got, err, wantContent, !head)
+		}
+		for _, id := range []string{"b", "c"} {
+			if m, err := repaired.Get(t.Context(), id); err != nil || !m.ArchivedAt.IsZero() {
+				t.Errorf("head %v: Get(%s) = %+v, %v", head, id, m, err)
+			}
+		}
 	}
 }
 

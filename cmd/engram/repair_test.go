@@ -34,7 +34,7 @@ func TestRepair(t *testing.T) {
 	c.fails(7, "get", "b")
 	wantIn(t, "remember", c.fails(7, "remember", "more"), "read-only", "engram repair")
 	repaired := filepath.Join(t.TempDir(), "repaired")
-	wantIn(t, "repair", c.fails(7, "repair", repaired), "lost: salvage log", "records 2 to 2")
+	wantIn(t, "repair", c.fails(7, "repair", repaired), "lost: read log", "record 2 is damaged")
 	back := &cli{t: t, dir: repaired}
 	wantIn(t, "recall", back.ok("recall", "wolves"), "about wolves")
 	wantIn(t, "recall", back.ok("recall", "foxes"), "about foxes")

@@ -74,7 +74,7 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 		func(lsn wal.LSN, payload []byte) error {
 			s.salvageFrame(lsn, payload, lost)
 			return nil
-		}, lost)
+		}, func(w wal.Wreck) error { s.salvageWreck(w, lost); return nil }, lost)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (s *Space) logBounds(after uint64) (first, last uint64, err error) {
 			first = last
 		}
 		return nil
-	}, func(error) {})
+	}, nil, func(error) {})
 	return first, last, err
 }
 
@@ -141,6 +141,41 @@ func (s *Space) salvageFrame(lsn wal.LSN, payload []byte, lost func(error)) {
 		lost(fmt.Errorf("log record %d: %w", lsn, err))
 		return
 	}
+	s.salvageOps(lsn, ops, lost)
+}
+
+// salvageWreck applies the operations of a damaged record, if they are whole, or notes which memories they were of.
+func (s *Space) salvageWreck(w wal.Wreck, lost func(error)) {
+	whole, of, err := splitWreck(w)
+	if whole != nil {
+		ops, err := readOps(codec.NewDecoder(whole[1:]))
+		if err == nil {
+			s.salvageOps(w.LSN, ops, lost)
+			return
+		}
+	}
+	lost(w.Err)
+	if err != nil {
+		return // anything that is older may be out of date
+	}
+	if s.outdated == nil {
+		s.outdated = map[uint64]error{}
+	}
+	for _, hash := range of.memories {
+		s.outdated[hash] = w.Err
+	}
+}
+
+// Outdated is why a memory of a salvaged space may not be what it was last: a lost record was of it. nil if none was.
+func (v *View) Outdated(f Found) error {
+	if v.s.outdated == nil {
+		return nil
+	}
+	hash, _ := v.s.hashOf(f.entry, f.state)
+	return v.s.outdated[hash]
+}
+
+func (s *Space) salvageOps(lsn wal.LSN, ops []op, lost func(error)) {
 	for i, o := range ops {
 		apply := func() error { return s.salvageOp(uint64(lsn), o) }
 		err := isolate.Do("salvage", s.name, nil, apply)

@@ -135,6 +135,8 @@ type Space struct {
 	doubted map[uint32]error
 	wounded bool
 	logTold []error // what was found damaged in the log
+	// outdated are the hashes of ids that lost records of a salvaged space were of.
+	outdated map[uint64]error
 
 	damaged   atomic.Pointer[[]string]
 	unread    unreadable

@@ -10,13 +10,15 @@ import (
 )
 
 // Salvage reads a log that Open refuses, and changes nothing: every record above after that is whole, in the order of
-// LSNs, is given to apply; what is not whole is told to lost, each time as a *codec.CorruptError that names file, offset
-// and the LSNs that are missing. Behind damage it goes on at the next whole record: checksums start from store, file and
-// offset, so that nothing else can be taken for one. Records of a write that was never acknowledged may be among those
-// given.
+// LSNs, is given to apply. What is not whole is given to wreck, in its turn, if it can be told apart; else, or if wreck is
+// nil, it is told to lost, each time as a *codec.CorruptError that names file, offset and the LSNs that are missing. Behind
+// damage it goes on at the next whole record: checksums start from store, file and offset, so that nothing else can be taken
+// for one. Records of a write that was never acknowledged may be among those given.
 //
 // A directory that is not there holds nothing. It returns the error of apply and of the file system. Nobody may have the log open.
-func Salvage(o Options, after LSN, apply func(lsn LSN, payload []byte) error, lost func(error)) error {
+func Salvage(
+	o Options, after LSN, apply func(lsn LSN, payload []byte) error, wreck func(Wreck) error, lost func(error),
+) error {
 	o, err := o.withDefaults()
 	if err != nil {
 		return err
@@ -28,7 +30,7 @@ func Salvage(o Options, after LSN, apply func(lsn LSN, payload []byte) error, lo
 	if err != nil {
 		return err
 	}
-	v := &salvage{o: &o, next: after + 1, apply: apply, lost: lost}
+	v := &salvage{o: &o, next: after + 1, apply: apply, wreck: wreck, lost: lost}
 	for _, number := range numbers {
 		if err := v.file(number); err != nil {
 			return err
@@ -41,8 +43,8 @@ type salvage struct {
 	o     *Options
 	next  LSN // the lowest LSN that was not given to apply
 	apply func(LSN, []byte) error
-	lost  func(error)
 	wreck func(Wreck) error // nil: damage is told to lost
+	lost  func(error)       // nil: what cannot be given to wreck is refused
 	files []*logFile        // those gone through
 	end   int64             // where the whole records of the last of them end
 }
@@ -61,7 +63,7 @@ func (v *salvage) file(number uint64) (err error) {
 	}
 	s := &scanner{file: file, seed: codec.Seed(v.o.Store, number), size: size &^ (recordGrid - 1)}
 	first := v.first(s, number)
-	if v.wreck != nil && first > v.next {
+	if v.lost == nil && first > v.next {
 		return corrupt("rescue log", path, -1, "records %d to %d before it are missing", v.next, first-1)
 	}
 	v.files = append(v.files, &logFile{number: number, first: first, size: s.size})
@@ -72,7 +74,7 @@ func (v *salvage) file(number uint64) (err error) {
 			return fmt.Errorf("salvage log: %w", err)
 		}
 		switch {
-		case !ok && v.wreck == nil:
+		case !ok && v.lost != nil:
 			return v.tail(s, end)
 		case !ok:
 			v.end = end
@@ -122,7 +124,10 @@ func (v *salvage) missing(s *scanner, g gap) error {
 		return nil
 	}
 	if v.wreck != nil {
-		return v.wrecks(s, g)
+		err := v.wrecks(s, g)
+		if v.lost == nil || !errors.Is(err, codec.ErrCorrupt) {
+			return err
+		}
 	}
 	v.lost(corrupt("salvage log", s.file.Name(), g.to, "records %d to %d before this offset are damaged or missing",
 		v.next, g.last))
