@@ -151,7 +151,7 @@ func TestCompleteByVectors(t *testing.T) {
 func TestCompleteNamesNoGhosts(t *testing.T) {
 	const seed = 35
 	r := rand.New(rand.NewPCG(seed, 1))
-	p := &player{t: t, w: newWorld(t, engram.Options{}), rng: r, oracle: newOracle()}
+	p := &player{t: t, w: newWorld(t, engram.Options{LinkUsedTogether: true}), rng: r, oracle: newOracle()}
 	for i := range 300 {
 		p.step()
 		if i%10 > 0 {

@@ -110,7 +110,7 @@ func alike(v *store.View, corpus *recall.Corpus, hits []recall.Hit) (places []in
 	for i := range hits {
 		f := corpus.Facts.At(hits[i].Row)
 		scopes[i] = scope{f.Kind, f.Speaker, f.ValidFrom, f.ValidUntil}
-		if !f.HasVector {
+		if !v.HasVector(hits[i].Row) {
 			continue
 		}
 		if vector, err := v.Vector(hits[i].Row); err == nil {

@@ -18,14 +18,16 @@ type foresight struct {
 	now   time.Time
 	batch []pending
 
-	dim    int
-	model  string
-	made   map[string]*pending // drafts that will be new memories, by the ids that they bring
-	own    []string            // the id of each draft's memory; "" if it will be given one
-	fresh  int                 // how many memories there will be more
-	gone   map[string]bool     // expired memories that make room
-	ended  map[string]int      // superseded by a draft of the batch
-	repeat []bool              // known by its key
+	dim   int
+	model string
+	// unnamed says that a draft before brings a vector without a name.
+	unnamed bool
+	made    map[string]*pending // drafts that will be new memories, by the ids that they bring
+	own     []string            // the id of each draft's memory; "" if it will be given one
+	fresh   int                 // how many memories there will be more
+	gone    map[string]bool     // expired memories that make room
+	ended   map[string]int      // superseded by a draft of the batch
+	repeat  []bool              // known by its key
 }
 
 // foresee gives the error that staging the batch would give. What passes can still be refused, but not for what the batch
@@ -117,11 +119,14 @@ func (f *foresight) vector(p *pending) error {
 	}
 	model := f.s.modelOf(p.draft.EmbeddingModel, p.draft.Embedding)
 	switch {
+	case model != "" && f.model == "" && (f.unnamed || f.tx.View().Unnamed()):
+		return &store.ModelError{Got: model, Unnamed: true}
 	case model != "" && f.model == "":
 		f.model = model
 	case model != "" && f.model != model:
 		return &store.ModelError{Got: model, Want: f.model}
 	}
+	f.unnamed = f.unnamed || f.model == ""
 	if f.dim == 0 {
 		f.dim = len(p.draft.Embedding)
 	}

@@ -181,7 +181,8 @@ type Draft struct {
 	Language  string    `json:"language,omitempty"`
 	Embedding []float32 `json:"embedding,omitempty"`
 	// EmbeddingModel names what made Embedding, up to 128 bytes; "" means Options.EmbeddingModel. The first name that a
-	// space meets is its own for good; vectors of another one are refused, those without a name are not.
+	// space meets is its own until [Space.Reembed] replaces its vectors; vectors of another one are refused, those without a
+	// name are not. Where vectors without a name came first, a name is refused until [Space.NameEmbeddings] gives them one.
 	EmbeddingModel string `json:"embedding_model,omitempty"`
 	// Links are associations to memories that exist, or that stand earlier or later in the same batch.
 	Links []Link `json:"links,omitempty"`

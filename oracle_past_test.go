@@ -45,6 +45,7 @@ func (p *player) neverArchived(m *ideal) {
 		}
 	}
 	m.archivedAt = time.Time{}
+	p.oracle.stale(id, m.current().Version) // the version is stored anew
 }
 
 // asOf is what was known at an instant of what has not been erased since.

@@ -29,6 +29,8 @@ type oracle struct {
 	verdicts []verdict
 	judged   []string // every judgement, in order
 	born     int      // memories so far
+	model    string   // what made the vectors
+	building *rebuilt // nil if none are being built
 }
 
 type ideal struct {
@@ -127,8 +129,10 @@ func (p *player) step() {
 	defer p.remind()
 	p.w.clock.set(p.w.clock.tell().Add(time.Duration(p.rng.IntN(1000)) * time.Second))
 	switch n := p.rng.IntN(100); {
-	case n < 29:
+	case n < 26:
 		p.remember()
+	case n < 29:
+		p.reembed()
 	case n < 36:
 		p.unnamed()
 	case n < 38:
@@ -277,6 +281,7 @@ func (p *player) forget() {
 // erase takes a memory out of everything.
 func (o *oracle) erase(id string) {
 	delete(o.memories, id)
+	o.stale(id, 0)
 	o.judged = slices.DeleteFunc(o.judged, func(s string) bool { return strings.HasPrefix(s, id+" ") })
 	maps.DeleteFunc(o.keys, func(_ string, out engram.Outcome) bool { return out.ID == id })
 	for _, m := range o.memories {
@@ -303,6 +308,7 @@ func (p *player) restore() {
 			m.spans = append(m.spans, engram.Span{From: m.archivedAt, Until: now})
 		}
 		m.archivedAt = time.Time{}
+		p.oracle.stale(id, m.current().Version) // the version is stored anew
 		p.replacedWith(p.conceptOf(id), m)
 	}
 }
@@ -412,6 +418,9 @@ func (p *player) compare(s *engram.Space) {
 		last.Links = p.linksOf(id)
 		for i := range expected {
 			expected[i].Confidence, _, _ = p.shown(m, nil, p.w.clock.tell()) // of an older version its writer's word
+			if expected[i].Embedding != nil {
+				expected[i].EmbeddingModel = p.oracle.model
+			}
 		}
 		last.Confidence, last.Use, last.Belief = p.shown(m, m.life, p.w.clock.tell())
 		for i := range got {
@@ -508,6 +517,7 @@ func TestOracle(t *testing.T) {
 				p.step()
 				if i%25 == 0 {
 					p.compare(p.w.def())
+					p.compareVectors(p.w.def())
 					p.compareFeedback(p.w.def())
 				}
 			}

@@ -83,6 +83,10 @@ type SpaceStats struct {
 	Dim     int `json:"dim"`
 	// EmbeddingModel is what made the vectors; "" if nobody named it.
 	EmbeddingModel string `json:"embedding_model,omitempty"`
+	// UnnamedVectors are those of Vectors of which nobody has said what made them: all, or none.
+	UnnamedVectors int `json:"unnamed_vectors,omitempty"`
+	// Reembedding tells of vectors that are being built to take the place of these; nil if none are.
+	Reembedding *Reembedding `json:"reembedding,omitempty"`
 	// Links counts explicit associations.
 	Links int `json:"links"`
 	// Position is the log position (LSN) of the last visible write.
@@ -99,7 +103,8 @@ type SpaceStats struct {
 	// Cooled and Warmed count segments that became cold, and warm again, since the space was opened.
 	Cooled int64 `json:"cooled"`
 	Warmed int64 `json:"warmed"`
-	// ErasedVersions and ErasedBytes are what erased memories still take in segments; a compaction gives it back.
+	// ErasedVersions and ErasedBytes are what erased memories still take in segments, and ErasedBytes vectors that were
+	// replaced, too; a compaction gives it back.
 	ErasedVersions int   `json:"erased_versions"`
 	ErasedBytes    int64 `json:"erased_bytes"`
 	// Budgets are those that were given, and how far they are used.

@@ -96,6 +96,10 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 			SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes, HotBytes: st.HotBytes, Torn: st.Torn, TornFile: st.TornFile,
 			Quarantined: st.Damaged, ColdBytes: st.ColdBytes, Cooled: st.Cooled, Warmed: st.Warmed,
 		}
+		if st.Model == "" {
+			out.UnnamedVectors = st.Vectors
+		}
+		out.Reembedding = s.reembedding(&st.View)
 		if st.ColdBodies > 0 {
 			out.ColdRatio = float64(st.ColdRaw) / float64(st.ColdBodies)
 		}

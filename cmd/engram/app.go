@@ -80,7 +80,8 @@ func (a *app) rootCommand() *cobra.Command {
 		a.updateCommand(), a.spreadCommand(), a.feedbackCommand(), a.sourcesCommand(), a.fitCommand(), a.eventsCommand(),
 		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
-		a.statsCommand(), a.evalCommand(), a.labCommand(), a.verifyCommand(), a.compactCommand(), a.repairCommand(),
+		a.statsCommand(), a.evalCommand(), a.labCommand(), a.verifyCommand(), a.compactCommand(),
+		a.reembedCommand(), a.repairCommand(),
 		a.versionCommand(), a.queryCommand(), a.heldCommand(), a.contradictionsCommand(),
 		exitCodesTopic(),
 	)

@@ -40,6 +40,11 @@ type backend interface {
 	Import(ctx context.Context, r io.Reader, o engram.ImportOptions) (engram.ImportReport, error)
 	Stats(ctx context.Context) (engram.SpaceStats, error)
 	Compact(ctx context.Context, o engram.CompactOptions) (engram.CompactReport, error)
+	Reembed(ctx context.Context, r io.Reader, o engram.ReembedOptions) (engram.ReembedReport, error)
+	ReembedBy(ctx context.Context, embed engram.Embedder, o engram.ReembedOptions) (engram.ReembedReport, error)
+	Unembedded(ctx context.Context) iter.Seq2[engram.Unembedded, error]
+	CancelReembedding(ctx context.Context) error
+	NameEmbeddings(ctx context.Context, model string) error
 	VerifyPaced(ctx context.Context, o engram.VerifyOptions) (engram.VerifyReport, error)
 }
 

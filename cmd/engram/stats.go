@@ -47,6 +47,13 @@ func (a *app) printStats(s engram.SpaceStats) {
 	} else {
 		a.printf("vectors     none: recall goes by words, time and association\n")
 	}
+	if s.UnnamedVectors > 0 {
+		a.printf("unnamed     %d of them, by a model that nobody named: `engram reembed --name`\n", s.UnnamedVectors)
+	}
+	if r := s.Reembedding; r != nil {
+		a.printf("reembedding %s by %s of dimension %d, %s missing: the former ones serve\n",
+			counted(r.Built, "embedding", "embeddings"), printable(r.Model), r.Dim, counted(r.Missing, "is", "are"))
+	}
 	a.printf("links       %d\n", s.Links)
 	a.printf("position    %d in the log\n", s.Position)
 	a.printf("on disk     log %s, segments %s\n", sizeText(s.LogBytes), sizeText(s.SegmentBytes))

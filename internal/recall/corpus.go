@@ -31,10 +31,11 @@ type Facts struct {
 	Tags       uint32 // a set: see Source.TagSet
 	Source     uint32 // the store's number
 	// Odds are the log-odds that its writer gave; NaN if the writer leaves that to what is known of the source.
-	Odds      float32
-	Pinned    bool
-	HasVector bool
-	Zone      int16 // of OccurredAt, in minutes east of UTC
+	Odds   float32
+	Pinned bool
+	// StoredVector says that it was stored with a vector; which counts no more where vectors were replaced since.
+	StoredVector bool
+	Zone         int16 // of OccurredAt, in minutes east of UTC
 }
 
 // Corpus is one consistent view of a space's memories. It is immutable while a recall runs and may be used by any

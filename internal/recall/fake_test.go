@@ -102,7 +102,7 @@ func (s *space) add(m memory) uint32 {
 	s.facts.Set(row, recall.Facts{
 		OccurredAt: m.at, ValidFrom: orNone(m.from), ValidUntil: orNone(m.until), ExpiresAt: orNone(m.expires),
 		Entry: row, Kind: s.symbol(m.kind), Speaker: s.symbol(m.speaker), Session: s.symbol(m.session),
-		Tags: uint32(len(s.sets) - 1), HasVector: m.vector != nil, Zone: m.zone,
+		Tags: uint32(len(s.sets) - 1), StoredVector: m.vector != nil, Zone: m.zone,
 	})
 	s.expiring = s.expiring || m.expires != 0
 	s.words.Add(row, s.words.Prepare(document(m)))

@@ -79,7 +79,7 @@ func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepar
 		OccurredAt: r.OccurredAt.Nanos, ValidFrom: r.ValidFrom.Nanos, ValidUntil: r.ValidUntil.Nanos,
 		ExpiresAt: r.ExpiresAt.Nanos, Entry: entry, Kind: t.symbols.intern(r.Kind), Speaker: t.symbols.speaker(r.Speaker),
 		Session: t.symbols.intern(r.Session), Tags: t.symbols.internSet(r.Tags), Source: t.sources.listed(r.Source),
-		Odds: r.odds(), Pinned: r.Pin, HasVector: hasVector, Zone: r.OccurredAt.zone(),
+		Odds: r.odds(), Pinned: r.Pin, StoredVector: hasVector, Zone: r.OccurredAt.zone(),
 	})
 	t.recorded.Set(row, r.UpdatedAt.Nanos)
 	t.needed.Grow(row + 1)

@@ -225,7 +225,7 @@ func (s *Space) loadRow(row uint32, info segment.Row, r *Record, st *state) {
 		s.staged.KnownDocs++
 		s.staged.Tokens += int64(s.t.words.Length(row))
 		s.staged.KnownTokens += int64(s.t.words.Length(row))
-		if s.staged.hasVector(row) {
+		if s.staged.HasVector(row) {
 			s.staged.Vectors++
 		}
 	}
@@ -274,7 +274,7 @@ func (s *Space) retire(row uint32) {
 	s.staged.KnownDocs--
 	s.staged.Tokens -= tokens
 	s.staged.KnownTokens -= tokens
-	if s.staged.hasVector(row) {
+	if s.staged.HasVector(row) {
 		s.staged.Vectors--
 	}
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -20,7 +19,7 @@ const (
 )
 
 // ErrNotBuilding is returned where a generation of vectors is asked for that is not being built.
-var ErrNotBuilding = errors.New("no embeddings are being built")
+var ErrNotBuilding = fmt.Errorf("no embeddings are being built: %w", ErrConflict)
 
 // beginOp begins a generation of vectors.
 type beginOp struct {
@@ -207,13 +206,11 @@ func (v *View) Building() (model string, dim int, ok bool) {
 }
 
 // Unbuilt calls fn with every memory, from an entry on, whose current version has no vector in the generation that is
-// being built, and whether it has one in the generation that serves, until fn returns false. entry is for continuing.
+// being built, and whether it has one in the generation that serves, until fn returns false. entry is for continuing. Where
+// none is being built that is every memory.
 func (v *View) Unbuilt(first uint32, fn func(entry uint32, f Found, served bool) bool) {
-	if v.building == nil {
-		return
-	}
 	v.Scan(first, func(entry uint32, f Found) bool {
-		return v.built(f.Row) || fn(entry, f, v.hasVector(f.Row))
+		return v.built(f.Row) || fn(entry, f, v.HasVector(f.Row))
 	})
 }
 

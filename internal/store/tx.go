@@ -377,9 +377,17 @@ func (tx *Tx) Unlink(from, to, linkType string) (bool, error) {
 	return true, nil
 }
 
-// NameModel says which model made the vectors that this write brings. The first name given is the space's for good, that
-// of vectors it has already included; another one is a *ModelError.
+// NameModel says which model made the vectors that this write brings. The first name given is the space's until its vectors
+// are replaced; another one is a *ModelError, and so is a name for vectors that were stored without one: see NameUnnamed.
 func (tx *Tx) NameModel(name string) error {
+	if name != "" && tx.view.Unnamed() {
+		return &ModelError{Got: name, Unnamed: true}
+	}
+	return tx.NameUnnamed(name)
+}
+
+// NameUnnamed is NameModel that is for vectors without a name, too: somebody says that they are of that model.
+func (tx *Tx) NameUnnamed(name string) error {
 	if err := tx.view.CheckModel(name); err != nil || name == "" || name == tx.view.Model {
 		return err
 	}
@@ -433,7 +441,7 @@ func (tx *Tx) endCurrent(row uint32) {
 	tx.stamp(&tx.t.ends, row)
 	tx.view.Docs--
 	tx.view.Tokens -= int64(tx.t.words.Length(row))
-	if tx.view.hasVector(row) {
+	if tx.view.HasVector(row) {
 		tx.view.Vectors--
 	}
 }

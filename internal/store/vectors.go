@@ -177,10 +177,10 @@ func (t *table) generationOf(row uint32) uint32 {
 	return t.generations.Get(row)
 }
 
-// hasVector reports whether a row has a vector of the generation that serves.
-func (v *View) hasVector(row uint32) bool {
+// HasVector reports whether a row has a vector of the generation that serves.
+func (v *View) HasVector(row uint32) bool {
 	t := v.s.t
-	return t.facts.At(row).HasVector && t.generationOf(row) == v.Generation || v.serving.has(row)
+	return t.facts.At(row).StoredVector && t.generationOf(row) == v.Generation || v.serving.has(row)
 }
 
 // vectorAt calls fn with the vector that a row has in a set, which is there.

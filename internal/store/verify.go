@@ -235,7 +235,7 @@ func (s *Space) verifyCounts(r *Report, v *View, counted View) {
 		}
 		counted.Docs++
 		counted.Tokens += int64(s.t.words.Length(row))
-		if v.hasVector(row) {
+		if v.HasVector(row) {
 			counted.Vectors++
 		}
 	}

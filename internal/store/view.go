@@ -57,6 +57,19 @@ func (v *View) CheckModel(name string) error {
 	return nil
 }
 
+// Unnamed reports whether the space holds vectors and nobody has said which model made them.
+func (v *View) Unnamed() bool {
+	if v.Model != "" || v.Dim == 0 {
+		return false
+	}
+	for row := range v.Rows {
+		if v.s.t.ends.End(row) != 0 && v.HasVector(row) && !v.Fate(row).state.erased {
+			return true
+		}
+	}
+	return false
+}
+
 // Lookup finds a memory by id, archived and superseded ones included. A damaged record that may be the one asked for
 // is a *codec.CorruptError, never "not found".
 func (v *View) Lookup(id string) (found Found, ok bool, err error) {

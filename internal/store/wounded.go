@@ -251,7 +251,7 @@ func (s *Space) uncount(row uint32) {
 	}
 	s.staged.Docs--
 	s.staged.Tokens -= tokens
-	if s.staged.hasVector(row) {
+	if s.staged.HasVector(row) {
 		s.staged.Vectors--
 	}
 }

@@ -44,19 +44,20 @@ internal/store:      internal/isolate internal/codec internal/vfs internal/vec i
 internal/eval:       .
 internal/lab:        . internal/dynamics internal/dynamics/complete internal/lab/sac internal/recall
 query:               .
+embed:
 server/problem:      .
 server/wire:         . internal/strictjson query server/problem
 server/httpapi:      . query internal/isolate server/problem server/wire
 server/mcpapi:       . internal/isolate server/problem server/wire
 server:              . server/httpapi server/mcpapi server/problem server/wire
-cmd/engram:          . internal/eval internal/lab internal/vfs query server server/httpapi server/mcpapi server/problem server/wire
+cmd/engram:          . embed internal/eval internal/lab internal/vfs query server server/httpapi server/mcpapi server/problem server/wire
 `
 
 // restricted lists the libraries that only these packages may import.
 var restricted = map[string][]string{
 	"github.com/modelcontextprotocol/go-sdk": {"server/mcpapi"},
 	"github.com/spf13/cobra":                 {"cmd/engram"},
-	"net/http":                               {"server", "server/httpapi", "server/mcpapi", "server/problem", "cmd/engram"},
+	"net/http":                               {"server", "server/httpapi", "server/mcpapi", "server/problem", "cmd/engram", "embed"},
 	"unsafe":                                 {"internal/vec", "internal/vfs"},
 	"github.com/klauspost/compress":          {"internal/segment"},
 }

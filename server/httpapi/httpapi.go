@@ -61,6 +61,7 @@ type API struct {
 	queries *wire.Decoder[wire.Query]
 	judged  *wire.Decoder[engram.Feedback]
 	fits    *wire.Decoder[engram.FitOptions]
+	names   *wire.Decoder[wire.EmbeddingModel]
 }
 
 var _ http.Handler = (*API)(nil)
@@ -88,6 +89,7 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		queries: wire.NewDecoder[wire.Query](),
 		judged:  wire.NewDecoder[engram.Feedback](),
 		fits:    wire.NewDecoder[engram.FitOptions](),
+		names:   wire.NewDecoder[wire.EmbeddingModel](),
 	}
 	a.streams, a.end = context.WithCancel(context.Background())
 	byPath := map[string][]route{}

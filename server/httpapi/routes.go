@@ -31,6 +31,7 @@ const (
 	pathMemories = pathSpace + "/memories"
 	pathMemory   = pathMemories + "/{id}"
 	pathLinks    = pathSpace + "/links"
+	pathReembed  = pathSpace + "/reembed"
 )
 
 // routes is every route of the door.
@@ -95,6 +96,16 @@ func spaceRoutes() []route {
 		},
 		{method: get, path: pathSpace + "/export", handle: (*API).export},
 		{method: post, path: pathSpace + "/import", params: []string{"strict"}, body: bodyLines, handle: (*API).imports},
+		{
+			method: post, path: pathReembed, params: []string{"embedding_model", "dim", "partial", "allow_missing"},
+			body: bodyLines, handle: (*API).reembed,
+		},
+		{method: get, path: pathReembed, handle: (*API).unembedded},
+		{method: http.MethodDelete, path: pathReembed, handle: (*API).cancelReembedding},
+		{
+			method: post, path: pathSpace + "/embedding_model", body: bodyJSON, max: maxBody,
+			handle: (*API).nameEmbeddings,
+		},
 		{method: get, path: pathSpace + "/events", handle: (*API).events},
 		{method: post, path: "/v1/backup", body: bodyJSON, max: maxBody, handle: (*API).backup},
 		{

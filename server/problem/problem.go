@@ -52,6 +52,8 @@ type Problem struct {
 	ErrorID string `json:"error_id,omitempty"`
 	// Report is how far an import came that ended with this problem.
 	Report *engram.ImportReport `json:"report,omitempty"`
+	// Reembed is how far a replacing of vectors came that ended with this problem.
+	Reembed *engram.ReembedReport `json:"reembed,omitempty"`
 }
 
 // New returns a problem of the code with a detail. A code that is not in the table becomes "internal".

@@ -131,6 +131,16 @@ type Unlinked struct {
 	Removed bool `json:"removed"`
 }
 
+// Canceled answers the cancelling of a replacing of vectors.
+type Canceled struct {
+	Canceled bool `json:"canceled"`
+}
+
+// EmbeddingModel names what made the vectors of a space.
+type EmbeddingModel struct {
+	EmbeddingModel string `json:"embedding_model"`
+}
+
 // Held answers whether a memory's statement held: "yes", "no" or "unknown".
 type Held struct {
 	Held engram.Held `json:"held"`
