@@ -40,6 +40,9 @@ func TestOpeningFailsAlone(t *testing.T) {
 			t.Run(point+" "+kind, func(t *testing.T) {
 				w := newWorld(t, engram.Options{})
 				remember(t, w.def(), engram.Draft{ID: "d", Content: "in the default space"})
+				// It exists: what is written to a space that does not is tried in memory first.
+				remember(t, w.space("other"), engram.Draft{ID: "y", Content: "zero"})
+				w.reopen()
 				sprung, undo := trap(point, how)
 				defer undo()
 				s := w.space("other")
@@ -92,6 +95,7 @@ func TestClosingToMakeRoomFailsAlone(t *testing.T) {
 	for kind, how := range endings {
 		t.Run(kind, func(t *testing.T) {
 			w := newWorld(t, engram.Options{MaxOpenSpaces: 1})
+			remember(t, w.space("third"), engram.Draft{ID: "z", Content: "zero"}) // which makes it, as above
 			remember(t, w.space("other"), engram.Draft{ID: "x", Content: "one"})
 			sprung, undo := trap("wal/close", how)
 			defer undo()
@@ -103,6 +107,38 @@ func TestClosingToMakeRoomFailsAlone(t *testing.T) {
 			want(t, "the one that was closed", recall(t, w.space("other"), engram.Cue{Text: "one"}), []string{"x"})
 			want(t, "the new one", recall(t, w.space("third"), engram.Cue{Text: "two"}), []string{"y"})
 			w.reopen()
+		})
+	}
+}
+
+// TestExpiryFailsAlone lets the erasing of what has expired fail in every way: Stats and Ready say so, nothing is erased,
+// everything serves, and the next try erases.
+func TestExpiryFailsAlone(t *testing.T) {
+	for kind, how := range endings {
+		t.Run(kind, func(t *testing.T) {
+			w := newWorld(t, engram.Options{Compaction: engram.BackgroundCompaction{
+				EraseExpired: time.Hour, Every: time.Millisecond,
+			}})
+			s := w.def()
+			remember(t, s, engram.Draft{ID: "a", Content: "one", ExpiresAt: day(2)})
+			remember(t, s, engram.Draft{ID: "b", Content: "two"})
+			_, undo := trap("engram/expire", how)
+			defer undo()
+			w.clock.set(day(3))
+			eventually(t, "a failure", func(st engram.SpaceStats) bool {
+				return st.Compaction.Error != "" && st.Expired == 1
+			}, s)
+			if err := w.db.Ready(); err == nil || !strings.Contains(err.Error(), "compact in the background") {
+				t.Errorf("Ready = %v, want the failure", err)
+			}
+			want(t, "recall", recall(t, s, engram.Cue{Text: "two"}), []string{"b"})
+			w.clock.set(day(4))
+			eventually(t, "the erasing", func(st engram.SpaceStats) bool {
+				return st.Compaction.Error == "" && st.Expired == 0 && st.Memories == 1
+			}, s)
+			if err := w.db.Ready(); err != nil {
+				t.Errorf("Ready = %v", err)
+			}
 		})
 	}
 }
