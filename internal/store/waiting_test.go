@@ -119,6 +119,9 @@ func TestBackupHoldsFiles(t *testing.T) {
 			go func() { worked <- work(s) }()
 			synctest.Wait()
 			for _, file := range files {
+				if strings.HasSuffix(file, ".spare") {
+					continue // holds nothing, and becomes the next file of the log
+				}
 				if _, err := fsys.Bytes(file); err != nil {
 					t.Errorf("%s beside a backup: %v", name, err)
 				}
