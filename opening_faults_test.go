@@ -142,3 +142,28 @@ func TestExpiryFailsAlone(t *testing.T) {
 		})
 	}
 }
+
+// TestFirstWriteFailsAlone lets the opening fail that comes before the first write of a space, on which the write is tried
+// in memory: that call fails and its caller goes on, Ready tells of it, and the next call makes the space.
+func TestFirstWriteFailsAlone(t *testing.T) {
+	for _, point := range []string{"store/open.state", "wal/open", "wal/close"} {
+		for kind, how := range endings {
+			t.Run(point+" "+kind, func(t *testing.T) {
+				w := newWorld(t, engram.Options{})
+				sprung, undo := trap(point, how)
+				defer undo()
+				_, err := w.space("new").Remember(t.Context(), engram.Draft{ID: "x", Content: "one"})
+				if failed := point != "wal/close"; (err != nil) != failed || (w.db.Ready() != nil) != failed || !sprung.Load() {
+					t.Fatalf("Remember = %v, Ready = %v, the point was reached: %v", err, w.db.Ready(), sprung.Load())
+				}
+				undo()
+				remember(t, w.space("new"), engram.Draft{ID: "x", Content: "one"})
+				if err := w.db.Ready(); err != nil {
+					t.Errorf("Ready once it opened = %v", err)
+				}
+				w.reopen()
+				want(t, "reopened", recall(t, w.space("new"), engram.Cue{Text: "one"}), []string{"x"})
+			})
+		}
+	}
+}

@@ -62,18 +62,22 @@ func (s *Space) creating(ctx context.Context, op string, fn func(*store.Space) e
 	return s.with(ctx, op, true, fn)
 }
 
-// rehearse runs fn on an empty space in memory, which nobody else sees.
+// rehearse runs fn on an empty space in memory, which nobody else sees. Opening it is as opening any other, and told by
+// Ready if it fails.
 func (s *Space) rehearse(op string, fn func(*store.Space) error) error {
-	return isolate.Do(op, s.name, nil, func() error {
-		o := s.db.storeOptions(s.name)
-		o.FS, o.Dir, o.OnEvent, o.WantEvents = vfs.NewMem(), "/"+s.name, nil, nil
-		sp, err := store.Open(o)
-		if err != nil {
-			return fmt.Errorf("%s: %w", op, err)
-		}
-		defer func() { _ = sp.Close() }() // which loses nothing that is kept
-		return fn(sp)
+	o := s.db.storeOptions(s.name)
+	o.FS, o.Dir, o.OnEvent, o.WantEvents = vfs.NewMem(), "/"+s.name, nil, nil
+	var sp *store.Space
+	err := isolate.Go("open", s.name, func() (err error) {
+		sp, err = store.Open(o)
+		return err
 	})
+	s.db.troubles.note(chore{s.name, "open"}, err)
+	if err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	defer func() { _ = isolate.Go("close", s.name, sp.Close) }() // however that ends, nothing was to be kept
+	return isolate.Do(op, s.name, nil, func() error { return fn(sp) })
 }
 
 // read runs fn on the space's current view.
