@@ -181,7 +181,7 @@ func (a action) stage(s *store.Space, tx *store.Tx) error {
 	case "link":
 		return tx.Link(a.id, a.other, a.linkType, a.weight)
 	case "model":
-		return tx.NameModel(a.other)
+		return tx.NameUnnamed(a.other)
 	case "begin":
 		return tx.BeginVectors(a.other, int(a.count))
 	case "embed":

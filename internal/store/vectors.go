@@ -185,25 +185,18 @@ func (v *View) HasVector(row uint32) bool {
 
 // vectorAt calls fn with the vector that a row has in a set, which is there.
 func (v *View) vectorAt(set *vectorSet, place uint32, fn func(padded []float32, invNorm float32) error) error {
+	var in *side // the last that begins before the place: readers do not ask how far the one in memory has come
 	for _, p := range *v.partsNow() {
-		if p.side != nil && p.side.set == set && place >= p.side.base && place < p.side.base+p.side.places() {
-			err := p.side.vectorOf(place-p.side.base, fn)
-			v.s.noteDamage(err)
-			return err
+		if p.side != nil && p.side.set == set && p.side.base <= place && (in == nil || p.side.base > in.base) {
+			in = p.side
 		}
 	}
-	return errors.New("a vector that was to be there is in no part")
-}
-
-// places is how many there are in a side.
-func (s *side) places() uint32 {
-	switch {
-	case s.hot != nil:
-		return s.hot.Rows()
-	case s.sealed != nil:
-		return s.sealed.Rows()
+	if in == nil {
+		return errors.New("a vector that was to be there is in no part")
 	}
-	return 0
+	err := in.vectorOf(place-in.base, fn)
+	v.s.noteDamage(err)
+	return err
 }
 
 // Vector reads a row's vector, nil if it has none. Nobody may write to it.
