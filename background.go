@@ -16,8 +16,8 @@ type BackgroundConsolidation struct {
 	Every time.Duration
 	// ConsolidateOptions bound each pass of each space.
 	ConsolidateOptions
-	// Report, if not nil, is called after each pass, one at a time, from the goroutine that runs them. A panic in it, as
-	// in a pass, ends that pass and nothing else.
+	// Report, if not nil, is called after each pass, one at a time, from the goroutine that runs them. A panic in it,
+	// as in a pass, ends that pass and nothing else.
 	Report func(space string, c Consolidation, err error)
 }
 

@@ -291,8 +291,8 @@ func TestBackupRefusesDamage(t *testing.T) {
 	}
 }
 
-// TestBackupOfADamagedState flips bits of a state file under an open space. Where the same byte of both copies is damaged
-// there is no backup, and Ready says why; where one is whole the backup is.
+// TestBackupOfADamagedState flips bits of a state file under an open space. Where the same byte of both copies is
+// damaged there is no backup, and Ready says why; where one is whole the backup is.
 func TestBackupOfADamagedState(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.space("s")

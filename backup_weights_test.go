@@ -38,8 +38,8 @@ func goesBy(t *testing.T, s *engram.Space) string {
 	return ""
 }
 
-// Fitted weights are in full backups and in incremental ones, which also tell that they were removed. A restoration that
-// stops within a backup has those of the one before.
+// Fitted weights are in full backups and in incremental ones, which also tell that they were removed. A restoration
+// that stops within a backup has those of the one before.
 func TestBackupsKeepFittedWeights(t *testing.T) {
 	w := newWorld(t, engram.Options{LogKeepBytes: -1})
 	s := w.def()
@@ -101,8 +101,8 @@ func TestBackupsKeepFittedWeights(t *testing.T) {
 	want(t, "a full backup", goesBy(t, again.space("full")), wants[4])
 }
 
-// TestWeightsComeWithTheirSpace imports an export with fitted weights, and one of nothing else, into spaces that do not exist,
-// and repairs a space that goes by some.
+// TestWeightsComeWithTheirSpace imports an export with fitted weights, and one of nothing else, into spaces that do not
+// exist, and repairs a space that goes by some.
 func TestWeightsComeWithTheirSpace(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.space("s")

@@ -28,8 +28,8 @@ func overBudget(t *testing.T, what string, err error, budget string, most int64)
 	return e
 }
 
-// TestBudgetOfRows: each version is a row, what would go beyond is refused whole, known memories and their retries are not,
-// and erasing with a compaction makes room.
+// TestBudgetOfRows: each version is a row, what would go beyond is refused whole, known memories and their retries are
+// not, and erasing with a compaction makes room.
 func TestBudgetOfRows(t *testing.T) {
 	w := newWorld(t, engram.Options{Budgets: engram.Budgets{SpaceRows: 4}})
 	s := w.def()
@@ -144,8 +144,8 @@ type lowDisk struct {
 
 func (d lowDisk) Free(string) (int64, error) { return d.free.Load(), nil }
 
-// TestBudgetOfTheDisk: what would leave too little free is refused while reading and forgetting go on, and works again when
-// there is room.
+// TestBudgetOfTheDisk: what would leave too little free is refused while reading and forgetting go on, and works again
+// when there is room.
 func TestBudgetOfTheDisk(t *testing.T) {
 	disk := lowDisk{vfs.NewMem(), new(atomic.Int64)}
 	disk.free.Store(1 << 30)

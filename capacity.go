@@ -55,8 +55,8 @@ func (s *Space) makeRoom(tx *store.Tx, now time.Time) error {
 	return nil
 }
 
-// fits refuses a write that would store so many more memories than there are, if it is known that no room can be made for
-// them: before anything is staged.
+// fits refuses a write that would store so many more memories than there are, if it is known that no room can be made
+// for them: before anything is staged.
 func (s *Space) fits(tx *store.Tx, more int) error {
 	most, held := s.db.o.MaxMemories, tx.View().Memories+more
 	room, known := tx.Room()
@@ -132,9 +132,9 @@ func (l *least) add(v valued) {
 	}
 }
 
-// cut leaves the memories of least rank and worth, least first; of equal ones those with fewer associations, and of these
-// those with the lesser ids. A memory's share of all associations is no term of its worth: in a space of a size that wants
-// a limit it is some thousandths, even for a hub, and decides between equals alone.
+// cut leaves the memories of least rank and worth, least first; of equal ones those with fewer associations, and of
+// these those with the lesser ids. A memory's share of all associations is no term of its worth: in a space of a size
+// that wants a limit it is some thousandths, even for a hub, and decides between equals alone.
 func (l *least) cut() {
 	slices.SortFunc(l.found, func(a, b valued) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(a.worth, b.worth), cmp.Compare(a.links, b.links),
@@ -143,8 +143,8 @@ func (l *least) cut() {
 	l.found = l.found[:min(len(l.found), l.room)]
 }
 
-// rankOf is what a memory goes by before its worth. One that was replaced is found by questions of the past alone, however
-// often it was of use before.
+// rankOf is what a memory goes by before its worth. One that was replaced is found by questions of the past alone,
+// however often it was of use before.
 func rankOf(f store.Found, r *store.Record, now time.Time) int {
 	switch {
 	case expired(r.ExpiresAt, now):
@@ -155,8 +155,8 @@ func rankOf(f store.Found, r *store.Record, now time.Time) int {
 	return rankStanding
 }
 
-// worth is what a memory is kept by, in nats: its base level, which is the logarithm of the odds that it is needed, plus
-// the logarithm of the probability that it is true.
+// worth is what a memory is kept by, in nats: its base level, which is the logarithm of the odds that it is needed,
+// plus the logarithm of the probability that it is true.
 func worth(tx *store.Tx, f store.Found, r *store.Record, now time.Time, m *dynamics.Model) float64 {
 	st, touched := f.State()
 	if !touched {

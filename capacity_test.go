@@ -52,7 +52,8 @@ func worthOf(m *engram.Memory, now time.Time) float64 {
 	return curve.BaseLevel(dynamics.Days(st.LastUse, now.UnixNano()), float64(st.Stability)) + st.Tally.LogProbability()
 }
 
-// leaving is what must be archived when the memories named come to those that are there; nil and false if that cannot be.
+// leaving is what must be archived when the memories named come to those that are there; nil and false if that cannot
+// be.
 func leaving(there map[string]engram.Memory, brought []string, most int, now time.Time) ([]string, bool) {
 	total := len(there)
 	var may []string
@@ -291,8 +292,8 @@ func TestTheReplacedGoBeforeTheRest(t *testing.T) {
 	want(t, "what it replaces goes", slices.Sorted(maps.Keys(actives(t, w.def()))), []string{"a", "e", "f", "g"})
 }
 
-// TestRoomCrash cuts the power after every operation of the file system while each write makes room: what is opened then is
-// what some write left, no older than the last one that was acknowledged.
+// TestRoomCrash cuts the power after every operation of the file system while each write makes room: what is opened
+// then is what some write left, no older than the last one that was acknowledged.
 func TestRoomCrash(t *testing.T) {
 	base := vfs.NewMem()
 	if err := errors.Join(base.MkdirAll("/data"), base.SyncDir("/")); err != nil {

@@ -253,10 +253,10 @@ func (cl *cluster) extend(r *store.Record) {
 	out.Metadata = shared
 }
 
-// life is what was made of the uses of all that a concept stands for, and what is said of them: the stability of the most
-// stable, the time from when the first was stored to when any was last used, and each source once, as it spoke last and as
-// surely as it ever did. What a
-// concept had before other members join it is a part of it. When it began is left open.
+// life is what was made of the uses of all that a concept stands for, and what is said of them: the stability of the
+// most stable, the time from when the first was stored to when any was last used, and each source once, as it spoke
+// last and as surely as it ever did. What a concept had before other members join it is a part of it. When it began is
+// left open.
 func (cl *cluster) life(tx *store.Tx, m *dynamics.Model) (*store.Dynamics, error) {
 	all := cl.members
 	if cl.concept != nil {

@@ -13,8 +13,8 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
-// companions fills a space with forty topics: five memories each that have its word, of which four have a neighbour in their
-// session that shares no word with them. Questions ask for topics, and judge the hits.
+// companions fills a space with forty topics: five memories each that have its word, of which four have a neighbour in
+// their session that shares no word with them. Questions ask for topics, and judge the hits.
 func companions(t *testing.T, w *world, useful func(h *engram.Hit) float64) {
 	t.Helper()
 	const seed, topics = 3, 40
@@ -53,8 +53,8 @@ func companions(t *testing.T, w *world, useful func(h *engram.Hit) float64) {
 	}
 }
 
-// besides says that what was found by its neighbour is of use four times in five, that neighbour once in five, and what has
-// the word and no neighbour hardly ever.
+// besides says that what was found by its neighbour is of use four times in five, that neighbour once in five, and what
+// has the word and no neighbour hardly ever.
 func besides(h *engram.Hit) float64 {
 	return map[bool]float64{true: .8, false: .2}[strings.HasPrefix(h.ID, "beside")] *
 		map[bool]float64{true: .1, false: 1}[strings.HasPrefix(h.ID, "alone")]
@@ -76,9 +76,10 @@ func termsOf(answer engram.Answer) map[string]map[string]float64 {
 	return out
 }
 
-// TestFittedCoefficients: where what is associated is of use and what has the words is not, scores come to say so: each term
-// is multiplied by what was learnt, and all that holds of scores still does; it survives a restart, an export and a backup, is
-// no other space's, and can be taken back. What judgements keep of terms is free of it, so that learning again gives the same.
+// TestFittedCoefficients: where what is associated is of use and what has the words is not, scores come to say so: each
+// term is multiplied by what was learnt, and all that holds of scores still does; it survives a restart, an export and
+// a backup, is no other space's, and can be taken back. What judgements keep of terms is free of it, so that learning
+// again gives the same.
 func TestFittedCoefficients(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	companions(t, w, besides)

@@ -16,9 +16,9 @@ import (
 type CompactOptions struct {
 	// BytesPerSecond bounds how much is read and written, so that others have the disk too; 0 is no bound.
 	BytesPerSecond int64
-	// ColdAfter moves segments between tiers, too: those of which recall has not needed more than 2 % of the memories for
-	// so long, in whole days of at least one, become cold, and cold ones of which it has needed more than 10 % warm again.
-	// What is looked at for the first time counts as needed that day. 0 moves none.
+	// ColdAfter moves segments between tiers, too: those of which recall has not needed more than 2 % of the memories
+	// for so long, in whole days of at least one, become cold, and cold ones of which it has needed more than 10 % warm
+	// again. What is looked at for the first time counts as needed that day. 0 moves none.
 	ColdAfter time.Duration
 	// Tier moves every segment to a tier, TierWarm or TierCold, whatever was needed; "" moves none. Not with ColdAfter.
 	Tier Tier
@@ -43,10 +43,10 @@ type CompactReport struct {
 // Compact takes what erased memories left out of every file and puts small segments together, while others read and
 // write, and moves segments between tiers if that is asked for. Answers are the same before and after, to the last bit.
 //
-// When it returns nil and the report leaves no segment out, no file of the space holds a byte of a memory that was erased
-// before Compact began: neither content, vector, id, tags and metadata, nor associations, idempotency keys and log
-// records. Earlier backups and exports are not its business, and an incremental backup after it is a full one. It waits
-// for backups that are reading. An error, such as the context's, leaves what was done so far, which is whole.
+// When it returns nil and the report leaves no segment out, no file of the space holds a byte of a memory that was
+// erased before Compact began: neither content, vector, id, tags and metadata, nor associations, idempotency keys and
+// log records. Earlier backups and exports are not its business, and an incremental backup after it is a full one. It
+// waits for backups that are reading. An error, such as the context's, leaves what was done so far, which is whole.
 func (s *Space) Compact(ctx context.Context, o CompactOptions) (CompactReport, error) {
 	out := CompactReport{Left: []Problem{}}
 	if o.BytesPerSecond < 0 {
@@ -118,13 +118,13 @@ type BackgroundCompaction struct {
 	// ErasedShare is the share of a space's segments, in bytes and above 0, from which on those with erased memories in
 	// them are compacted; 0 means .25, negative means never.
 	ErasedShare float64
-	// ColdAfter is for how long recall must not have needed more than 2 % of a segment's memories before it becomes cold; it
-	// becomes warm again when more than 10 % were needed within that time. 0 means 30 days, negative means never; at least a
-	// day.
+	// ColdAfter is for how long recall must not have needed more than 2 % of a segment's memories before it becomes
+	// cold; it becomes warm again when more than 10 % were needed within that time. 0 means 30 days, negative means
+	// never; at least a day.
 	ColdAfter time.Duration
-	// EraseExpired is how long after it has expired a memory is erased, with an event whose reason is "expired"; what it takes
-	// comes back like that of others that were erased. Until then a clock that ran ahead has lost nothing. 0 means 30 days,
-	// negative means never.
+	// EraseExpired is how long after it has expired a memory is erased, with an event whose reason is "expired"; what
+	// it takes comes back like that of others that were erased. Until then a clock that ran ahead has lost nothing. 0
+	// means 30 days, negative means never.
 	EraseExpired time.Duration
 	// BytesPerSecond bounds how much is read and written; 0 means 32 MiB.
 	BytesPerSecond int64
@@ -160,8 +160,8 @@ func (c BackgroundCompaction) validate() error {
 	return checkColdAfter("Options.Compaction.ColdAfter", c.ColdAfter)
 }
 
-// compactor erases what expired long ago, compacts open spaces in which much was erased, and moves segments between tiers,
-// one space after the other.
+// compactor erases what expired long ago, compacts open spaces in which much was erased, and moves segments between
+// tiers, one space after the other.
 type compactor struct {
 	db     *DB
 	policy BackgroundCompaction

@@ -18,8 +18,8 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// TestCompactErasesFromEveryFile erases a memory and compacts: no file of the directory, whatever its name, has a byte of
-// what was said in it or with it.
+// TestCompactErasesFromEveryFile erases a memory and compacts: no file of the directory, whatever its name, has a byte
+// of what was said in it or with it.
 func TestCompactErasesFromEveryFile(t *testing.T) {
 	dir := t.TempDir()
 	db, err := engram.Open(dir)

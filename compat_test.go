@@ -16,9 +16,9 @@ import (
 
 var writeCompat = flag.String("write-compat", "", "write the golden directory of this name anew; for a new format version")
 
-// TestGoldenDirectoriesOpen opens a copy of every directory in testdata/compat, each written by the format versions that
-// its README names, and compares what is in it with what was exported from it then, to the last field. A change of a file
-// format keeps these readable, or refuses them by name and says what to do; exports are read for ever.
+// TestGoldenDirectoriesOpen opens a copy of every directory in testdata/compat, each written by the format versions
+// that its README names, and compares what is in it with what was exported from it then, to the last field. A change of
+// a file format keeps these readable, or refuses them by name and says what to do; exports are read for ever.
 //
 // A new version gets a directory of its own: go test . -run GoldenDirectories -write-compat NAME
 func TestGoldenDirectoriesOpen(t *testing.T) {
@@ -81,8 +81,8 @@ func TestGoldenDirectoriesOpen(t *testing.T) {
 	}
 }
 
-// goOn writes to a directory of an earlier version, seals, which writes its files in today's, and opens it again: with what
-// is new erased, it holds what it held.
+// goOn writes to a directory of an earlier version, seals, which writes its files in today's, and opens it again: with
+// what is new erased, it holds what it held.
 func goOn(t *testing.T, db *engram.DB, dir, before string, what func(*testing.T, *engram.Space) string) {
 	t.Helper()
 	for range 2 {

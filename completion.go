@@ -46,8 +46,8 @@ type Completion struct {
 	// Ambiguous says that no single memory stands behind the completion: the heaviest weighs less than 0.9. A field can
 	// still be certain, if those that share the weight agree on it.
 	Ambiguous bool `json:"ambiguous"`
-	// By says what the weights are made of: "scores" (of recall: words, meaning and association), "vectors", or "fields"
-	// (all memories with the known fields weigh the same).
+	// By says what the weights are made of: "scores" (of recall: words, meaning and association), "vectors", or
+	// "fields" (all memories with the known fields weigh the same).
 	By string `json:"by"`
 	// Fields are in the order asked for, else in that of their names.
 	Fields []CompletedField `json:"fields"`
@@ -101,14 +101,14 @@ const (
 	maxRivals  = 3
 )
 
-// Complete fills in what a partial memory leaves out, from the memories that resemble it: each field is a weighted vote,
-// with the memories behind it and the confidence they add up to, and is called ambiguous where they do not agree.
+// Complete fills in what a partial memory leaves out, from the memories that resemble it: each field is a weighted
+// vote, with the memories behind it and the confidence they add up to, and is called ambiguous where they do not agree.
 //
 // The weights are, for a text (with or without a vector), a softmax of recall's scores at temperature 0.354; for a
 // vector alone one update of a modern Hopfield network (sharpness 20) over the nearest memories; for known fields alone
-// the same for each. It writes nothing, and never names a memory that was not stored. Confidence is the share of
-// the weight. On records of which half of the fields were masked its calibration error is .02 by fields, .04 by scores
-// and .03 by vectors of 768 dimensions, .05 by ones of 192: vectors that differ for reasons that have nothing to do with
+// the same for each. It writes nothing, and never names a memory that was not stored. Confidence is the share of the
+// weight. On records of which half of the fields were masked its calibration error is .02 by fields, .04 by scores and
+// .03 by vectors of 768 dimensions, .05 by ones of 192: vectors that differ for reasons that have nothing to do with
 // the field make it too sure.
 func (s *Space) Complete(ctx context.Context, p Partial) (Completion, error) {
 	if err := s.db.o.Limits.partial(&p); err != nil {

@@ -146,8 +146,8 @@ func TestCompleteByVectors(t *testing.T) {
 	}
 }
 
-// TestCompleteNamesNoGhosts is D1: whatever the cue, every id named is one that was stored and is current, and a mixture
-// that no memory has never becomes one.
+// TestCompleteNamesNoGhosts is D1: whatever the cue, every id named is one that was stored and is current, and a
+// mixture that no memory has never becomes one.
 func TestCompleteNamesNoGhosts(t *testing.T) {
 	const seed = 35
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -243,8 +243,8 @@ func calibration(confidences []float64, right []bool) float64 {
 }
 
 // TestCompletionIsCalibrated is H5: stored records of which half of the fields are masked. The generator has nothing of
-// the engine's: fields are drawn with unequal frequencies and depend on each other, and several records fit most cues. With
-// fewer dimensions, chance similarities of unrelated fields reach the weights: up to .06 at 192.
+// the engine's: fields are drawn with unequal frequencies and depend on each other, and several records fit most cues.
+// With fewer dimensions, chance similarities of unrelated fields reach the weights: up to .06 at 192.
 func TestCompletionIsCalibrated(t *testing.T) {
 	const dim, records, fields, values, queries = 768, 400, 6, 5, 1000
 	r := rand.New(rand.NewPCG(20, 26))

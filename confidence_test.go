@@ -11,8 +11,9 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
-// TestConfidenceIsWhatIsBelieved: in whatever answer, confidence is the believed probability with the numbers of sources
-// beside it, and what the writer gave has its own name; a filter by that number keeps what shows it, and no other.
+// TestConfidenceIsWhatIsBelieved: in whatever answer, confidence is the believed probability with the numbers of
+// sources beside it, and what the writer gave has its own name; a filter by that number keeps what shows it, and no
+// other.
 func TestConfidenceIsWhatIsBelieved(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
@@ -92,8 +93,8 @@ func TestConfidenceIsWhatIsBelieved(t *testing.T) {
 	})
 }
 
-// TestASourceIsBelievedLessAtOnce: what a source said that nobody has judged is believed as the source is now, or was as of
-// then, and filtered by that; the order of hits is not concerned.
+// TestASourceIsBelievedLessAtOnce: what a source said that nobody has judged is believed as the source is now, or was
+// as of then, and filtered by that; the order of hits is not concerned.
 func TestASourceIsBelievedLessAtOnce(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	for i := range 6 {

@@ -84,20 +84,20 @@ type Undone struct {
 
 // Consolidate finds memories that say the same thing three times or more, and for each cluster writes one memory of
 // kind "concept" that stands for them, cites each by an association of type "consolidates", and archives them. Get and
-// History still read the members; [Space.UndoConsolidation] takes a cluster apart again. A second pass changes nothing; a
-// later restatement joins the concept that there is.
+// History still read the members; [Space.UndoConsolidation] takes a cluster apart again. A second pass changes nothing;
+// a later restatement joins the concept that there is.
 //
 // Memories can be in one cluster if they have the same kind, speaker and span of validity, and neither expire nor are
 // pinned, superseded or archived. What makes two of them restatements is told in package internal/dynamics/consolidate:
-// without vectors the same salient words, one memory having all those of the other; with vectors a cosine of .9 as well;
-// and never different numbers, negations, names or values.
+// without vectors the same salient words, one memory having all those of the other; with vectors a cosine of .9 as
+// well; and never different numbers, negations, names or values.
 //
 // The concept has the text of the medoid, or Summarize's, the centroid of the members' vectors, all their tags, the
 // metadata and the source that all of them share, the highest confidence, and their associations with other memories.
-// It is as stable as its most stable member, was last used when any of them was, and is believed by what the sources of all
-// of them say, each source once: a statement that several have made is not less sure for being consolidated. It takes the
-// place of the latest member, with its time and session. Its kind is "concept": a cue that filters by
-// kind finds it under that name.
+// It is as stable as its most stable member, was last used when any of them was, and is believed by what the sources of
+// all of them say, each source once: a statement that several have made is not less sure for being consolidated. It
+// takes the place of the latest member, with its time and session. Its kind is "concept": a cue that filters by kind
+// finds it under that name.
 //
 // Each cluster is one write: after a crash it is there or not. On an error the report tells what was done before it.
 func (s *Space) Consolidate(ctx context.Context, o ConsolidateOptions) (Consolidation, error) {
@@ -243,8 +243,8 @@ func (cl *cluster) event() EventKind {
 	return EventUpdated
 }
 
-// stage stages, behind the concept, how often its content was met, what was made of its members' uses and said of them, its
-// associations, and that the members are archived.
+// stage stages, behind the concept, how often its content was met, what was made of its members' uses and said of them,
+// its associations, and that the members are archived.
 func (cl *cluster) stage(tx *store.Tx, links []tie, life *store.Dynamics, met uint32, now time.Time) error {
 	id := cl.record.ID
 	if cl.concept == nil {
@@ -315,10 +315,9 @@ func (cl *cluster) ids() []string {
 
 // UndoConsolidation takes a concept apart: the memories that it stands for are active again, as they were, and the
 // concept is gone with everything that was said of it. Members that were erased in the meantime stay erased, ones that
-// were restored stay as they are. If the concept was superseded, so are they: what was replaced does not come back. An id
-// that is no concept of Consolidate's is ErrConflict, and a member that cannot be
-// read ErrCorrupt: nothing is changed then. The members are not consolidated again until they change, unless
-// ConsolidateOptions.Undone says so.
+// were restored stay as they are. If the concept was superseded, so are they: what was replaced does not come back. An
+// id that is no concept of Consolidate's is ErrConflict, and a member that cannot be read ErrCorrupt: nothing is
+// changed then. The members are not consolidated again until they change, unless ConsolidateOptions.Undone says so.
 func (s *Space) UndoConsolidation(ctx context.Context, id string) (Undone, error) {
 	c := &checks{}
 	if c.id("id", id); c.err != nil {

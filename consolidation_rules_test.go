@@ -311,8 +311,9 @@ func TestWhatWasReplacedStaysReplaced(t *testing.T) {
 	}
 }
 
-// TestConsolidationKeepsUseAndBelief: what a statement's uses and sources have made of it is not lost when one memory comes
-// to stand for its restatements, nor when another joins; and each member has its own again when they are taken apart.
+// TestConsolidationKeepsUseAndBelief: what a statement's uses and sources have made of it is not lost when one memory
+// comes to stand for its restatements, nor when another joins; and each member has its own again when they are taken
+// apart.
 func TestConsolidationKeepsUseAndBelief(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
@@ -536,8 +537,8 @@ func conceptsIn(t *testing.T, s *engram.Space) map[string][]string {
 	return out
 }
 
-// TestConsolidationCrash is C3: after every operation of the file system, during passes and undos, power is cut. What is
-// opened then has each cluster whole or not at all: taking every concept apart gives the memories as they were.
+// TestConsolidationCrash is C3: after every operation of the file system, during passes and undos, power is cut. What
+// is opened then has each cluster whole or not at all: taking every concept apart gives the memories as they were.
 func TestConsolidationCrash(t *testing.T) {
 	base := vfs.NewMem()
 	if err := errors.Join(base.MkdirAll("/data"), base.SyncDir("/")); err != nil {

@@ -46,16 +46,16 @@ func fromPairs(pairs []store.Pair) map[string]string {
 	return m
 }
 
-// memoryOf is an older version of a memory as the API shows it, without embedding and links: believed as far as its writer
-// was to be.
+// memoryOf is an older version of a memory as the API shows it, without embedding and links: believed as far as its
+// writer was to be.
 func memoryOf(v *store.View, f store.Found, r *store.Record) (m Memory) {
 	m.set(r)
 	m.Confidence = dynamics.Alone(v.Own(f, r).LogOdds).Confidence()
 	return m
 }
 
-// set makes m the version r, without what is believed of it. A Memory is some 450 bytes: on the way of Get it is filled in
-// where the caller has it.
+// set makes m the version r, without what is believed of it. A Memory is some 450 bytes: on the way of Get it is filled
+// in where the caller has it.
 func (m *Memory) set(r *store.Record) {
 	*m = Memory{
 		ID: r.ID, Content: r.Content, Kind: r.Kind, Tags: r.Tags, Speaker: r.Speaker, Session: r.Session,
@@ -147,8 +147,8 @@ func (m *Memory) setStanding(v *store.View, f store.Found, r *store.Record, at l
 	}
 }
 
-// Standing says in a few words how far a memory is believed, by how many sources, how fresh it is, and whether it held at the
-// instant that was asked for: for people to read.
+// Standing says in a few words how far a memory is believed, by how many sources, how fresh it is, and whether it held
+// at the instant that was asked for: for people to read.
 func (m *Memory) Standing() string {
 	text := fmt.Sprintf("confidence %.2f", m.Confidence)
 	if b := m.Belief; b != nil {

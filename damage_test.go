@@ -52,8 +52,8 @@ func TestDamageIsSaidAndConfined(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// The codes begin at the first multiple of 4096 behind lines and blocks, the vectors behind the codes: the bits of a
-	// vector that is far from the question count if they are among its codes, those of the nearest in either.
+	// The codes begin at the first multiple of 4096 behind lines and blocks, the vectors behind the codes: the bits of
+	// a vector that is far from the question count if they are among its codes, those of the nearest in either.
 	codes := int64((128 + n*(64+32) + 4095) &^ 4095)
 	for what, place := range map[string]int64{"codes": codes + 5, "vector": codes + n*64 + (n-1)*64 + 5} {
 		w.reopen() // what was verified a moment ago is lent as it is

@@ -32,12 +32,12 @@ func passOver(v *store.View, f *recall.Filters) {
 	f.Keep = func(row uint32) bool { return v.Readable(row) && (keep == nil || keep(row)) }
 }
 
-// rereads bounds how often an answer is begun again because a memory in it turned out to be unreadable. Each time all that
-// were met are passed over, so that more than two are rare.
+// rereads bounds how often an answer is begun again because a memory in it turned out to be unreadable. Each time all
+// that were met are passed over, so that more than two are rare.
 const rereads = 8
 
-// readWhole runs fn, which gives an answer from a view, again as long as it fails for memories that it found out cannot be
-// read: they are passed over the next time.
+// readWhole runs fn, which gives an answer from a view, again as long as it fails for memories that it found out cannot
+// be read: they are passed over the next time.
 func readWhole(v *store.View, fn func() error) error {
 	for tries := 1; ; tries++ {
 		noted := v.Noted()

@@ -73,8 +73,8 @@ func wounded(t *testing.T, n int, damaged []string, reopened bool) (w *world, fl
 	return w, flip
 }
 
-// TestDamagedMemoriesAreToldAndPassedOver damages memories under an open directory, and before it is opened: every answer
-// has what is whole, names what is not, and is no error.
+// TestDamagedMemoriesAreToldAndPassedOver damages memories under an open directory, and before it is opened: every
+// answer has what is whole, names what is not, and is no error.
 func TestDamagedMemoriesAreToldAndPassedOver(t *testing.T) {
 	const n = 40
 	damaged := []string{"m7", "m8", "m30"}
@@ -185,8 +185,8 @@ func TestDamagedMemoriesAreToldAndPassedOver(t *testing.T) {
 	}
 }
 
-// TestDamageIsMetByTheWay asks each question first of a space of whose damage nobody knows yet: the answer is as good as one
-// that knew it.
+// TestDamageIsMetByTheWay asks each question first of a space of whose damage nobody knows yet: the answer is as good
+// as one that knew it.
 func TestDamageIsMetByTheWay(t *testing.T) {
 	const n = 40
 	vector := make([]float32, 8)
@@ -231,8 +231,8 @@ func TestDamageIsMetByTheWay(t *testing.T) {
 	}
 }
 
-// TestWhatCanBeReadAgain heals a file under an open directory, as a disk does that answers again: what was passed over is
-// there.
+// TestWhatCanBeReadAgain heals a file under an open directory, as a disk does that answers again: what was passed over
+// is there.
 func TestWhatCanBeReadAgain(t *testing.T) {
 	w, flip := wounded(t, 20, []string{"m7"}, false)
 	cue := engram.Cue{Text: "harbour note", Limit: 20}

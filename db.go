@@ -63,8 +63,8 @@ type DB struct {
 func Open(dir string) (*DB, error) { return Options{}.Open(dir) }
 
 // Open opens the directory dir, making it if it does not exist, and locks it against other processes: a directory in
-// use is a *LockedError that names the holder. The default space exists afterwards; all others are opened on first
-// use. A default space that is damaged, or of a newer format, does not keep the others from being used: Ready tells of it,
+// use is a *LockedError that names the holder. The default space exists afterwards; all others are opened on first use.
+// A default space that is damaged, or of a newer format, does not keep the others from being used: Ready tells of it,
 // and every call on it gives the error. Close releases everything.
 func (o Options) Open(dir string) (_ *DB, err error) {
 	o = o.withDefaults()
@@ -193,8 +193,8 @@ func (db *DB) Close() error {
 	return errors.Join(append(errs, db.lock.Close())...)
 }
 
-// Space gives the space of that name: 1 to 64 of a-z, 0-9, dot, underscore and hyphen. It does no I/O: a space comes to exist
-// with the first write that stores something.
+// Space gives the space of that name: 1 to 64 of a-z, 0-9, dot, underscore and hyphen. It does no I/O: a space comes to
+// exist with the first write that stores something.
 func (db *DB) Space(name string) (*Space, error) {
 	if err := validSpaceName(name); err != nil {
 		return nil, err

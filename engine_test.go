@@ -442,8 +442,8 @@ func TestBatchIsAtomicAndRefersToItself(t *testing.T) {
 	}
 }
 
-// TestLoopBodiesKeepTheirPanics: a panic in the body of a loop over memories is its caller's, as it is, and the space goes on
-// as if the loop had been left.
+// TestLoopBodiesKeepTheirPanics: a panic in the body of a loop over memories is its caller's, as it is, and the space
+// goes on as if the loop had been left.
 func TestLoopBodiesKeepTheirPanics(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	for _, id := range []string{"a", "b", "c"} {

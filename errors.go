@@ -25,8 +25,9 @@ var (
 	ErrTooLarge = errors.New("too large")
 	// ErrReadOnly is returned by writes of a space whose log failed. Reads go on; reopening recovers.
 	ErrReadOnly = store.ErrReadOnly
-	// ErrInDoubt is returned, together with ErrReadOnly, by a write that the log had taken when it failed. Nobody sees it
-	// until the space is opened again; then it is there as a whole, or nothing of it is. Other errors say that it is not.
+	// ErrInDoubt is returned, together with ErrReadOnly, by a write that the log had taken when it failed. Nobody sees
+	// it until the space is opened again; then it is there as a whole, or nothing of it is. Other errors say that it is
+	// not.
 	ErrInDoubt = store.ErrInDoubt
 	// ErrClosed is returned after Close.
 	ErrClosed = store.ErrClosed

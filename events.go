@@ -101,8 +101,8 @@ func (f *feed) close() {
 
 // Events listens to the space: it yields every change made after the call, in the order of their positions, until ctx
 // is done, the DB is closed or the loop is left. Writers never wait for a listener: one that falls more than 1,024
-// events behind is yielded an error that matches ErrEventsLost, and then what came after. Listening begins with the call,
-// not with the first iteration; range over the result exactly once.
+// events behind is yielded an error that matches ErrEventsLost, and then what came after. Listening begins with the
+// call, not with the first iteration; range over the result exactly once.
 func (s *Space) Events(ctx context.Context) iter.Seq2[Event, error] {
 	l := &listener{space: s.name, events: make(chan Event, eventBuffer)}
 	joined := s.db.feed.join(l)

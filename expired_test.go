@@ -95,8 +95,8 @@ func TestImportReplacesTheExpired(t *testing.T) {
 	}
 }
 
-// TestTheExpiredAreGone: a memory that has expired is not there for any call, and is not counted. What it was associated
-// with is told without it. Only erasing finds it: until then its bytes are on the disk.
+// TestTheExpiredAreGone: a memory that has expired is not there for any call, and is not counted. What it was
+// associated with is told without it. Only erasing finds it: until then its bytes are on the disk.
 func TestTheExpiredAreGone(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
@@ -196,8 +196,8 @@ func TestTheExpiredAreGone(t *testing.T) {
 	want(t, "memories, archived, expired at the end", stats(), []int{2, 0, 0})
 }
 
-// TestExpiredMemoriesGoByThemselves: some time after it has expired a memory is erased, which is told, and what it takes comes
-// back; others, and those whose time has not come, stay.
+// TestExpiredMemoriesGoByThemselves: some time after it has expired a memory is erased, which is told, and what it
+// takes comes back; others, and those whose time has not come, stay.
 func TestExpiredMemoriesGoByThemselves(t *testing.T) {
 	w := newWorld(t, engram.Options{Compaction: engram.BackgroundCompaction{
 		EraseExpired: 48 * time.Hour, ErasedShare: .1, Every: time.Millisecond,

@@ -52,7 +52,8 @@ func expiredBefore(v *store.View, at time.Time) (ids []string, err error) {
 	return ids, err
 }
 
-// eraseIfExpired erases those that are still there and have still expired: somebody may have put off their end meanwhile.
+// eraseIfExpired erases those that are still there and have still expired: somebody may have put off their end
+// meanwhile.
 func eraseIfExpired(tx *store.Tx, ids []string, at time.Time) error {
 	tx.Reason("expired")
 	for _, id := range ids {

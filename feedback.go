@@ -24,8 +24,8 @@ const (
 	Wrong Signal = "wrong"
 	// Confirmed: it is true and was of use: evidence for it, and as Useful.
 	Confirmed Signal = "confirmed"
-	// Contradicted: something else says otherwise: evidence against it by the feedback's Source, or by the source of the
-	// memory that Feedback.By names. Unlike Wrong it says which is the other side, not that this one is false.
+	// Contradicted: something else says otherwise: evidence against it by the feedback's Source, or by the source of
+	// the memory that Feedback.By names. Unlike Wrong it says which is the other side, not that this one is false.
 	Contradicted Signal = "contradicted"
 	// Pinned: it must never be forgotten: a new version with Pin set, and a strong use. Unpinned takes the pin away.
 	Pinned   Signal = "pinned"
@@ -37,11 +37,11 @@ func Signals() []Signal {
 	return []Signal{Useful, Useless, Wrong, Confirmed, Contradicted, Pinned, Unpinned}
 }
 
-// Feedback says what memories were worth. The memories are those named: in IDs with Signal, or, without IDs, all hits of
-// the recall with Signal; and those in Useful, Useless and Wrong. Each may be named once.
+// Feedback says what memories were worth. The memories are those named: in IDs with Signal, or, without IDs, all hits
+// of the recall with Signal; and those in Useful, Useless and Wrong. Each may be named once.
 type Feedback struct {
-	// EventID, up to 128 bytes, makes a retry safe: the same event told again changes nothing and gives the same report,
-	// other feedback with the same id is a conflict. Empty: every call counts.
+	// EventID, up to 128 bytes, makes a retry safe: the same event told again changes nothing and gives the same
+	// report, other feedback with the same id is a conflict. Empty: every call counts.
 	EventID string `json:"event_id,omitempty" min:"1"`
 	// RecallID is Answer.RecallID of the recall that brought the memories up; the terms of their scores are then kept
 	// with the feedback. The newest 1,024 recalls of the process are known.
@@ -51,17 +51,18 @@ type Feedback struct {
 	Useful   []string `json:"useful,omitempty"`
 	Useless  []string `json:"useless,omitempty"`
 	Wrong    []string `json:"wrong,omitempty"`
-	// Source is who says so, as evidence for or against what the memories say: a source is counted once for each memory,
-	// with what it said last. The writer of a memory is its first source; "" is the one of memories without a Source.
+	// Source is who says so, as evidence for or against what the memories say: a source is counted once for each
+	// memory, with what it said last. The writer of a memory is its first source; "" is the one of memories without a
+	// Source.
 	Source string `json:"source,omitempty"`
-	// By, with the signal Contradicted, is the memory that says otherwise: each that it contradicts gets an association of
-	// type "contradicts" with it, and without Source it is what the memory's own source says that counts.
+	// By, with the signal Contradicted, is the memory that says otherwise: each that it contradicts gets an association
+	// of type "contradicts" with it, and without Source it is what the memory's own source says that counts.
 	By string `json:"by,omitempty" min:"1"`
-	// During is the session in which they were of use, or not: recalls with the same [Cue.During] are primed by what was of
-	// use in it. Empty: that of the recall that RecallID names.
+	// During is the session in which they were of use, or not: recalls with the same [Cue.During] are primed by what
+	// was of use in it. Empty: that of the recall that RecallID names.
 	During string `json:"during,omitempty" min:"1"`
-	// Verified says that Confirmed, Wrong or Contradicted was checked, not only said: the reliability of every other source
-	// that had spoken for or against the memory is adjusted, once for each memory and each of the two verdicts.
+	// Verified says that Confirmed, Wrong or Contradicted was checked, not only said: the reliability of every other
+	// source that had spoken for or against the memory is adjusted, once for each memory and each of the two verdicts.
 	Verified bool `json:"verified,omitempty"`
 	// Reason is kept with the judgements and passed on to the events.
 	Reason string `json:"reason,omitempty"`
@@ -103,9 +104,9 @@ type FeedbackRecord struct {
 
 // Feedback says what recalled memories were worth: those of use are strengthened, those of none weakened, what is
 // contradicted is believed less. It is the only thing that does: being recalled strengthens nothing. With
-// Options.LinkUsedTogether memories that are useful together become associated ([LinkUsedWith]). All of it
-// happens, or on an error nothing. A memory that does not exist is ErrNotFound; so is a recall that is not known any more: name
-// the memories by their ids then.
+// Options.LinkUsedTogether memories that are useful together become associated ([LinkUsedWith]). All of it happens, or
+// on an error nothing. A memory that does not exist is ErrNotFound; so is a recall that is not known any more: name the
+// memories by their ids then.
 func (s *Space) Feedback(ctx context.Context, f Feedback) (FeedbackReport, error) {
 	if err := s.db.o.Limits.feedback(&f); err != nil {
 		return FeedbackReport{}, err
@@ -132,7 +133,8 @@ func (s *Space) Feedback(ctx context.Context, f Feedback) (FeedbackReport, error
 }
 
 // FeedbackLog goes through the judgements that the space keeps, in the order in which they came, as of now: the newest
-// 100,000, up to 128 more. A judgement of a memory that is damaged is yielded as an error, and the iteration goes on behind it.
+// 100,000, up to 128 more. A judgement of a memory that is damaged is yielded as an error, and the iteration goes on
+// behind it.
 func (s *Space) FeedbackLog(ctx context.Context) iter.Seq2[FeedbackRecord, error] {
 	return outside(func(yield func(FeedbackRecord, error) bool) {
 		err := s.read(ctx, "feedback log", func(v *store.View) error {
@@ -155,8 +157,8 @@ func (s *Space) FeedbackLog(ctx context.Context) iter.Seq2[FeedbackRecord, error
 // SourceRecord is what the space knows of how often a source is right.
 type SourceRecord struct {
 	Source string `json:"source"`
-	// Right and Wrong count verified verdicts on what it said, from 4 and 1 on: what is supposed of a source that nothing
-	// is known of. Reliability is Right/(Right+Wrong).
+	// Right and Wrong count verified verdicts on what it said, from 4 and 1 on: what is supposed of a source that
+	// nothing is known of. Reliability is Right/(Right+Wrong).
 	Right       float64 `json:"right"`
 	Wrong       float64 `json:"wrong"`
 	Reliability float64 `json:"reliability"`
@@ -164,8 +166,8 @@ type SourceRecord struct {
 	JudgedAt time.Time `json:"judged_at,omitzero"`
 }
 
-// Sources lists the sources on which verified feedback has given a verdict, by name. A space knows 4,096 of them: one more
-// takes the place of the one that was judged longest ago, of which then nothing is known.
+// Sources lists the sources on which verified feedback has given a verdict, by name. A space knows 4,096 of them: one
+// more takes the place of the one that was judged longest ago, of which then nothing is known.
 func (s *Space) Sources(ctx context.Context) ([]SourceRecord, error) {
 	out := []SourceRecord{}
 	err := s.read(ctx, "sources", func(v *store.View) error {

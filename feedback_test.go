@@ -208,8 +208,8 @@ func TestBelief(t *testing.T) {
 	}
 }
 
-// K3: who has said something says it again, and nothing changes, however sure it was said and whatever became of the source
-// in the meantime; who says the opposite has changed sides, and may change them back.
+// K3: who has said something says it again, and nothing changes, however sure it was said and whatever became of the
+// source in the meantime; who says the opposite has changed sides, and may change them back.
 func TestRepeatingChangesNoBelief(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
@@ -365,9 +365,9 @@ func TestSourcesMakeRoom(t *testing.T) {
 	})
 }
 
-// Contradicted says what is the other side: the memories become a contradiction, and the other's source is evidence against
-// this one, by what that source is worth, or by what the writer gave; named, another source speaks. It is undone by nothing
-// but the source's saying otherwise, and told in events and in the record with its reason.
+// Contradicted says what is the other side: the memories become a contradiction, and the other's source is evidence
+// against this one, by what that source is worth, or by what the writer gave; named, another source speaks. It is
+// undone by nothing but the source's saying otherwise, and told in events and in the record with its reason.
 func TestContradicted(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()

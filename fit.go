@@ -25,12 +25,13 @@ type FitOptions struct {
 type FitReport struct {
 	// Judgements is how many the space keeps that say of use or of no use.
 	Judgements int `json:"judgements"`
-	// Forgetting is nil if too few judgements came half a day or more after the last use, Terms if too few name a recall: Note
-	// says how many.
+	// Forgetting is nil if too few judgements came half a day or more after the last use, Terms if too few name a
+	// recall: Note says how many.
 	Forgetting *FitForgetting `json:"forgetting,omitempty"`
 	Terms      *FitTerms      `json:"terms,omitempty"`
 	Note       string         `json:"note,omitempty"`
-	// Better says that the fitted weights of forgetting predict better, Adopted that the space goes by them from now on.
+	// Better says that the fitted weights of forgetting predict better, Adopted that the space goes by them from now
+	// on.
 	Better  bool `json:"better"`
 	Adopted bool `json:"adopted"`
 	// Removed says that what was fitted was removed: the space goes by the default weights and no coefficients.
@@ -58,15 +59,16 @@ type FitTerms struct {
 	Coefficients []FitCoefficient `json:"coefficients"` // by name
 	// Constant are the terms that were the same in all judgements learnt from.
 	Constant []string `json:"constant,omitempty"`
-	// OnesLoss is with all coefficients 1 and the intercept fitted, FittedLoss with the coefficients. AppliedLoss is with those
-	// that scores may go by, CurrentLoss with those that they go by now, each with the intercept fitted.
+	// OnesLoss is with all coefficients 1 and the intercept fitted, FittedLoss with the coefficients. AppliedLoss is
+	// with those that scores may go by, CurrentLoss with those that they go by now, each with the intercept fitted.
 	OnesLoss    float64 `json:"ones_loss"`
 	FittedLoss  float64 `json:"fitted_loss"`
 	AppliedLoss float64 `json:"applied_loss"`
 	CurrentLoss float64 `json:"current_loss"`
 	// StandardError is that of OnesLoss-AppliedLoss.
 	StandardError float64 `json:"standard_error"`
-	// Better says that the coefficients to apply predict better, Adopted that the space's scores go by them from now on.
+	// Better says that the coefficients to apply predict better, Adopted that the space's scores go by them from now
+	// on.
 	Better  bool `json:"better"`
 	Adopted bool `json:"adopted"`
 }
@@ -77,17 +79,17 @@ type FitCoefficient struct {
 	Name          string  `json:"name"`
 	Value         float64 `json:"value"`
 	StandardError float64 `json:"standard_error"`
-	// Applied is what scores multiply the term by if the coefficients are adopted: held to 1, and in [0.25, 4]. It is 0 for what
-	// scores have no coefficient of.
+	// Applied is what scores multiply the term by if the coefficients are adopted: held to 1, and in [0.25, 4]. It is 0
+	// for what scores have no coefficient of.
 	Applied float64 `json:"applied,omitempty"`
 }
 
 // Fit learns from the space's judgements (see FeedbackLog) how its memories are forgotten, and what the terms of scores
 // are worth. It learns from the first 80 % and measures on the rest. The weights of forgetting are adopted if, there,
-// they predict better than the default by more than two standard errors, and better than those in use; so are, apart from
-// them, coefficients of the terms, if they predict better than none. Both hold for all that follows, and for this space only.
-// What was judged before keeps the state it has. Each takes 1,000 judgements: the weights such that came half a day or more
-// after the last use, the coefficients such that name a recall. Fewer of both are ErrInvalid.
+// they predict better than the default by more than two standard errors, and better than those in use; so are, apart
+// from them, coefficients of the terms, if they predict better than none. Both hold for all that follows, and for this
+// space only. What was judged before keeps the state it has. Each takes 1,000 judgements: the weights such that came
+// half a day or more after the last use, the coefficients such that name a recall. Fewer of both are ErrInvalid.
 //
 // What is adopted is a file of the space, which is part of exports and of backups.
 func (s *Space) Fit(ctx context.Context, o FitOptions) (FitReport, error) {

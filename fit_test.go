@@ -21,7 +21,8 @@ import (
 
 const modelFile = "/data/spaces/space-default/model.json"
 
-// judgedAs gives each of many memories ten judgements, drawn as if they were forgotten by w, half of them about recalls.
+// judgedAs gives each of many memories ten judgements, drawn as if they were forgotten by w, half of them about
+// recalls.
 func judgedAs(t *testing.T, w *world, memories int, weights dynamics.Weights) {
 	t.Helper()
 	const seed = 7
@@ -213,8 +214,8 @@ func TestFitIsAllOrNothing(t *testing.T) {
 	w.open()
 }
 
-// TestDamagedWeightsAreTold damages the file of weights: the space is served by the default weights, everything that looks
-// at it says so, and the file can be replaced or removed. One of a newer version is refused as such.
+// TestDamagedWeightsAreTold damages the file of weights: the space is served by the default weights, everything that
+// looks at it says so, and the file can be replaced or removed. One of a newer version is refused as such.
 func TestDamagedWeightsAreTold(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	goBy(t, w.def(), fast())
@@ -314,8 +315,8 @@ func TestDamagedWeightsAreTold(t *testing.T) {
 	w.open()
 }
 
-// TestEarlierWeightsAreRead: files of versions 1 and 2 hold, also where they came in a backup, and the next fit or import
-// writes one of the present version.
+// TestEarlierWeightsAreRead: files of versions 1 and 2 hold, also where they came in a backup, and the next fit or
+// import writes one of the present version.
 func TestEarlierWeightsAreRead(t *testing.T) {
 	for _, name := range []string{"version-1.json", "version-2.json"} {
 		file, err := os.ReadFile(filepath.Join("testdata", "model", name))

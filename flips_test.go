@@ -197,8 +197,8 @@ func (f *flipped) refused(t *testing.T, s *engram.Space) map[string]bool {
 		if err != nil {
 			continue // as above
 		}
-		// An association with a memory that is refused is not told of; nor is any of one whose sealed row may be the one
-		// of which nothing can be told.
+		// An association with a memory that is refused is not told of; nor is any of one whose sealed row may be the
+		// one of which nothing can be told.
 		want.Links = slices.DeleteFunc(slices.Clone(want.Links), func(l engram.Association) bool {
 			return (refused[l.To] || refused["never"]) && !slices.Contains(got.Links, l)
 		})
@@ -255,8 +255,9 @@ func (f *flipped) found(t *testing.T, s *engram.Space) {
 	}
 }
 
-// TestAnyFlip flips one bit anywhere in a space, closed or killed. Nothing that is read then is wrong, nothing is said not to
-// be there for being damaged, no other space suffers, and no more is refused than what the damaged record was of.
+// TestAnyFlip flips one bit anywhere in a space, closed or killed. Nothing that is read then is wrong, nothing is said
+// not to be there for being damaged, no other space suffers, and no more is refused than what the damaged record was
+// of.
 func TestAnyFlip(t *testing.T) {
 	seed, flips := uint64(envInt("ENGRAM_FLIP_SEED", 4)), envInt("ENGRAM_FLIPS", 150) // scripts/long.sh sets them
 	for _, sealed := range []bool{false, true} {

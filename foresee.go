@@ -30,8 +30,8 @@ type foresight struct {
 	repeat  []bool              // known by its key
 }
 
-// foresee gives the error that staging the batch would give. What passes can still be refused, but not for what the batch
-// says.
+// foresee gives the error that staging the batch would give. What passes can still be refused, but not for what the
+// batch says.
 func (s *Space) foresee(tx *store.Tx, batch []pending, now time.Time) error {
 	v := tx.View()
 	f := &foresight{

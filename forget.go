@@ -204,8 +204,8 @@ func (s *Space) Restore(ctx context.Context, id string) (Outcome, error) {
 	return out, nil
 }
 
-// restore makes an archived memory active. now ends the span in which it was archived; if it is zero, it never was. A memory
-// that was superseded stays so.
+// restore makes an archived memory active. now ends the span in which it was archived; if it is zero, it never was. A
+// memory that was superseded stays so.
 func restore(sp *store.Space, tx *store.Tx, id string, now time.Time) (Outcome, error) {
 	f, ok, err := tx.Lookup(id)
 	if err != nil || !ok {
@@ -244,8 +244,8 @@ func restore(sp *store.Space, tx *store.Tx, id string, now time.Time) (Outcome, 
 	return out, tx.Supersede(id, store.Supersession{By: by, Until: replaced.Until(), At: replaced.SupersededAt()})
 }
 
-// conceptOf is the concept that was superseded and stands for a memory, f itself if there is none: what was replaced under
-// the concept's id is not to come back under its own.
+// conceptOf is the concept that was superseded and stands for a memory, f itself if there is none: what was replaced
+// under the concept's id is not to come back under its own.
 func conceptOf(tx *store.Tx, f store.Found) (store.Found, error) {
 	links, err := tx.View().LinksOf(f, LinkConsolidates)
 	if err != nil {

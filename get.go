@@ -164,8 +164,8 @@ func history(v *store.View, f store.Found, at lens, most int) ([]Memory, error) 
 }
 
 // All yields every active memory, with embedding and links, in the order in which they were first stored, as of the
-// moment when the iteration begins. A damaged memory is yielded as an error, and the iteration goes on behind it. A panic
-// in the loop's body goes to the loop's caller as it is.
+// moment when the iteration begins. A damaged memory is yielded as an error, and the iteration goes on behind it. A
+// panic in the loop's body goes to the loop's caller as it is.
 func (s *Space) All(ctx context.Context) iter.Seq2[Memory, error] {
 	return outside(func(yield func(Memory, error) bool) {
 		now := s.db.o.Clock()

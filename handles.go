@@ -19,8 +19,8 @@ type handle struct {
 	err   error
 	// refs counts the calls that use the space; closing makes it negative for good.
 	refs atomic.Int64
-	// left is set by the first of two: the opening that is done, and the call that began it and will not wait for it any
-	// more. The second gives back the reference that the call was to have.
+	// left is set by the first of two: the opening that is done, and the call that began it and will not wait for it
+	// any more. The second gives back the reference that the call was to have.
 	left atomic.Bool
 	// lastUse says when it was last acquired through the registry, in the registry's count.
 	lastUse atomic.Uint64
@@ -49,8 +49,8 @@ func (h *handle) acquire() bool {
 	return false
 }
 
-// acquireOpen takes a reference if the space is open now, without waiting and without counting as use of it. It is given
-// back by refs.Add(-1).
+// acquireOpen takes a reference if the space is open now, without waiting and without counting as use of it. It is
+// given back by refs.Add(-1).
 func (h *handle) acquireOpen() bool {
 	select {
 	case <-h.ready:
@@ -158,8 +158,8 @@ func (h *handle) wait(ctx context.Context) error {
 }
 
 // reserve makes a handle for a space that is not open, and lets a goroutine go on with it: own says that it did, that
-// nobody else did before, and that the caller has a reference. It is refused if the DB is closed, or there are as many spaces
-// as there may be. goOn nil leaves the handle to the caller.
+// nobody else did before, and that the caller has a reference. It is refused if the DB is closed, or there are as many
+// spaces as there may be. goOn nil leaves the handle to the caller.
 func (db *DB) reserve(name string, goOn func(*handle)) (h *handle, own bool, err error) {
 	names, err := db.spaceNames()
 	if err != nil {

@@ -20,8 +20,8 @@ type tie struct {
 // maxInherited bounds the associations that a memory takes over: the heaviest. Chosen.
 const maxInherited = 256
 
-// heritage lists the associations that memories have with others, but those of some types, as they are for their heir: of
-// equal ones the heaviest.
+// heritage lists the associations that memories have with others, but those of some types, as they are for their heir:
+// of equal ones the heaviest.
 func heritage(tx *store.Tx, memories []string, heir string, but ...string) ([]tie, error) {
 	inside := map[string]bool{heir: true}
 	for _, id := range memories {
@@ -63,8 +63,8 @@ func heritage(tx *store.Tx, memories []string, heir string, but ...string) ([]ti
 	return ties[:min(len(ties), maxInherited)], nil
 }
 
-// succeed gives a memory the associations of those that it replaced, but what contradicted these, and what the memory has
-// been given by its writer.
+// succeed gives a memory the associations of those that it replaced, but what contradicted these, and what the memory
+// has been given by its writer.
 func succeed(tx *store.Tx, replaced []string, by string) error {
 	ties, err := heritage(tx, replaced, by, LinkConsolidates, Contradicts)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
-// TestWhatReplacesTakesOver: whichever way a memory is replaced, what replaces it is brought to mind by what the old one
-// belonged to. Not by what contradicted the old one; and what its writer says of an association stands.
+// TestWhatReplacesTakesOver: whichever way a memory is replaced, what replaces it is brought to mind by what the old
+// one belonged to. Not by what contradicted the old one; and what its writer says of an association stands.
 func TestWhatReplacesTakesOver(t *testing.T) {
 	text := "The ferry leaves at eight"
 	for name, replace := range map[string]func(s *engram.Space) string{
@@ -75,8 +75,8 @@ func TestWhatReplacesTakesOver(t *testing.T) {
 	}
 }
 
-// TestReplacingAConceptTakesOver: what replaces a memory for which a concept stands takes over what all of the concept's
-// members belonged to.
+// TestReplacingAConceptTakesOver: what replaces a memory for which a concept stands takes over what all of the
+// concept's members belonged to.
 func TestReplacingAConceptTakesOver(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()

@@ -97,7 +97,8 @@ func TestManyBadLines(t *testing.T) {
 	want(t, "bad again", badLines(again), bad)
 }
 
-// TestImportTakesNothingInSilence: a line is taken as it was written, or is bad. It is held to the same rules as a request.
+// TestImportTakesNothingInSilence: a line is taken as it was written, or is bad. It is held to the same rules as a
+// request.
 func TestImportTakesNothingInSilence(t *testing.T) {
 	for name, line := range map[string]string{
 		"bytes that are not UTF-8":    "{\"content\":\"a\xff\"}",

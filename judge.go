@@ -261,8 +261,8 @@ func (j *judge) contradict(tx *store.Tx) error {
 	return nil
 }
 
-// verify adjusts how reliable those sources are that have spoken of a memory: that one was right, or wrong, counts once for
-// each memory. Who verifies is no judge of itself.
+// verify adjusts how reliable those sources are that have spoken of a memory: that one was right, or wrong, counts once
+// for each memory. Who verifies is no judge of itself.
 func (j *judge) verify(tx *store.Tx, said []dynamics.Evidence, says dynamics.Evidence) ([]dynamics.Evidence, error) {
 	said = slices.Clone(said)
 	for i, e := range said {

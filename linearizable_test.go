@@ -295,8 +295,8 @@ func (h *history) reopen() {
 	h.open = nil
 }
 
-// run lets clients do things to three memories, with sealings and compactions in between, and looks at all of them at the
-// end.
+// run lets clients do things to three memories, with sealings and compactions in between, and looks at all of them at
+// the end.
 func (h *history) run(clients, rounds int) {
 	h.t.Helper()
 	h.armed.Store(h.fails)

@@ -19,11 +19,11 @@ import (
 // The lines of Export and Import.
 
 // Export writes the whole space to w as JSON lines, as of the moment when it begins: every version of every memory,
-// oldest first, archived ones included, with embeddings, links (as outgoing), times and versions, and what was made of its
-// uses and said of it, now and before; then what the space keeps beside its memories: how reliable sources are, the record of
-// feedback, idempotency keys and event ids, which memories are to stay apart, and fitted weights. [Space.Import] reads it
-// back without loss. Memories, and fitted weights, that cannot be read are left out: when everything else is written, the
-// error, which matches ErrCorrupt, and the report say so.
+// oldest first, archived ones included, with embeddings, links (as outgoing), times and versions, and what was made of
+// its uses and said of it, now and before; then what the space keeps beside its memories: how reliable sources are, the
+// record of feedback, idempotency keys and event ids, which memories are to stay apart, and fitted weights.
+// [Space.Import] reads it back without loss. Memories, and fitted weights, that cannot be read are left out: when
+// everything else is written, the error, which matches ErrCorrupt, and the report say so.
 func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 	var report ExportReport
 	out := bufio.NewWriterSize(w, 64<<10)
@@ -102,7 +102,8 @@ func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *
 	return nil
 }
 
-// lineOf is a version of a memory as the writer of its draft gave it: what uses made of it and what is believed are States.
+// lineOf is a version of a memory as the writer of its draft gave it: what uses made of it and what is believed are
+// States.
 func lineOf(m Memory) exportLine {
 	m.Use, m.Belief, m.Confidence = nil, nil, 1
 	if m.GivenConfidence != nil {

@@ -34,8 +34,8 @@ const (
 //   - "stems": words are not stemmed;
 //   - "day": the words of a memory's day are not indexed.
 //
-// Terms of a score, and "fan" in a single recall, are switched off by Cue.Without. Feedback, supersession, consolidation
-// and priming by use are switched off by not asking for them.
+// Terms of a score, and "fan" in a single recall, are switched off by Cue.Without. Feedback, supersession,
+// consolidation and priming by use are switched off by not asking for them.
 func Mechanisms() []string {
 	var names []string
 	for _, name := range dynamics.Mechanisms() {

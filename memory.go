@@ -35,13 +35,13 @@ type Memory struct {
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// Pin marks a memory that must never be forgotten by the engine of its own accord.
 	Pin bool `json:"pin,omitempty"`
-	// Language is what Content is in, as an ISO 639 code ("en"), if that is known: words are stemmed by it, and stop words
-	// left out. LanguageDetected: it was found out when the version was stored; else somebody named it.
+	// Language is what Content is in, as an ISO 639 code ("en"), if that is known: words are stemmed by it, and stop
+	// words left out. LanguageDetected: it was found out when the version was stored; else somebody named it.
 	Language         string `json:"language,omitempty"`
 	LanguageDetected bool   `json:"language_detected,omitempty"`
-	// Confidence in (0,1) is the probability that it is true, by what all its sources say, to six decimals; Belief tells how
-	// many say what. While only its writer has spoken it is GivenConfidence, or the reliability of its Source, .8 for one that
-	// nothing is known of. Nothing is certain: it lies in [.018, .982].
+	// Confidence in (0,1) is the probability that it is true, by what all its sources say, to six decimals; Belief
+	// tells how many say what. While only its writer has spoken it is GivenConfidence, or the reliability of its
+	// Source, .8 for one that nothing is known of. Nothing is certain: it lies in [.018, .982].
 	Confidence float64 `json:"confidence"`
 	// GivenConfidence in [0,1) is how sure its writer was; nil if that was left to what is known of the source.
 	GivenConfidence *float64 `json:"given_confidence,omitempty"`
@@ -72,12 +72,12 @@ type Memory struct {
 	SupersededAt time.Time `json:"superseded_at,omitzero"`
 	// ArchivedSpans are the times in which it was archived before it was restored, oldest first.
 	ArchivedSpans []Span `json:"archived_spans,omitempty"`
-	// Use is how fresh it is, by its uses, and Belief what Confidence rests on; both as of now, or as of the instant that was
-	// asked for. Older versions in a history have none.
+	// Use is how fresh it is, by its uses, and Belief what Confidence rests on; both as of now, or as of the instant
+	// that was asked for. Older versions in a history have none.
 	Use    *Usage  `json:"use,omitempty"`
 	Belief *Belief `json:"belief,omitempty"`
-	// Held says whether what it states was true at the instant that a cue's ValidAt asked for: yes, or unknown, where it does
-	// not say since when it is true; see [Space.Held]. Empty if no instant was asked for.
+	// Held says whether what it states was true at the instant that a cue's ValidAt asked for: yes, or unknown, where
+	// it does not say since when it is true; see [Space.Held]. Empty if no instant was asked for.
 	Held Held `json:"held,omitempty"`
 	// Tier is where the content is held: hot, warm or cold.
 	Tier Tier `json:"tier,omitempty"`
@@ -106,8 +106,8 @@ type Usage struct {
 
 // Belief is how far a memory is believed, by the sources that spoke for it and against it, its own included.
 type Belief struct {
-	// Probability is the memory's Confidence: log-odds of the sources added up, each further one on the same side at half
-	// the weight.
+	// Probability is the memory's Confidence: log-odds of the sources added up, each further one on the same side at
+	// half the weight.
 	Probability float64 `json:"probability"`
 	// For and Against count the sources that say so, Sources both.
 	For     int `json:"for"`
@@ -118,8 +118,8 @@ type Belief struct {
 	// Low and High are where the share of sources that support it lies with probability .9.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
-	// Evidence is what each source says, the memory's own first, at most 64; nil while nobody has said anything of it, by
-	// Feedback or by remembering it again.
+	// Evidence is what each source says, the memory's own first, at most 64; nil while nobody has said anything of it,
+	// by Feedback or by remembering it again.
 	Evidence []Evidence `json:"evidence,omitempty"`
 }
 
@@ -176,13 +176,14 @@ type Draft struct {
 	Confidence *float64          `json:"confidence,omitempty"`
 	Source     string            `json:"source,omitempty"`
 	Metadata   map[string]string `json:"metadata,omitempty"`
-	// Language is what Content is in: one of [Languages] or its ISO 639 code, "none" for neither stems nor stop words; ""
-	// finds out.
+	// Language is what Content is in: one of [Languages] or its ISO 639 code, "none" for neither stems nor stop words;
+	// "" finds out.
 	Language  string    `json:"language,omitempty"`
 	Embedding []float32 `json:"embedding,omitempty"`
 	// EmbeddingModel names what made Embedding, up to 128 bytes; "" means Options.EmbeddingModel. The first name that a
-	// space meets is its own until [Space.Reembed] replaces its vectors; vectors of another one are refused, those without a
-	// name are not. Where vectors without a name came first, a name is refused until [Space.NameEmbeddings] gives them one.
+	// space meets is its own until [Space.Reembed] replaces its vectors; vectors of another one are refused, those
+	// without a name are not. Where vectors without a name came first, a name is refused until [Space.NameEmbeddings]
+	// gives them one.
 	EmbeddingModel string `json:"embedding_model,omitempty"`
 	// Links are associations to memories that exist, or that stand earlier or later in the same batch.
 	Links []Link `json:"links,omitempty"`
@@ -190,8 +191,8 @@ type Draft struct {
 	// OccurredAt) and are no longer recalled by default, but stay readable. Their associations are taken over, the 256
 	// heaviest, but those of type "contradicts" and where Links says otherwise.
 	Supersedes []string `json:"supersedes,omitempty"`
-	// Contradicts names memories that say otherwise, of which neither replaces the other: each gets an association of type
-	// "contradicts" and weight 1. See [Space.Contradictions].
+	// Contradicts names memories that say otherwise, of which neither replaces the other: each gets an association of
+	// type "contradicts" and weight 1. See [Space.Contradictions].
 	Contradicts []string `json:"contradicts,omitempty"`
 	// IdempotencyKey, up to 128 bytes, makes a retry safe: a second Remember with the same key in the same space
 	// changes nothing and returns the first one's outcome. The same key with other content is a conflict. A space knows
@@ -259,8 +260,8 @@ type Change struct {
 	Confidence *float64           `json:"confidence,omitempty"`
 	Source     *string            `json:"source,omitempty"`
 	Metadata   *map[string]string `json:"metadata,omitempty"`
-	// Language is as in a Draft; "" has it found out again. A new Content without it keeps a language that somebody named,
-	// and has one that was found out found again.
+	// Language is as in a Draft; "" has it found out again. A new Content without it keeps a language that somebody
+	// named, and has one that was found out found again.
 	Language *string `json:"language,omitempty"`
 	// Embedding replaces the vector; an empty one clears it. A new Content without a new Embedding drops the old
 	// vector, which described other words.
@@ -285,7 +286,8 @@ const (
 	// UpdateByUse edits in place within six hours of a reported use (Feedback: useful, confirmed, pinned), and replaces
 	// otherwise: who has just used a memory corrects it; who has not states something new.
 	UpdateByUse UpdateMode = "by_use"
-	// UpdateReplace makes a new memory that supersedes the old one and takes over its associations, as Draft.Supersedes.
+	// UpdateReplace makes a new memory that supersedes the old one and takes over its associations, as
+	// Draft.Supersedes.
 	UpdateReplace UpdateMode = "replace"
 )
 
@@ -350,13 +352,13 @@ type Cue struct {
 	// From and To bound OccurredAt as [From, To); zero is open.
 	From time.Time `json:"from,omitzero"`
 	To   time.Time `json:"to,omitzero"`
-	// ValidAt keeps what was true then, superseded memories included, and what does not say since when it is true: each hit
-	// says which (Memory.Held). Zero: no such filter, and superseded memories are left out.
+	// ValidAt keeps what was true then, superseded memories included, and what does not say since when it is true: each
+	// hit says which (Memory.Held). Zero: no such filter, and superseded memories are left out.
 	ValidAt time.Time `json:"valid_at,omitzero"`
 	// AsOf answers from what the space knew then: memories stored by then, as they were, also if they were changed,
-	// archived or replaced later. What was erased or has expired since is not there. Words are weighed as in the memories
-	// of then; explicit associations, which have no dates, take no part. With ValidAt: what was believed then of what
-	// was true at ValidAt. Zero: now.
+	// archived or replaced later. What was erased or has expired since is not there. Words are weighed as in the
+	// memories of then; explicit associations, which have no dates, take no part. With ValidAt: what was believed then
+	// of what was true at ValidAt. Zero: now.
 	AsOf time.Time `json:"as_of,omitzero"`
 	// MinConfidence in [0,1] keeps memories whose Confidence is at least this.
 	MinConfidence float64 `json:"min_confidence,omitempty"`
@@ -364,11 +366,12 @@ type Cue struct {
 	// and is given each memory that passed the others, without Embedding and Links, as it is or was at AsOf: every one
 	// of these is read, some microseconds each. It must give the same answer for the same memory, and may not keep it.
 	Where func(*Memory) bool `json:"-"`
-	// WhereLinks gives Where the memories' Links as well, which costs some microseconds more each. With AsOf there are none:
-	// associations have no dates.
+	// WhereLinks gives Where the memories' Links as well, which costs some microseconds more each. With AsOf there are
+	// none: associations have no dates.
 	WhereLinks bool `json:"-"`
-	// During is the session in which is asked, which need not be one of the memories': what was lately of use in it primes the
-	// answer ([Feedback.During]), and nothing else does. Empty: what was lately of use anywhere in the space.
+	// During is the session in which is asked, which need not be one of the memories': what was lately of use in it
+	// primes the answer ([Feedback.During]), and nothing else does. Empty: what was lately of use anywhere in the
+	// space.
 	During string `json:"during,omitempty" min:"1"`
 	// Explain adds the detail of each term to the hits: which words, which neighbours.
 	Explain bool `json:"explain,omitempty"`
@@ -378,13 +381,14 @@ type Cue struct {
 	// MaxTime, 1 to 3,600,000 milliseconds of real time, ends a recall that takes longer with context.DeadlineExceeded;
 	// 0 sets no bound. There is no partial answer: what it would hold depended on how busy the machine is.
 	MaxTime int `json:"max_time_ms,omitempty" min:"1"`
-	// Without switches terms of the score off, for measuring what each is worth on one's own memories: names of [Terms].
+	// Without switches terms of the score off, for measuring what each is worth on one's own memories: names of
+	// [Terms].
 	Without []string `json:"without,omitempty"`
-	// Repeats gives each hit a place of its own. Otherwise hits that say the same are one: the best of them, which names
-	// the others in Similar, so that the answer has room for more. The same are hits of one kind, speaker and span of
-	// validity with the same content, or that Consolidate would call restatements of each other, unless they are known to
-	// contradict. The 4*Limit best are looked at, and more, to 1000, while these have not as many different ones as
-	// wanted. A cue without text and embedding lists each memory in any case.
+	// Repeats gives each hit a place of its own. Otherwise hits that say the same are one: the best of them, which
+	// names the others in Similar, so that the answer has room for more. The same are hits of one kind, speaker and
+	// span of validity with the same content, or that Consolidate would call restatements of each other, unless they
+	// are known to contradict. The 4*Limit best are looked at, and more, to 1000, while these have not as many
+	// different ones as wanted. A cue without text and embedding lists each memory in any case.
 	Repeats bool `json:"repeats,omitempty"`
 	// Compete adds to each hit the probability that it is the one meant, in a competition of the 100 best (or Limit, if
 	// that is more) with each other and with "none of these". Not for a cue without text and embedding.
@@ -398,8 +402,8 @@ type Answer struct {
 	Searched int `json:"searched"`
 	// Truncated says that MaxTokens left out hits, the less relevant ones: all, if not even the best fits.
 	Truncated bool `json:"truncated,omitempty"`
-	// Rejected is there if nothing passes and a vector was given: the evidence, in nats, of the memory nearest to it, which
-	// was too little to count. It may be below 0.
+	// Rejected is there if nothing passes and a vector was given: the evidence, in nats, of the memory nearest to it,
+	// which was too little to count. It may be below 0.
 	Rejected *float64 `json:"rejected,omitempty"`
 	// RecallID names this recall in Feedback.
 	RecallID string `json:"recall_id,omitempty"`
@@ -426,8 +430,8 @@ type Hit struct {
 	Similar []string `json:"similar,omitempty"`
 	// Probability in [0,1], if the cue asked to compete, is e^(Score/t) over the sum of that over all competitors, with
 	// t = 0.354, and ln(1+Answer.Searched) nats for "none of these". It orders hits as Score does and falls with every
-	// further rival. It is not calibrated but too sure: over 383 questions about dialogues (LoCoMo), asked by words, the
-	// best hit's probability is .79 in the mean, and it is among the evidence for .39 of them.
+	// further rival. It is not calibrated but too sure: over 383 questions about dialogues (LoCoMo), asked by words,
+	// the best hit's probability is .79 in the mean, and it is among the evidence for .39 of them.
 	Probability *float64 `json:"probability,omitempty"`
 }
 

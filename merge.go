@@ -8,16 +8,16 @@ import (
 	"github.com/orchard9/engram-go/internal/store"
 )
 
-// An import over a copy that is there: what a line tells in addition of a version that is known. What both know is kept,
-// whichever copy it is made in and in whatever order, and a second import of the same lines changes nothing:
+// An import over a copy that is there: what a line tells in addition of a version that is known. What both know is
+// kept, whichever copy it is made in and in whatever order, and a second import of the same lines changes nothing:
 //
 //   - of uses and belief the later, if it follows from the earlier one; else what both know together;
 //   - what was superseded, or met more often, in one of them is so in both;
 //   - archived is what was archived last, and restored what was restored since;
 //   - of an association's two weights the greater.
 //
-// Only what contradicts is refused: two memories that say to have replaced one, or a line of an older version that tells of
-// something else than what is known.
+// Only what contradicts is refused: two memories that say to have replaced one, or a line of an older version that
+// tells of something else than what is known.
 
 // merge stages what a line tells in addition of a known memory, whose current record is given.
 func (im *importer) merge(tx *store.Tx, f store.Found, n *numbered, current *store.Record) (changed bool, err error) {

@@ -75,8 +75,8 @@ func TestImportOverAnOlderCopy(t *testing.T) {
 	want(t, "the copy after that", sortedLines(exported(t, copied)), sortedLines(exported(t, s)))
 }
 
-// TestCopiesThatWentApart: two copies are judged apart and then told of each other, each way and again: both know the same,
-// and each source speaks once.
+// TestCopiesThatWentApart: two copies are judged apart and then told of each other, each way and again: both know the
+// same, and each source speaks once.
 func TestCopiesThatWentApart(t *testing.T) {
 	for seed := range uint64(20) {
 		rng := rand.New(rand.NewPCG(seed, 9))
@@ -148,8 +148,8 @@ func TestImportRefusesContradictions(t *testing.T) {
 	}
 }
 
-// TestExportKeepsEveryState: what the next event does in a copy is what it does in the original, down to the last source,
-// key and weight.
+// TestExportKeepsEveryState: what the next event does in a copy is what it does in the original, down to the last
+// source, key and weight.
 func TestExportKeepsEveryState(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()

@@ -23,7 +23,8 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// models holds what was fitted for each open space: weights of forgetting, coefficients of terms. Looking takes no lock.
+// models holds what was fitted for each open space: weights of forgetting, coefficients of terms. Looking takes no
+// lock.
 type models struct {
 	usual  *faded
 	off    []dynamics.Mechanism // what every model is without
@@ -106,8 +107,8 @@ func (m *models) weights(space string) dynamics.Weights {
 	return dynamics.DefaultWeights()
 }
 
-// coefficients are what the space's scores multiply their terms by; nil if nothing was learnt of them. The space must be
-// open.
+// coefficients are what the space's scores multiply their terms by; nil if nothing was learnt of them. The space must
+// be open.
 func (s *Space) coefficients() map[string]float64 {
 	return (*s.db.models.fitted.Load())[s.name].coefficients
 }
@@ -340,8 +341,8 @@ func (db *DB) saveModel(space string, f *modelFile) error {
 	return nil
 }
 
-// replaceFile puts b in the place of a file in one step. A leftover of one that was interrupted is removed here, or when
-// the space is opened.
+// replaceFile puts b in the place of a file in one step. A leftover of one that was interrupted is removed here, or
+// when the space is opened.
 func replaceFile(fsys vfs.FS, path string, b []byte) error {
 	aside := path + ".tmp"
 	if err := fsys.Remove(aside); err != nil && !errors.Is(err, fs.ErrNotExist) {

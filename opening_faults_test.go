@@ -32,8 +32,8 @@ func trap(point string, how func() error) (sprung *atomic.Bool, undo func()) {
 	})
 }
 
-// TestOpeningFailsAlone lets the opening of a space fail in every way: the call that wanted it fails, the next one opens
-// it, and Close waits for nobody.
+// TestOpeningFailsAlone lets the opening of a space fail in every way: the call that wanted it fails, the next one
+// opens it, and Close waits for nobody.
 func TestOpeningFailsAlone(t *testing.T) {
 	for _, point := range []string{"store/open.state", "store/open.log", "wal/open"} {
 		for kind, how := range endings {
@@ -65,8 +65,8 @@ func TestOpeningFailsAlone(t *testing.T) {
 	}
 }
 
-// TestIdleClosingFailsAlone lets closing a space that nobody uses fail: the process goes on, Ready says so, and the space
-// opens again with all that it held.
+// TestIdleClosingFailsAlone lets closing a space that nobody uses fail: the process goes on, Ready says so, and the
+// space opens again with all that it held.
 func TestIdleClosingFailsAlone(t *testing.T) {
 	for kind, how := range endings {
 		t.Run(kind, func(t *testing.T) {
@@ -111,8 +111,8 @@ func TestClosingToMakeRoomFailsAlone(t *testing.T) {
 	}
 }
 
-// TestExpiryFailsAlone lets the erasing of what has expired fail in every way: Stats and Ready say so, nothing is erased,
-// everything serves, and the next try erases.
+// TestExpiryFailsAlone lets the erasing of what has expired fail in every way: Stats and Ready say so, nothing is
+// erased, everything serves, and the next try erases.
 func TestExpiryFailsAlone(t *testing.T) {
 	for kind, how := range endings {
 		t.Run(kind, func(t *testing.T) {
@@ -143,8 +143,8 @@ func TestExpiryFailsAlone(t *testing.T) {
 	}
 }
 
-// TestFirstWriteFailsAlone lets the opening fail that comes before the first write of a space, on which the write is tried
-// in memory: that call fails and its caller goes on, Ready tells of it, and the next call makes the space.
+// TestFirstWriteFailsAlone lets the opening fail that comes before the first write of a space, on which the write is
+// tried in memory: that call fails and its caller goes on, Ready tells of it, and the next call makes the space.
 func TestFirstWriteFailsAlone(t *testing.T) {
 	for _, point := range []string{"store/open.state", "wal/open", "wal/close"} {
 		for kind, how := range endings {

@@ -11,8 +11,9 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// TestDamagedDefaultSpace damages what the default space cannot be opened without: the directory opens, the other spaces
-// serve, every call on the default space says what is wrong, and when the file is put right it works without reopening.
+// TestDamagedDefaultSpace damages what the default space cannot be opened without: the directory opens, the other
+// spaces serve, every call on the default space says what is wrong, and when the file is put right it works without
+// reopening.
 func TestDamagedDefaultSpace(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	remember(t, w.def(), engram.Draft{ID: "d", Content: "in the default space"})

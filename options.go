@@ -29,24 +29,25 @@ type Options struct {
 	// without. A space whose vectors are of another model refuses them.
 	EmbeddingModel string
 	// Language is that of every memory and question that names none: one of [Languages] or its ISO 639 code; "none"
-	// neither stems words nor leaves stop words out. "" finds the language of each out, and takes what says too little for
-	// English.
+	// neither stems words nor leaves stop words out. "" finds the language of each out, and takes what says too little
+	// for English.
 	Language string
-	// K1 and B are BM25's parameters. nil means 0.9 and 0.4 where memories have 30 words or fewer on average, stop words
-	// left out, 1.5 and 0.75 from 90 on, and what lies between on a straight line. K1 is 0 or more, B lies in [0,1].
+	// K1 and B are BM25's parameters. nil means 0.9 and 0.4 where memories have 30 words or fewer on average, stop
+	// words left out, 1.5 and 0.75 from 90 on, and what lies between on a straight line. K1 is 0 or more, B lies in
+	// [0,1].
 	K1, B *float64
-	// MaxMemories is how many active memories a space holds; 0 is no limit. A write that makes them more archives those of
-	// least worth in the same step: by the odds that they are needed, which fall with the time since the last use and rise
-	// with useful feedback, times the probability that they are true; of equals the lesser ids. It archives 1 % of the
-	// limit more than it must, so that not every write has to, and never a pinned memory or what it brings itself: if that
-	// leaves too few, it is refused with ErrTooLarge. Restore brings an archived memory back. A space that holds more
-	// already is brought below the limit by the writes that add to it, each by up to 20,000 memories.
+	// MaxMemories is how many active memories a space holds; 0 is no limit. A write that makes them more archives those
+	// of least worth in the same step: by the odds that they are needed, which fall with the time since the last use
+	// and rise with useful feedback, times the probability that they are true; of equals the lesser ids. It archives 1
+	// % of the limit more than it must, so that not every write has to, and never a pinned memory or what it brings
+	// itself: if that leaves too few, it is refused with ErrTooLarge. Restore brings an archived memory back. A space
+	// that holds more already is brought below the limit by the writes that add to it, each by up to 20,000 memories.
 	MaxMemories int
 	// Budgets bound what everything that is stored may take; by default nothing does.
 	Budgets Budgets
 	// LinkUsedTogether lets associations grow between memories that one Feedback says were useful together. Off unless
-	// asked for: in a simulated year they cost .08 of hit@1, where what is needed together has no word in common they find
-	// .08 of it instead of .01 among the first five (bench year; docs/design/0009 says why).
+	// asked for: in a simulated year they cost .08 of hit@1, where what is needed together has no word in common they
+	// find .08 of it instead of .01 among the first five (bench year; docs/design/0009 says why).
 	LinkUsedTogether bool
 	// MaxOpenSpaces is how many spaces are kept open when nobody uses them; 0 means 128.
 	MaxOpenSpaces int
@@ -57,8 +58,8 @@ type Options struct {
 	// LogKeepBytes is how much of each space's log stays behind sealings, so that an incremental backup finds what was
 	// written since the one before; 0 means 16 MiB, negative keeps none.
 	LogKeepBytes int64
-	// ScrubBytesPerSecond lets a scrubber read through all spaces again and again at this pace, in the background, so that
-	// damage in what nobody reads is found in time; see DB.ScrubReport and DB.Ready. 0 means none.
+	// ScrubBytesPerSecond lets a scrubber read through all spaces again and again at this pace, in the background, so
+	// that damage in what nobody reads is found in time; see DB.ScrubReport and DB.Ready. 0 means none.
 	ScrubBytesPerSecond int64
 	// Consolidation lets restatements be consolidated in the background; by default they are not.
 	Consolidation BackgroundConsolidation
@@ -66,13 +67,13 @@ type Options struct {
 	// Compaction says when spaces are compacted in the background; by default they are.
 	Compaction BackgroundCompaction
 
-	// OnTorn, if not nil, is told when a space is opened from whose log the rest of a write had to be dropped that a crash cut
-	// off. It is called before the call that opened the space goes on, may be called from several goroutines at once, and
-	// must not use the DB. What it panics with is nobody's error.
+	// OnTorn, if not nil, is told when a space is opened from whose log the rest of a write had to be dropped that a
+	// crash cut off. It is called before the call that opened the space goes on, may be called from several goroutines
+	// at once, and must not use the DB. What it panics with is nobody's error.
 	OnTorn func(Torn)
 
-	// Without switches mechanisms off, for measuring what each is worth: names of [Mechanisms]. What is stored meanwhile
-	// stays as it came out. The terms of a score are switched off in a [Cue].
+	// Without switches mechanisms off, for measuring what each is worth: names of [Mechanisms]. What is stored
+	// meanwhile stays as it came out. The terms of a score are switched off in a [Cue].
 	Without []string
 
 	// fs is where everything is stored; nil is the operating system. For the tests of this package.

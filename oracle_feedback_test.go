@@ -209,7 +209,8 @@ func (l *life) clone() *life {
 	return &life{state: l.state, evidence: slices.Clone(l.evidence)}
 }
 
-// shown is what the API must show of a memory's life at an instant; one of which nobody said anything has one all the same.
+// shown is what the API must show of a memory's life at an instant; one of which nobody said anything has one all the
+// same.
 func (p *player) shown(m *ideal, l *life, at time.Time) (confidence float64, u *engram.Usage, b *engram.Belief) {
 	touched := l != nil
 	if !touched {

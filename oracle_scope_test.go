@@ -19,8 +19,8 @@ func (o *oracle) add(id string, m *ideal) {
 	o.memories[id] = m
 }
 
-// unnamed remembers something without an id: what is known already in its scope is reinforced. Now and then the write is
-// refused for what it refers to, and comes again later without that.
+// unnamed remembers something without an id: what is known already in its scope is reinforced. Now and then the write
+// is refused for what it refers to, and comes again later without that.
 func (p *player) unnamed() {
 	d := engram.Draft{
 		Content: p.text(), Session: []string{"", "s1", "s2"}[p.rng.IntN(3)], Speaker: []string{"", "Ada", "Bo"}[p.rng.IntN(3)],

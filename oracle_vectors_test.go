@@ -90,7 +90,8 @@ func (o *oracle) built(id string, version int) []float32 {
 	return o.building.vectors[id][version]
 }
 
-// stale forgets the vector being built of a version that is stored anew, or of all of a memory that is gone (version 0).
+// stale forgets the vector being built of a version that is stored anew, or of all of a memory that is gone (version
+// 0).
 func (o *oracle) stale(id string, version int) {
 	switch {
 	case o.building == nil:

@@ -23,8 +23,8 @@ type Precedent struct {
 	Limit int `json:"limit,omitempty" min:"1"`
 	// AsOf counts in what the space knew then: memories stored by then, as they were. Zero: now.
 	AsOf time.Time `json:"as_of,omitzero"`
-	// Where, if not nil, says which memories may come next; others are passed over, as if they were not in the session. It
-	// is given each with its links (but with AsOf) and without Embedding, and may not keep it.
+	// Where, if not nil, says which memories may come next; others are passed over, as if they were not in the session.
+	// It is given each with its links (but with AsOf) and without Embedding, and may not keep it.
 	Where func(*Memory) bool `json:"-"`
 }
 
@@ -60,9 +60,9 @@ const (
 	maxAlike = 200
 )
 
-// Predict tells what came next in the sessions in which the given memories, or restatements of them, stand: counted, with
-// the memories as evidence, archived ones included. It knows order only, no causes, and generalises to nothing that was
-// not said. A memory that does not exist is ErrNotFound.
+// Predict tells what came next in the sessions in which the given memories, or restatements of them, stand: counted,
+// with the memories as evidence, archived ones included. It knows order only, no causes, and generalises to nothing
+// that was not said. A memory that does not exist is ErrNotFound.
 func (s *Space) Predict(ctx context.Context, p Precedent) (Prediction, error) {
 	if err := s.db.o.Limits.precedent(&p); err != nil {
 		return Prediction{}, err

@@ -120,8 +120,8 @@ func TestPredictionSurvives(t *testing.T) {
 	want(t, "imported", predictIn(t, w.space("copy"), p), before)
 }
 
-// TestWilson holds the lower end of a share's interval to values calculated independently; its upper end is what the rest
-// leaves.
+// TestWilson holds the lower end of a share's interval to values calculated independently; its upper end is what the
+// rest leaves.
 func TestWilson(t *testing.T) {
 	raw, err := os.ReadFile(filepath.Join("internal", "dynamics", "testdata", "confidence_reference.json"))
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 )
 
 // LinkUsedWith is the type of associations that grow between memories that are of use together: Feedback that says of
-// several memories that they were useful makes them, or strengthens those there are, if Options.LinkUsedTogether says so.
-// They are like any other and can be removed.
+// several memories that they were useful makes them, or strengthens those there are, if Options.LinkUsedTogether says
+// so. They are like any other and can be removed.
 const LinkUsedWith = "used_with"
 
 // The growth of associations by use together. All are chosen.
@@ -21,7 +21,8 @@ const (
 	usedWithMost = 32  // associations of this type that a memory may have; at that no new ones are made
 )
 
-// ring are the memories that were used last, as they prime a recall: now, or as of then; in a session, if the cue names one.
+// ring are the memories that were used last, as they prime a recall: now, or as of then; in a session, if the cue names
+// one.
 func ring(v *store.View, cue *Cue, now time.Time) []recall.Used {
 	used := v.RecentlyUsed
 	if !cue.AsOf.IsZero() {

@@ -190,9 +190,9 @@ func TestUseTogether(t *testing.T) {
 	}
 }
 
-// TestPrimingWithinASession: what was of use in one session primes what is asked during it, and not what is asked during
-// another; who names none is primed by all. The session is told with the feedback, or is that of the recall; being told again
-// counts for the session of the memory.
+// TestPrimingWithinASession: what was of use in one session primes what is asked during it, and not what is asked
+// during another; who names none is primed by all. The session is told with the feedback, or is that of the recall;
+// being told again counts for the session of the memory.
 func TestPrimingWithinASession(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()

@@ -48,8 +48,8 @@ func (s *Space) Recall(ctx context.Context, cue Cue) (Answer, error) {
 	return answer, nil
 }
 
-// answer answers a cue from a view. dropped says that a hit could not be read: another try passes it over, and has the next
-// one in its place. weighed are the coefficients that its terms have; nil if they have none.
+// answer answers a cue from a view. dropped says that a hit could not be read: another try passes it over, and has the
+// next one in its place. weighed are the coefficients that its terms have; nil if they have none.
 func (s *Space) answer(
 	ctx context.Context, v *store.View, cue *Cue, now time.Time,
 ) (answer Answer, weighed map[string]float64, dropped bool, err error) {

@@ -32,9 +32,9 @@ type recentHit struct {
 	terms []store.FeedbackTerm
 }
 
-// note keeps an answer and gives it its id: a hash of the hits with their scores, and of the session. The same answer has the
-// same id, before and after a restart and in every replica; all that feedback takes from a recall is in it. What the terms were
-// multiplied by is taken off them.
+// note keeps an answer and gives it its id: a hash of the hits with their scores, and of the session. The same answer
+// has the same id, before and after a restart and in every replica; all that feedback takes from a recall is in it.
+// What the terms were multiplied by is taken off them.
 func (r *recents) note(space, during string, hits []Hit, coefficients map[string]float64) string {
 	h := xxhash.New()
 	kept := &recent{space: space, during: during, hits: make([]recentHit, len(hits))}

@@ -41,8 +41,8 @@ type ReembedReport struct {
 	// Embedded counts vectors that this call added, Unchanged those that were there already.
 	Embedded  int `json:"embedded"`
 	Unchanged int `json:"unchanged"`
-	// Built counts the memories whose current version has a new vector; Missing those that have an old one and no new one,
-	// and MissingIDs names the first of them, at most 10.
+	// Built counts the memories whose current version has a new vector; Missing those that have an old one and no new
+	// one, and MissingIDs names the first of them, at most 10.
 	Built      int      `json:"built"`
 	Missing    int      `json:"missing"`
 	MissingIDs []string `json:"missing_ids,omitempty"`
@@ -93,17 +93,19 @@ const (
 //
 //	{"id": "…", "version": 3, "embedding": […]}
 //
-// with embedding_b64 in the place of embedding if that is preferred: the vector of that version of that memory. When all are
-// read, and no memory that has a vector now would be without one, the new vectors take the place of the former in one step;
-// else nothing changes and the error is a *[MissingError]. Until that step every recall goes by the former vectors.
+// with embedding_b64 in the place of embedding if that is preferred: the vector of that version of that memory. When
+// all are read, and no memory that has a vector now would be without one, the new vectors take the place of the former
+// in one step; else nothing changes and the error is a *[MissingError]. Until that step every recall goes by the former
+// vectors.
 //
 // What is given is kept, durably, until the swap or [Space.CancelReembedding]: a call that was cut off, or that lacked
-// some, is followed by another with the rest, or with everything again. Only one model's vectors are built at a time; another
-// Model or Dim is an ErrConflict. A memory that is written or changed meanwhile is one that is missing. Vectors may be given
-// for former versions, too: without them questions about the past (Cue.AsOf) go by words alone.
+// some, is followed by another with the rest, or with everything again. Only one model's vectors are built at a time;
+// another Model or Dim is an ErrConflict. A memory that is written or changed meanwhile is one that is missing. Vectors
+// may be given for former versions, too: without them questions about the past (Cue.AsOf) go by words alone.
 //
-// A bad line is reported with its number and stops nothing; such are those of memories that do not exist and of versions that
-// are no longer, or not yet, there. Recalls and writes that name the former model are refused behind the swap.
+// A bad line is reported with its number and stops nothing; such are those of memories that do not exist and of
+// versions that are no longer, or not yet, there. Recalls and writes that name the former model are refused behind the
+// swap.
 func (s *Space) Reembed(ctx context.Context, r io.Reader, o ReembedOptions) (ReembedReport, error) {
 	e := &reembedder{ctx: ctx, space: s, o: o, report: ReembedReport{Model: o.Model, Dim: o.Dim}}
 	if err := o.validate(); err != nil {
@@ -119,8 +121,9 @@ func (s *Space) Reembed(ctx context.Context, r io.Reader, o ReembedOptions) (Ree
 	return e.report, err
 }
 
-// ReembedBy is Reembed by an Embedder, which is given the contents of all memories without a new vector, of those too that
-// had none before and of those that are written meanwhile. An error of the Embedder ends it; the next call goes on from there.
+// ReembedBy is Reembed by an Embedder, which is given the contents of all memories without a new vector, of those too
+// that had none before and of those that are written meanwhile. An error of the Embedder ends it; the next call goes on
+// from there.
 func (s *Space) ReembedBy(ctx context.Context, embed Embedder, o ReembedOptions) (ReembedReport, error) {
 	e := &reembedder{ctx: ctx, space: s, o: o, report: ReembedReport{Model: o.Model, Dim: o.Dim}}
 	if err := o.validate(); err != nil {
@@ -149,9 +152,9 @@ type Unembedded struct {
 	Content string `json:"content"`
 }
 
-// Unembedded goes through the memories whose current version has no vector among those that are being built, as of now, those
-// too that have none now; through all while nothing is being built. What it yields, with vectors, is what Reembed reads. A
-// memory that cannot be read is yielded as an error, and the iteration goes on behind it.
+// Unembedded goes through the memories whose current version has no vector among those that are being built, as of now,
+// those too that have none now; through all while nothing is being built. What it yields, with vectors, is what Reembed
+// reads. A memory that cannot be read is yielded as an error, and the iteration goes on behind it.
 func (s *Space) Unembedded(ctx context.Context) iter.Seq2[Unembedded, error] {
 	return outside(func(yield func(Unembedded, error) bool) {
 		err := s.read(ctx, "unembedded", func(v *store.View) error {
@@ -174,15 +177,17 @@ func (s *Space) Unembedded(ctx context.Context) iter.Seq2[Unembedded, error] {
 	})
 }
 
-// CancelReembedding lets go of the vectors that are being built: those that serve go on. If none are it is an ErrConflict.
+// CancelReembedding lets go of the vectors that are being built: those that serve go on. If none are it is an
+// ErrConflict.
 func (s *Space) CancelReembedding(ctx context.Context) error {
 	return s.with(ctx, "cancel reembedding", s.name == DefaultSpace, func(sp *store.Space) error {
 		return sp.Write(ctx, "cancel reembedding", nil, func(tx *store.Tx) error { return tx.CancelVectors() })
 	})
 }
 
-// NameEmbeddings says which model made the vectors that were stored without a name: nobody else can know, so that a name that
-// comes with a later vector is refused until then. Where the vectors have a name, another one is refused (ErrEmbeddingModel).
+// NameEmbeddings says which model made the vectors that were stored without a name: nobody else can know, so that a
+// name that comes with a later vector is refused until then. Where the vectors have a name, another one is refused
+// (ErrEmbeddingModel).
 func (s *Space) NameEmbeddings(ctx context.Context, model string) error {
 	if err := (ReembedOptions{Model: model}).validate(); err != nil {
 		return err
@@ -384,8 +389,8 @@ func (e *reembedder) missing(v *store.View, all bool) (n int, ids []string) {
 	return n, ids
 }
 
-// finish makes the new vectors the ones that serve, unless more are to come. all says that a memory that never had a vector
-// is missing, too.
+// finish makes the new vectors the ones that serve, unless more are to come. all says that a memory that never had a
+// vector is missing, too.
 func (e *reembedder) finish(all bool) error {
 	e.tell(e.sp.View())
 	if e.o.Partial {

@@ -26,8 +26,8 @@ func vectorLine(t *testing.T, id string, version int, vector []float32) string {
 	return string(line) + "\n"
 }
 
-// TestReembed replaces the vectors of a space in pieces: what is given is kept over restarts, the former ones serve until all
-// are there, and a memory that was changed meanwhile is missing until its new version has a vector.
+// TestReembed replaces the vectors of a space in pieces: what is given is kept over restarts, the former ones serve
+// until all are there, and a memory that was changed meanwhile is missing until its new version has a vector.
 func TestReembed(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
@@ -114,8 +114,8 @@ func TestReembed(t *testing.T) {
 	}
 }
 
-// TestReembedBy has an embedder make the vectors: of all memories, of those too that are written meanwhile, and after an error
-// of the rest alone.
+// TestReembedBy has an embedder make the vectors: of all memories, of those too that are written meanwhile, and after
+// an error of the rest alone.
 func TestReembedBy(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
@@ -182,8 +182,8 @@ func TestReembedBy(t *testing.T) {
 	}
 }
 
-// TestReembeddingIsKept: a backup taken while vectors are built brings them back, an incremental one the swap; an export has
-// the vectors that serve; canceling goes back to before.
+// TestReembeddingIsKept: a backup taken while vectors are built brings them back, an incremental one the swap; an
+// export has the vectors that serve; canceling goes back to before.
 func TestReembeddingIsKept(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()

@@ -8,8 +8,8 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
-// TestRefusedBatchesLeaveNothing sends batches that are refused for their last draft, for each reason there is, again and
-// again: they take no memory and no place in any file.
+// TestRefusedBatchesLeaveNothing sends batches that are refused for their last draft, for each reason there is, again
+// and again: they take no memory and no place in any file.
 func TestRefusedBatchesLeaveNothing(t *testing.T) {
 	const times, size = 40, 50
 	vector := func(dim int) []float32 { return append(make([]float32, dim-1), 1) }

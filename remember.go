@@ -376,7 +376,8 @@ func referTo(tx *store.Tx, id, field string, l Link, now time.Time) error {
 	return inField(err, field)
 }
 
-// supersede ends memories, each with the concept that stands for it, and hands their associations on to what replaces them.
+// supersede ends memories, each with the concept that stands for it, and hands their associations on to what replaces
+// them.
 func supersede(tx *store.Tx, olds []string, s store.Supersession) error {
 	var ended []string
 	for i, old := range olds {

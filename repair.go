@@ -25,8 +25,8 @@ type RepairedSpace struct {
 	Memories int    `json:"memories"`
 	Versions int    `json:"versions"`
 	Links    int    `json:"links"`
-	// Lost lists what could not be saved, with file and offset where they are known; empty if nothing was lost. LostCount
-	// counts them; the list is cut at 1,000.
+	// Lost lists what could not be saved, with file and offset where they are known; empty if nothing was lost.
+	// LostCount counts them; the list is cut at 1,000.
 	Lost      []string `json:"lost"`
 	LostCount int      `json:"lost_count"`
 }

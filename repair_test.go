@@ -208,8 +208,8 @@ func TestRepairSavesWhatIsWhole(t *testing.T) {
 	}
 }
 
-// TestRepairOfADamagedUpdate damages the record of an update. The version before it is saved, and archived: it must not be taken
-// for what holds. Where the record's head alone is damaged the update is saved, and nothing is lost.
+// TestRepairOfADamagedUpdate damages the record of an update. The version before it is saved, and archived: it must not
+// be taken for what holds. Where the record's head alone is damaged the update is saved, and nothing is lost.
 func TestRepairOfADamagedUpdate(t *testing.T) {
 	for _, head := range []bool{false, true} {
 		w := newWorld(t, engram.Options{})

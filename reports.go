@@ -11,8 +11,8 @@ type ExportReport struct {
 	Versions int `json:"versions"` // lines: every version of every memory
 	// Others are the lines that tell of the space: sources, judgements, keys and the like.
 	Others int `json:"others"`
-	// Damaged says which memories, and whether fitted weights, are left out because they could not be read, at most 16 of
-	// them; DamagedCount counts all.
+	// Damaged says which memories, and whether fitted weights, are left out because they could not be read, at most 16
+	// of them; DamagedCount counts all.
 	Damaged      []string `json:"damaged,omitempty"`
 	DamagedCount int      `json:"damaged_count,omitempty"`
 }
@@ -96,8 +96,8 @@ type SpaceStats struct {
 	SegmentBytes int64  `json:"segment_bytes"`
 	IndexBytes   int64  `json:"index_bytes"`
 	HotBytes     int64  `json:"hot_bytes"`
-	// ColdBytes is the part of SegmentBytes that is cold. ColdRatio is by what contents in the cold tier are smaller than
-	// they would be as they are, 0 if there are none.
+	// ColdBytes is the part of SegmentBytes that is cold. ColdRatio is by what contents in the cold tier are smaller
+	// than they would be as they are, 0 if there are none.
 	ColdBytes int64   `json:"cold_bytes"`
 	ColdRatio float64 `json:"cold_ratio"`
 	// Cooled and Warmed count segments that became cold, and warm again, since the space was opened.
@@ -109,13 +109,13 @@ type SpaceStats struct {
 	ErasedBytes    int64 `json:"erased_bytes"`
 	// Budgets are those that were given, and how far they are used.
 	Budgets []Budget `json:"budgets,omitempty"`
-	// Sealing, Compaction and Consolidation are those that run by themselves; of sealings, those that compactions and calls
-	// began count, too.
+	// Sealing, Compaction and Consolidation are those that run by themselves; of sealings, those that compactions and
+	// calls began count, too.
 	Sealing       WorkStats `json:"sealing"`
 	Compaction    WorkStats `json:"compaction"`
 	Consolidation WorkStats `json:"consolidation"`
-	// ReadOnly is the reason why the space refuses writes, "" if it does not: damage and work that fails are no reason by
-	// themselves.
+	// ReadOnly is the reason why the space refuses writes, "" if it does not: damage and work that fails are no reason
+	// by themselves.
 	ReadOnly string `json:"read_only,omitempty"`
 	// Torn is the number of bytes of an unfinished write that the last opening dropped from the log's end.
 	Torn int64 `json:"torn_bytes,omitempty"`
@@ -123,8 +123,8 @@ type SpaceStats struct {
 	TornFile string `json:"torn_file,omitempty"`
 	// Quarantined lists what was found damaged since the space was opened.
 	Quarantined []string `json:"quarantined,omitempty"`
-	// Problems lists why the space does not take writes or does not serve all it holds, and what failed of the work in the
-	// background: what Ready says of this space. Empty if it is healthy.
+	// Problems lists why the space does not take writes or does not serve all it holds, and what failed of the work in
+	// the background: what Ready says of this space. Empty if it is healthy.
 	Problems []string `json:"problems,omitempty"`
 }
 

@@ -37,8 +37,8 @@ func TestRefusedContentCanBeRemembered(t *testing.T) {
 	}
 }
 
-// TestOldestIsReinforced: which of several memories with the same content is met again depends on their order alone, and
-// not on how the index of contents lies, which differs from content to content and changes when it grows.
+// TestOldestIsReinforced: which of several memories with the same content is met again depends on their order alone,
+// and not on how the index of contents lies, which differs from content to content and changes when it grows.
 func TestOldestIsReinforced(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	for i := range 64 {

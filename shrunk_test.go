@@ -12,9 +12,9 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
-// TestShrunkSegmentIsQuarantined cuts a mapped segment short under an open directory, so that reading it faults. Each read
-// of it is an error that names the file, Stats and Ready say so, and everything else serves: other spaces, what is in
-// memory, and new writes.
+// TestShrunkSegmentIsQuarantined cuts a mapped segment short under an open directory, so that reading it faults. Each
+// read of it is an error that names the file, Stats and Ready say so, and everything else serves: other spaces, what is
+// in memory, and new writes.
 func TestShrunkSegmentIsQuarantined(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("a mapped file cannot be shortened on Windows")

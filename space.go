@@ -45,8 +45,8 @@ func (s *Space) with(ctx context.Context, op string, create bool, fn func(*store
 	})
 }
 
-// creating runs a write that may be the first of its space, which is made only if the write stores something: it is tried on
-// an empty space in memory before. fn may be run twice.
+// creating runs a write that may be the first of its space, which is made only if the write stores something: it is
+// tried on an empty space in memory before. fn may be run twice.
 func (s *Space) creating(ctx context.Context, op string, fn func(*store.Space) error) error {
 	if s.last.Load() == nil && s.db.handles.get(s.name) == nil && !s.db.exists(s.name) && !s.db.isClosed() && ctx.Err() == nil {
 		stored := false

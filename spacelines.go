@@ -94,8 +94,8 @@ func (s *Space) exportSpace(
 	})
 }
 
-// spaceLines calls fn with what a space keeps beside its memories, and with an error for each thing that cannot be read; it
-// ends with the first that fn returns.
+// spaceLines calls fn with what a space keeps beside its memories, and with an error for each thing that cannot be
+// read; it ends with the first that fn returns.
 func spaceLines(
 	ctx context.Context, v *store.View, now time.Time, weights *modelFile, fn func(spaceLine, error) error,
 ) error {

@@ -183,8 +183,8 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestFreshDirectorySurvivesAPowerCut cuts the power right after the first write, where the file system keeps nothing that
-// was not synced: the names of the directories that Open made neither.
+// TestFreshDirectorySurvivesAPowerCut cuts the power right after the first write, where the file system keeps nothing
+// that was not synced: the names of the directories that Open made neither.
 func TestFreshDirectorySurvivesAPowerCut(t *testing.T) {
 	for _, dir := range []string{"/d", "/new/newer/d"} {
 		fs := vfs.NewMem()
@@ -273,8 +273,8 @@ func TestSlowListenerIsToldWhatItMissed(t *testing.T) {
 	want(t, "events", got, 1024)
 }
 
-// TestWhatStoresNothingMakesNoSpace: a write that is refused, or has nothing to store, leaves no space behind, and one that
-// stores something afterwards is none the worse for it.
+// TestWhatStoresNothingMakesNoSpace: a write that is refused, or has nothing to store, leaves no space behind, and one
+// that stores something afterwards is none the worse for it.
 func TestWhatStoresNothingMakesNoSpace(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.space("ghost")

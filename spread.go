@@ -68,8 +68,8 @@ type Activated struct {
 	// Pi in (0,1] is its activation: the probability that a walk that starts at one of the memories asked for, and at
 	// each step ends with probability 1/2 and else goes over one of the associations, chosen by weight, ends here.
 	Pi float64 `json:"pi"`
-	// Path is a way by which it came, from one of the memories asked for to this one: at each step back, from where most
-	// came first.
+	// Path is a way by which it came, from one of the memories asked for to this one: at each step back, from where
+	// most came first.
 	Path []PathStep `json:"path"`
 }
 
@@ -85,10 +85,10 @@ type PathStep struct {
 	Incoming bool `json:"incoming,omitempty"`
 }
 
-// Spread tells what memories bring to mind: personalised PageRank from them over explicit associations and neighbours in
-// sessions. A memory with many associations passes little on over each, and one with too many for what it holds passes
-// nothing on, so that hubs do not flood; the work is bounded whatever the size of the space. It writes nothing, and
-// the result does not depend on the order in which memories were stored.
+// Spread tells what memories bring to mind: personalised PageRank from them over explicit associations and neighbours
+// in sessions. A memory with many associations passes little on over each, and one with too many for what it holds
+// passes nothing on, so that hubs do not flood; the work is bounded whatever the size of the space. It writes nothing,
+// and the result does not depend on the order in which memories were stored.
 //
 // An id that does not exist or has expired is ErrNotFound; one that is archived or superseded is refused.
 func (s *Space) Spread(ctx context.Context, r SpreadRequest) (Spreading, error) {

@@ -15,8 +15,8 @@ import (
 
 // What an export says of uses and of belief, and how an import reads it.
 
-// stateLine is what was made of a memory's uses, and what was said of it, since an instant: a line of the current version
-// has all that are kept, oldest first.
+// stateLine is what was made of a memory's uses, and what was said of it, since an instant: a line of the current
+// version has all that are kept, oldest first.
 type stateLine struct {
 	At          time.Time `json:"at"`
 	Stability   float64   `json:"stability"`
@@ -98,8 +98,8 @@ func (l *stateLine) dynamics() *store.Dynamics {
 	return d
 }
 
-// states are what a line says of the memory's uses and belief. Older exports tell what held then, and not since when: it
-// counts from the last use on.
+// states are what a line says of the memory's uses and belief. Older exports tell what held then, and not since when:
+// it counts from the last use on.
 func (n *numbered) states() []stateLine {
 	if n.Use == nil {
 		return n.States
@@ -181,9 +181,10 @@ func sameState(a, b *store.Dynamics) bool {
 	return a.At == b.At && a.During == b.During && a.State == b.State && slices.Equal(a.Evidence, b.Evidence)
 }
 
-// joined is what two copies of a memory that were judged apart know together. Each source speaks once, as the copy of the
-// later state has it where they say otherwise, and with the lesser weight where they say the same; of the uses, those of the
-// copy that was used last count. It is the same whichever copy it is made in, and made again it changes nothing.
+// joined is what two copies of a memory that were judged apart know together. Each source speaks once, as the copy of
+// the later state has it where they say otherwise, and with the lesser weight where they say the same; of the uses,
+// those of the copy that was used last count. It is the same whichever copy it is made in, and made again it changes
+// nothing.
 func joined(a, b *store.Dynamics) *store.Dynamics {
 	if later(a, b) {
 		a, b = b, a

@@ -65,8 +65,8 @@ func wholeAnswers(t *testing.T, s *engram.Space) (out []engram.Answer) {
 	return out
 }
 
-// TestTierOfMemories moves a space to the cold tier and back: memories say where they are, Stats what it saves, and every
-// answer and every way to read, write, feed back and erase goes on.
+// TestTierOfMemories moves a space to the cold tier and back: memories say where they are, Stats what it saves, and
+// every answer and every way to read, write, feed back and erase goes on.
 func TestTierOfMemories(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
@@ -127,8 +127,8 @@ func TestTierOfMemories(t *testing.T) {
 	}
 }
 
-// TestTiersByNeedInTheBackground lets days go by on which some memories of one segment are recalled and got: it stays, the
-// other becomes cold by itself, also behind a restart, and warm again when it is asked for.
+// TestTiersByNeedInTheBackground lets days go by on which some memories of one segment are recalled and got: it stays,
+// the other becomes cold by itself, also behind a restart, and warm again when it is asked for.
 func TestTiersByNeedInTheBackground(t *testing.T) {
 	w := newWorld(t, engram.Options{
 		Compaction: engram.BackgroundCompaction{ColdAfter: 10 * 24 * time.Hour, Every: time.Millisecond},
@@ -187,7 +187,8 @@ func askFor(t *testing.T, s *engram.Space, from, to int) {
 	}
 }
 
-// TestTiersByNeed asks for moves by need, with the two thresholds, and by what needs: hits, gets, former versions and use.
+// TestTiersByNeed asks for moves by need, with the two thresholds, and by what needs: hits, gets, former versions and
+// use.
 func TestTiersByNeed(t *testing.T) {
 	w := newWorld(t, engram.Options{Compaction: engram.BackgroundCompaction{ColdAfter: -1}})
 	s := w.def()

@@ -35,7 +35,8 @@ func (w *world) stages(check func(s *engram.Space)) {
 	check(other)
 }
 
-// TestWhatWasBelieved tells the story of one fact: stated, corrected, replaced, and the replacement archived and restored.
+// TestWhatWasBelieved tells the story of one fact: stated, corrected, replaced, and the replacement archived and
+// restored.
 func TestWhatWasBelieved(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	at := func(n int) { w.clock.set(day(n)) }
@@ -111,8 +112,8 @@ func TestWhatWasBelieved(t *testing.T) {
 	})
 }
 
-// TestThePastAnswersAsItDid: a question asked then gives the same answer when it is asked of then later, to the last bit:
-// with what was of use then, what was believed, and what had been used just before.
+// TestThePastAnswersAsItDid: a question asked then gives the same answer when it is asked of then later, to the last
+// bit: with what was of use then, what was believed, and what had been used just before.
 func TestThePastAnswersAsItDid(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	rng := rand.New(rand.NewPCG(7, 7))
@@ -243,8 +244,8 @@ func TestHeldIsUnknownWithoutBounds(t *testing.T) {
 	}
 }
 
-// TestHitsSayWhetherTheyHeld: an answer about an instant tells of each memory whether it was true then, or whether that is not
-// known; one about now says nothing of it.
+// TestHitsSayWhetherTheyHeld: an answer about an instant tells of each memory whether it was true then, or whether that
+// is not known; one about now says nothing of it.
 func TestHitsSayWhetherTheyHeld(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
@@ -333,7 +334,8 @@ func TestContradictionsAreNeverHidden(t *testing.T) {
 	want(t, "nothing of it is left", len(recall(t, s, engram.Cue{Text: "y"})), 0)
 }
 
-// TestWhereFiltersBeforeRanking: a condition of the caller's decides before the limit does, and sees the memory of then.
+// TestWhereFiltersBeforeRanking: a condition of the caller's decides before the limit does, and sees the memory of
+// then.
 func TestWhereFiltersBeforeRanking(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()

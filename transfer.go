@@ -27,12 +27,12 @@ const (
 )
 
 // Import reads JSON lines: drafts as Remember takes them, or the versions that Export wrote. It stores what is new and
-// leaves alone what is there already, so that a second import of the same lines changes nothing, but that drafts without
-// an id are met again. Links may point to memories that come later in the input.
+// leaves alone what is there already, so that a second import of the same lines changes nothing, but that drafts
+// without an id are met again. Links may point to memories that come later in the input.
 //
-// A bad line is reported with its number and stops nothing, or, with ImportOptions.Strict, everything behind it. Bad, too,
-// is one that would not be taken as it was written: with an unknown or doubled name, null, or text that is not UTF-8. The
-// error is for what stopped the import.
+// A bad line is reported with its number and stops nothing, or, with ImportOptions.Strict, everything behind it. Bad,
+// too, is one that would not be taken as it was written: with an unknown or doubled name, null, or text that is not
+// UTF-8. The error is for what stopped the import.
 func (s *Space) Import(ctx context.Context, r io.Reader, o ImportOptions) (ImportReport, error) {
 	im := &importer{ctx: ctx, space: s, o: o, now: s.db.o.Clock(), decoder: strictjson.NewDecoder[importLine]()}
 	run := func(sp *store.Space) error {
@@ -223,8 +223,8 @@ func refuses(err error) bool {
 	}, func(target error) bool { return errors.Is(err, target) })
 }
 
-// flush stores the lines gathered so far. Most lines that what is stored refuses stage nothing, and the others are stored
-// together. Where one is refused with something staged, nothing is stored, and each line is tried by itself.
+// flush stores the lines gathered so far. Most lines that what is stored refuses stage nothing, and the others are
+// stored together. Where one is refused with something staged, nothing is stored, and each line is tried by itself.
 func (im *importer) flush() error {
 	batch := im.batch
 	im.batch, im.size = nil, 0
@@ -277,9 +277,9 @@ func (im *importer) attempt(lines []numbered) error {
 	return err
 }
 
-// singly stores a batch line by line: what stands before the bad line of a strict import, what stands around a line that is
-// refused when something of it is staged, or what there is no room for together, of which each line may make room of
-// those before it.
+// singly stores a batch line by line: what stands before the bad line of a strict import, what stands around a line
+// that is refused when something of it is staged, or what there is no room for together, of which each line may make
+// room of those before it.
 func (im *importer) singly(batch []numbered) error {
 	for i := range batch {
 		err := im.attempt(batch[i : i+1])
@@ -556,7 +556,8 @@ func (im *importer) storeLinks(tx *store.Tx, n *numbered, from string) error {
 	return nil
 }
 
-// deferredLinks stores the links that led to later lines. A strict import, too, stores those that can be: it ends with them.
+// deferredLinks stores the links that led to later lines. A strict import, too, stores those that can be: it ends with
+// them.
 func (im *importer) deferredLinks() error {
 	links := im.deferred
 	im.deferred = nil

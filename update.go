@@ -11,12 +11,13 @@ import (
 	"github.com/orchard9/engram-go/internal/store"
 )
 
-// Update changes an active memory: as Change.Mode says it becomes the next version of the same memory, which keeps the old
-// one in its history, or a new memory that supersedes it; the outcome says which (Updated or Superseded) and where it is
-// now. An archived or superseded memory, or one that is not at IfVersion, is ErrConflict. A change that changes nothing
-// does nothing, and its outcome is Unchanged.
+// Update changes an active memory: as Change.Mode says it becomes the next version of the same memory, which keeps the
+// old one in its history, or a new memory that supersedes it; the outcome says which (Updated or Superseded) and where
+// it is now. An archived or superseded memory, or one that is not at IfVersion, is ErrConflict. A change that changes
+// nothing does nothing, and its outcome is Unchanged.
 //
-// A version with another content keeps what uses made of the memory, but not what other sources said of the old content.
+// A version with another content keeps what uses made of the memory, but not what other sources said of the old
+// content.
 func (s *Space) Update(ctx context.Context, id string, change Change) (Outcome, error) {
 	c := &checks{}
 	if c.id("id", id); c.err != nil {
@@ -122,8 +123,8 @@ func (c *Change) replaces(f store.Found, now time.Time) bool {
 	return false
 }
 
-// replace stores a changed record as a memory of its own that supersedes the one that it was made from. Unless the change
-// says otherwise it happened now, and is true from then on.
+// replace stores a changed record as a memory of its own that supersedes the one that it was made from. Unless the
+// change says otherwise it happened now, and is true from then on.
 func (s *Space) replace(
 	sp *store.Space, tx *store.Tx, old string, next *store.Record, vector []float32, change *Change,
 ) (Outcome, error) {

@@ -13,8 +13,8 @@ import (
 
 // VerifyOptions say how to verify.
 type VerifyOptions struct {
-	// BytesPerSecond bounds how much is read, so that others have the disk too; 0 is no bound. It is kept from one piece of
-	// 256 KiB to the next.
+	// BytesPerSecond bounds how much is read, so that others have the disk too; 0 is no bound. It is kept from one
+	// piece of 256 KiB to the next.
 	BytesPerSecond int64
 	// Progress, if not nil, is called now and then with the report so far. It runs on the calling goroutine.
 	Progress func(VerifyReport)

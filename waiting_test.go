@@ -65,8 +65,8 @@ func meanwhile(t *testing.T, what string, fn func() error) {
 	}
 }
 
-// TestNobodyWaitsForAWriter holds a writer up where it has its space's lock: readers of that space and of others, whoever
-// asks for statistics and whether all is ready, and writers of other spaces go on.
+// TestNobodyWaitsForAWriter holds a writer up where it has its space's lock: readers of that space and of others,
+// whoever asks for statistics and whether all is ready, and writers of other spaces go on.
 func TestNobodyWaitsForAWriter(t *testing.T) {
 	g := newGate()
 	w := newWorld(t, engram.Options{Rand: gatedRand{g}})

@@ -10,8 +10,8 @@ type WorkStats struct {
 	Running bool `json:"running"`
 	// Runs counts those that ended well since the directory, and for sealings the space, was opened.
 	Runs int `json:"runs"`
-	// Error is why the last one failed, "" if it did not; NextTry is then when it is tried again, and zero if nothing is
-	// tried until the space is reopened.
+	// Error is why the last one failed, "" if it did not; NextTry is then when it is tried again, and zero if nothing
+	// is tried until the space is reopened.
 	Error   string    `json:"error,omitempty"`
 	NextTry time.Time `json:"next_try,omitzero"`
 }

@@ -21,8 +21,8 @@ const (
 	stateTarget      = 64     // bytes
 )
 
-// dynamics measures what the dynamics of memories cost: what is held of a memory's uses, and how long a recall takes beside
-// feedback and beside consolidation.
+// dynamics measures what the dynamics of memories cost: what is held of a memory's uses, and how long a recall takes
+// beside feedback and beside consolidation.
 func dynamics(s *session) error {
 	settings(s,
 		fmt.Sprintf("held: live heap (HeapAlloc) after two collections, of %s memories of 60 bytes, all sealed, less "+

@@ -173,7 +173,8 @@ func TestMedianAndThousands(t *testing.T) {
 	}
 }
 
-// A seed gives one year, in which time goes on, everything needed was told before, and its answer is what was told last.
+// A seed gives one year, in which time goes on, everything needed was told before, and its answer is what was told
+// last.
 func TestYearsAreTold(t *testing.T) {
 	const days = 90
 	events := newYear(7, days, 40)
@@ -226,8 +227,8 @@ func TestYearsAreTold(t *testing.T) {
 	}
 }
 
-// A difference is that of the same needs; its interval widens with what facts differ in, and those without the figure do not
-// count.
+// A difference is that of the same needs; its interval widens with what facts differ in, and those without the figure
+// do not count.
 func TestDifference(t *testing.T) {
 	var base, better, mixed []need
 	for i := range 200 {

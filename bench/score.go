@@ -26,8 +26,8 @@ const (
 // scored is the question of the benchmark: it names a speaker, a day, and asks when.
 const scored = "when did Ada repair the copper lantern at the harbour on 5 March 2025?"
 
-// score measures what the whole score of a candidate costs, with every term on, over a space that was written through the
-// API and is read from its files.
+// score measures what the whole score of a candidate costs, with every term on, over a space that was written through
+// the API and is read from its files.
 func score(s *session) error {
 	count := s.size(scoreMemories, 2000)
 	settings(s,
@@ -214,8 +214,8 @@ func scoreSpace(s *session, dir string, count int) (err error) {
 	return nil
 }
 
-// scoreFeedback is what is said of the memories on four days: of use, of none, confirmed and denied, and, of twenty of them,
-// of use a moment ago.
+// scoreFeedback is what is said of the memories on four days: of use, of none, confirmed and denied, and, of twenty of
+// them, of use a moment ago.
 func scoreFeedback(r *rand.Rand, count int) [][]engram.Feedback {
 	var useful, useless, wrong, confirmed, last []string
 	for i := range count {

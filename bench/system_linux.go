@@ -19,8 +19,8 @@ func syncData(f *os.File) error {
 	}
 }
 
-// threadTime is the processor time that this thread has used: what a computation takes whatever else runs. The caller stays
-// on its thread.
+// threadTime is the processor time that this thread has used: what a computation takes whatever else runs. The caller
+// stays on its thread.
 func threadTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {

@@ -215,8 +215,8 @@ func share(needs []need, figure func(*need) float64) string {
 	return fmt.Sprintf("%.3f", sum/max(1, count))
 }
 
-// difference is the mean of a figure less that of base for the same needs, and its 95 % interval: the 2.5 and 97.5 % points
-// of the means when facts are drawn with replacement.
+// difference is the mean of a figure less that of base for the same needs, and its 95 % interval: the 2.5 and 97.5 %
+// points of the means when facts are drawn with replacement.
 func difference(needs, base []need, figure func(*need) float64, seed uint64) string {
 	type sums struct{ diff, n float64 }
 	byFact := map[int]*sums{}
@@ -413,8 +413,8 @@ func (a *agent) ask(ctx context.Context, e *yearEvent) ([]engram.Hit, error) {
 	return a.rescored(answer.Hits), nil
 }
 
-// places are those of the first hit that says what is true of a fact, and of the first that says what is not, any more; -1
-// if there is none.
+// places are those of the first hit that says what is true of a fact, and of the first that says what is not, any more;
+// -1 if there is none.
 func (a *agent) places(e *yearEvent, hits []engram.Hit) (right, stale int) {
 	right, stale = -1, -1
 	for i := range hits {
@@ -441,8 +441,8 @@ func (a *agent) rescored(hits []engram.Hit) []engram.Hit {
 	return hits[:min(len(hits), engram.DefaultLimit)]
 }
 
-// judge adds what the first hits were worth. It draws the same numbers whatever they are, so that contenders differ by what
-// they are told only.
+// judge adds what the first hits were worth. It draws the same numbers whatever they are, so that contenders differ by
+// what they are told only.
 func (a *agent) judge(f *engram.Feedback, e *yearEvent, hits []engram.Hit, right int) {
 	var draws [yearLooked + 1]float64
 	for i := range draws {

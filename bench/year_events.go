@@ -239,7 +239,8 @@ func (c *chronicle) chatter() {
 	c.events = append(c.events, yearEvent{statement: statement{fact: -1}, text: text, source: "chat", who: who, kind: kind})
 }
 
-// ask needs a fact; now and then its partner, another fact that has nothing to do with it, is needed for the same purpose.
+// ask needs a fact; now and then its partner, another fact that has nothing to do with it, is needed for the same
+// purpose.
 func (c *chronicle) ask(i int) {
 	e := c.question(i)
 	c.came(i)
@@ -261,9 +262,9 @@ func (c *chronicle) question(i int) yearEvent {
 // yearDim is the number of dimensions of the vectors.
 const yearDim = 128
 
-// vector is what an embedder might make of an event: a direction for the person, one for the kind of fact, a weaker one for
-// the value, and something of its own. A question has no value, and chatter is less about its kind; so vectors bring
-// questions near to what answers them, and do not tell what is true now from what was.
+// vector is what an embedder might make of an event: a direction for the person, one for the kind of fact, a weaker one
+// for the value, and something of its own. A question has no value, and chatter is less about its kind; so vectors
+// bring questions near to what answers them, and do not tell what is true now from what was.
 func (e *yearEvent) vector(seed uint64) []float32 {
 	v := make([]float32, yearDim)
 	add := func(weight float64, of string) {

@@ -1,5 +1,5 @@
-// Package embed makes vectors of texts by asking a service that speaks the embeddings call of OpenAI's API, as many local
-// servers do. Nothing in Engram uses it unless somebody asks for it: the engine works without an embedder.
+// Package embed makes vectors of texts by asking a service that speaks the embeddings call of OpenAI's API, as many
+// local servers do. Nothing in Engram uses it unless somebody asks for it: the engine works without an embedder.
 //
 //	e := embed.OpenAI{URL: "http://localhost:11434/v1", Model: "nomic-embed-text"}
 //	report, err := space.ReembedBy(ctx, e.Embed, engram.ReembedOptions{Model: e.Model})

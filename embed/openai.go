@@ -17,7 +17,8 @@ import (
 
 // OpenAI is a service that speaks the embeddings call of OpenAI's API: POST <URL>/embeddings.
 type OpenAI struct {
-	// URL is where the service is, such as "http://localhost:11434/v1". An address that ends in /embeddings is taken as it is.
+	// URL is where the service is, such as "http://localhost:11434/v1". An address that ends in /embeddings is taken as
+	// it is.
 	URL string
 	// Model is what the service calls the model.
 	Model string
@@ -54,8 +55,8 @@ type answer struct {
 	} `json:"data"`
 }
 
-// Embed makes the vectors of texts. A service that is busy (429), or fails (5xx), is asked again after a while, up to five
-// times in all. The error says what the service said.
+// Embed makes the vectors of texts. A service that is busy (429), or fails (5xx), is asked again after a while, up to
+// five times in all. The error says what the service said.
 func (o OpenAI) Embed(ctx context.Context, texts []string) ([][]float32, error) {
 	target, err := o.target()
 	if err != nil {

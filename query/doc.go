@@ -2,8 +2,8 @@
 //
 //	RECALL "where does Ada live?" WHERE speaker = "Bo" AND NOT tags ANY ("rumour") ASOF 2024-03-01 LIMIT 5
 //
-// [Parse] makes a [Query] of a text, [Query.String] writes it back in one canonical form, [Run] answers it from a space.
-// The grammar, the fields and what each clause does stand in docs/query.md.
+// [Parse] makes a [Query] of a text, [Query.String] writes it back in one canonical form, [Run] answers it from a
+// space. The grammar, the fields and what each clause does stand in docs/query.md.
 //
 // # Invariants
 //

@@ -46,8 +46,8 @@ func (e *Error) position() (line, column int) {
 // around is how many characters Caret shows to each side of the place.
 const around = 50
 
-// Caret shows the place: a piece of the line that is wrong, and below it a line that points. Characters that do not print
-// as one column, such as tabs, are shown as blanks.
+// Caret shows the place: a piece of the line that is wrong, and below it a line that points. Characters that do not
+// print as one column, such as tabs, are shown as blanks.
 func (e *Error) Caret() string {
 	start := strings.LastIndexByte(e.Query[:e.Offset], '\n') + 1
 	line, _, _ := strings.Cut(e.Query[start:], "\n")

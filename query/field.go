@@ -23,8 +23,8 @@ const (
 // metadata is the beginning of the names of metadata fields; the key follows.
 const metadata = "metadata."
 
-// field is a field of a memory by its name. One of the functions is set, that of its kind. A number or flag that a memory
-// has not is given with false.
+// field is a field of a memory by its name. One of the functions is set, that of its kind. A number or flag that a
+// memory has not is given with false.
 type field struct {
 	name   string
 	kind   Kind

@@ -27,8 +27,8 @@ const (
 // Parse understands the whole text or none of it, by the default limits; the error is an [*Error].
 func Parse(text string) (Query, error) { return ParseWithin(text, engram.DefaultLimits()) }
 
-// ParseWithin is Parse by the limits of a database, such as those of [engram.Space.Limits]: a number above them is wrong
-// where it stands.
+// ParseWithin is Parse by the limits of a database, such as those of [engram.Space.Limits]: a number above them is
+// wrong where it stands.
 func ParseWithin(text string, limits engram.Limits) (Query, error) {
 	if len(text) > maxBytes {
 		return Query{}, &Error{

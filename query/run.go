@@ -30,8 +30,8 @@ type Result struct {
 	Consolidation *engram.Consolidation
 }
 
-// Run understands a query and answers it from m. Errors are an [*Error], those of the call that the verb stands for, and
-// the context's: also context.DeadlineExceeded, if the time of WITHIN was up. m must honour the Where of what it is
+// Run understands a query and answers it from m. Errors are an [*Error], those of the call that the verb stands for,
+// and the context's: also context.DeadlineExceeded, if the time of WITHIN was up. m must honour the Where of what it is
 // given.
 //
 // Limits are those that m tells by a method Limits, as *engram.Space has, else the default ones.

@@ -288,8 +288,8 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
-// TestFieldsOfUseAndBelief asks by what uses and sources made of memories, by what they are associated with, and by where
-// they are.
+// TestFieldsOfUseAndBelief asks by what uses and sources made of memories, by what they are associated with, and by
+// where they are.
 func TestFieldsOfUseAndBelief(t *testing.T) {
 	now := date("2024-01-10")
 	s := open(t, &now)

@@ -155,8 +155,8 @@ func TestBackupReplacesNone(t *testing.T) {
 	wantIn(t, "restore", back.ok("restore", backups), "space default: 2 memories")
 }
 
-// TestBackupIndexVersions: an index of before there was a version is read and replaced, one of a later version is refused by
-// name, and what is no index is damage that says what to do.
+// TestBackupIndexVersions: an index of before there was a version is read and replaced, one of a later version is
+// refused by name, and what is no index is damage that says what to do.
 func TestBackupIndexVersions(t *testing.T) {
 	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}
 	backups := filepath.Join(t.TempDir(), "backups")

@@ -11,8 +11,8 @@ import (
 	"github.com/orchard9/engram-go/server/problem"
 )
 
-// TestDamageKeepsItsMeaning damages one sealed memory of twenty: what a command says, and its exit code, is the same on the
-// directory and through a server, also where the answer had begun.
+// TestDamageKeepsItsMeaning damages one sealed memory of twenty: what a command says, and its exit code, is the same on
+// the directory and through a server, also where the answer had begun.
 func TestDamageKeepsItsMeaning(t *testing.T) {
 	eachMode(t, func(t *testing.T, c *cli) {
 		// The damaged memory stands behind more than an answer holds back before it begins.

@@ -117,8 +117,8 @@ type door struct {
 	lacks   map[string]map[string]string // kind → path → why this door does not have it
 }
 
-// TestEveryFieldThroughEveryDoor walks every field of what answers are made of, and looks for it, with a value, in the answers
-// of each door. A new field that a door drops fails here.
+// TestEveryFieldThroughEveryDoor walks every field of what answers are made of, and looks for it, with a value, in the
+// answers of each door. A new field that a door drops fails here.
 func TestEveryFieldThroughEveryDoor(t *testing.T) {
 	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data"), served: true}
 	base := startServer(c)

@@ -21,8 +21,8 @@ var singular = map[string]string{
 	"fields": "field", "metadata": "meta", "max_time_ms": "max-time", "recall_id": "recall",
 }
 
-// TestEveryFieldHasAFlag walks the fields of what calls take, and looks for the flag of each: a new field that the command
-// line cannot give fails here.
+// TestEveryFieldHasAFlag walks the fields of what calls take, and looks for the flag of each: a new field that the
+// command line cannot give fails here.
 func TestEveryFieldHasAFlag(t *testing.T) {
 	root := newApp(process{}).rootCommand()
 	arguments := map[string]string{"content": asArguments, "query": asArguments, "ids": asArguments, "to": asArguments}

@@ -65,8 +65,8 @@ func TestFit(t *testing.T) {
 	c.fails(2, "fit", "everything")
 }
 
-// recalledStore is a directory with judgements of the hits of recalls: what was found by its neighbour alone was of use, what
-// has the word of the question was not, and least what has no neighbour.
+// recalledStore is a directory with judgements of the hits of recalls: what was found by its neighbour alone was of
+// use, what has the word of the question was not, and least what has no neighbour.
 func recalledStore(t *testing.T, dir string) {
 	t.Helper()
 	now := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -10,8 +10,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Every flag that is given takes effect. A flag that is not given has the zero value of its type, so that an empty value,
-// or a number 0, would be as if it had not been given: both are refused, where they do not mean something.
+// Every flag that is given takes effect. A flag that is not given has the zero value of its type, so that an empty
+// value, or a number 0, would be as if it had not been given: both are refused, where they do not mean something.
 
 // Annotations of flags.
 const (

@@ -11,7 +11,8 @@ import (
 	"github.com/orchard9/engram-go/internal/lab"
 )
 
-// TestLab runs some rows, which must be printed as they stand in the file that the laboratory's own test holds all rows to.
+// TestLab runs some rows, which must be printed as they stand in the file that the laboratory's own test holds all rows
+// to.
 func TestLab(t *testing.T) {
 	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "none")}
 	golden, err := os.ReadFile(filepath.Join("..", "..", "internal", "lab", "testdata", "lab.jsonl"))

@@ -11,7 +11,8 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
-// embedder is a service that gives vectors of nine numbers, the first of which is the length of the text, to who has the key.
+// embedder is a service that gives vectors of nine numbers, the first of which is the length of the text, to who has
+// the key.
 func embedder(t *testing.T, texts *int) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -110,8 +110,8 @@ func (r *remote) ReembedBy(
 	return report, err
 }
 
-// someUnembedded lists the first memories without a new vector: so many that asking again is cheap, and so few that their
-// texts fit into memory and that the server does not wait for the embedder.
+// someUnembedded lists the first memories without a new vector: so many that asking again is cheap, and so few that
+// their texts fit into memory and that the server does not wait for the embedder.
 func (r *remote) someUnembedded(ctx context.Context) (some []engram.Unembedded, err error) {
 	for u, err := range r.Unembedded(ctx) {
 		if err != nil {
@@ -124,7 +124,8 @@ func (r *remote) someUnembedded(ctx context.Context) (some []engram.Unembedded, 
 	return some, nil
 }
 
-// embedBatch has some memories embedded and sends what comes. What is refused was changed meanwhile: the next round sees it.
+// embedBatch has some memories embedded and sends what comes. What is refused was changed meanwhile: the next round
+// sees it.
 func (r *remote) embedBatch(
 	ctx context.Context, embed engram.Embedder, batch []engram.Unembedded, o engram.ReembedOptions,
 ) (report engram.ReembedReport, err error) {

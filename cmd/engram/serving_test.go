@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestServingPrintsAnAddressThatWorks: a server on all addresses of the machine names one that a client can connect to, and
-// warns.
+// TestServingPrintsAnAddressThatWorks: a server on all addresses of the machine names one that a client can connect to,
+// and warns.
 func TestServingPrintsAnAddressThatWorks(t *testing.T) {
 	for ip, want := range map[string]string{"0.0.0.0": "http://127.0.0.1:7", "::": "http://127.0.0.1:7", "::1": "http://[::1]:7"} {
 		var out, errs bytes.Buffer

@@ -25,7 +25,8 @@ func tear(t *testing.T, c *cli) {
 	}
 }
 
-// TestTornLogIsSaid: whatever command opens a space whose log ends in the rest of a write says so, and a server logs it.
+// TestTornLogIsSaid: whatever command opens a space whose log ends in the rest of a write says so, and a server logs
+// it.
 func TestTornLogIsSaid(t *testing.T) {
 	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}
 	c.ok("remember", "--id", "a", "about foxes")

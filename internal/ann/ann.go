@@ -8,14 +8,14 @@
 //
 // # Codes
 //
-// Every vector has codes (vec.Quantize), in memory and in files: a quarter of its bytes. An exact sum of integers is the
-// inner product of the codes, and with q the question, v the vector, q' and v' what their codes stand for, by
+// Every vector has codes (vec.Quantize), in memory and in files: a quarter of its bytes. An exact sum of integers is
+// the inner product of the codes, and with q the question, v the vector, q' and v' what their codes stand for, by
 // Cauchy-Schwarz
 //
 //	|q.v - q'.v'| <= |q'| |v-v'| + |q-q'| |v|
 //
-// to which the rounding of vec.Dot is added. Codes are a function of the vector alone, so a rough similarity, and whether
-// it is made exact, depend on neither the tier nor the file that a vector is in.
+// to which the rounding of vec.Dot is added. Codes are a function of the vector alone, so a rough similarity, and
+// whether it is made exact, depend on neither the tier nor the file that a vector is in.
 //
 // # Invariants
 //
@@ -93,7 +93,8 @@ type Source interface {
 	// Slots tells the row of each vector of group g; segment.NoRow if it cannot be told.
 	Slots(g int) []uint32
 	// Codes lends the codes of group g, verified, and Group the vectors; nobody may write to them. They may be in
-	// *scratch, and are valid until it is used again. An error without a group is of all of it, else of what is Bad in it.
+	// *scratch, and are valid until it is used again. An error without a group is of all of it, else of what is Bad in
+	// it.
 	Codes(g int, scratch *[]byte) (segment.Codes, error)
 	Group(g int, scratch *[]byte) (segment.Group, error)
 	// Exact calls fn with one vector, verified, and the inverse of its norm. Vectors are counted through the groups.
@@ -133,9 +134,10 @@ const (
 	sparse = segment.GroupSize / 8
 )
 
-// Scan compares q.Vector with every accepted row and puts what it finds into result, dropping what was there. The nearest
-// row, by similarity and by cosine, is compared exactly, and so is every other that might be it; the rest is rough until
-// Refine or RefineBest is asked for more. A vector that cannot be read is left out and told in result.Damage.
+// Scan compares q.Vector with every accepted row and puts what it finds into result, dropping what was there. The
+// nearest row, by similarity and by cosine, is compared exactly, and so is every other that might be it; the rest is
+// rough until Refine or RefineBest is asked for more. A vector that cannot be read is left out and told in
+// result.Damage.
 //
 // It returns a *vec.InvalidError for a vector with NaN, an infinity, or without length; a *DimensionError for one of
 // another dimension than q.Dim; an error that names the metric if there is no such; and the context's error, in

@@ -13,8 +13,8 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// Result is what Scan found. A zero Result is ready; one that was used may be used again, and keeps its arrays. It is for
-// one goroutine.
+// Result is what Scan found. A zero Result is ready; one that was used may be used again, and keeps its arrays. It is
+// for one goroutine.
 type Result struct {
 	Rows         []uint32
 	Similarities []float32 // large is near; element i belongs to Rows[i], and is exact where that was asked for
@@ -60,8 +60,8 @@ func (r *Result) reset(q Query) {
 	}
 }
 
-// Release lets go of what was scanned, so that a result that is kept for the next scan holds no file. Refine finds nothing
-// to refine any more.
+// Release lets go of what was scanned, so that a result that is kept for the next scan holds no file. Refine finds
+// nothing to refine any more.
 func (r *Result) Release() { r.reset(Query{}) }
 
 // prepare makes the question of the query's vector.
@@ -125,8 +125,8 @@ func (r *Result) damage(part Part, g, n int, err error) {
 	}
 }
 
-// choose lists the places of the accepted rows, and reports whether there are any. What has no row is looked at, so that
-// it is told of.
+// choose lists the places of the accepted rows, and reports whether there are any. What has no row is looked at, so
+// that it is told of.
 func (r *Result) choose(base uint32, slots []uint32) bool {
 	places := r.places[:0]
 	for i, slot := range slots {
@@ -200,8 +200,8 @@ func (r *Result) take(row, vector uint32, codes *segment.Codes, i int) {
 	r.slack = append(r.slack, math.Nextafter32(float32(slack), float32(math.Inf(1))))
 }
 
-// Refine makes every similarity exact that is atLeast, or may be. It may be asked again for more. Vectors that cannot be
-// read are taken out of the result, and told in Damage. The only other error is the context's.
+// Refine makes every similarity exact that is atLeast, or may be. It may be asked again for more. Vectors that cannot
+// be read are taken out of the result, and told in Damage. The only other error is the context's.
 func (r *Result) Refine(ctx context.Context, atLeast float32) error {
 	return r.refine(ctx, func(i int) bool { return float64(r.Similarities[i])+float64(r.slack[i]) >= float64(atLeast) })
 }

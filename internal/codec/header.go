@@ -20,8 +20,8 @@ type Header struct {
 	Version uint32   // format version of this kind, from 1
 	Store   [16]byte // id of the store
 	Number  uint64   // number of the file within its store and kind
-	// Position is the log position up to which the file tells, where its kind says so; 0 where it does not, and in files
-	// of programs that did not say yet.
+	// Position is the log position up to which the file tells, where its kind says so; 0 where it does not, and in
+	// files of programs that did not say yet.
 	Position uint64
 }
 

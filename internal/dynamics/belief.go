@@ -60,8 +60,8 @@ type Evidence struct {
 	Counted  Verdicts
 }
 
-// Verdicts are those, of a source's statements on one memory, that its reliability counts already: each once, however often
-// it is told. It is a set of [Right] and [Wrong].
+// Verdicts are those, of a source's statements on one memory, that its reliability counts already: each once, however
+// often it is told. It is a set of [Right] and [Wrong].
 type Verdicts uint8
 
 // The verdicts.
@@ -70,8 +70,8 @@ const (
 	Wrong
 )
 
-// Verify is what e and the reliability of its source are once what it says was verified to be right, or wrong; counted is
-// false, and nothing changed, if that verdict on it had been counted before.
+// Verify is what e and the reliability of its source are once what it says was verified to be right, or wrong; counted
+// is false, and nothing changed, if that verdict on it had been counted before.
 func (e Evidence) Verify(right bool, r Reliability) (_ Evidence, _ Reliability, counted bool) {
 	verdict := Wrong
 	if right {
@@ -116,10 +116,10 @@ func Count(set []Evidence) Tally {
 	return t
 }
 
-// Hear is the evidence with what a source says now. Who says the same again changes nothing: it counts as it did when it
-// was first said, so that repeating can neither raise belief nor lower it. Who says the opposite has changed sides; which
-// verdicts were counted stays. The set given is not changed; the result is in the order in which the sources were first
-// heard.
+// Hear is the evidence with what a source says now. Who says the same again changes nothing: it counts as it did when
+// it was first said, so that repeating can neither raise belief nor lower it. Who says the opposite has changed sides;
+// which verdicts were counted stays. The set given is not changed; the result is in the order in which the sources were
+// first heard.
 func Hear(set []Evidence, e Evidence) []Evidence {
 	i := slices.IndexFunc(set, func(known Evidence) bool { return known.Source == e.Source })
 	if i >= 0 && set[i].Supports == e.Supports {
@@ -146,8 +146,8 @@ func (t Tally) LogOdds() float64 {
 // Probability is that of the statement being true.
 func (t Tally) Probability() float64 { return 1 / (1 + math.Exp(-t.LogOdds())) }
 
-// Confidence is Probability to six decimals, as far as log-odds of 32 bits tell it: .7 where .7 was given, so that memories
-// can be asked for by what is shown of them.
+// Confidence is Probability to six decimals, as far as log-odds of 32 bits tell it: .7 where .7 was given, so that
+// memories can be asked for by what is shown of them.
 func (t Tally) Confidence() float64 { return math.Round(t.Probability()*1e6) / 1e6 }
 
 // LogProbability is ln Probability.

@@ -37,11 +37,11 @@ func (s *State) Strength() Strength {
 
 // Use grades a memory at an instant.
 //
-// Good and Easy are uses: the memory is labile for LabileFor. Hard is being told again. Again says that it was
-// brought up for nothing: its stability falls, but it was not used, so LastUse stays where it was (FSRS, where a
-// failed review is followed by relearning, moves it; here that would lift what was of no use above what nobody looked
-// at). What follows it within half a day is massed all the same: a use then gains nothing, and of no use again says nothing
-// new. FSRS would let a failure repeated on the same day fall on and on, to a hundredth of a day after five.
+// Good and Easy are uses: the memory is labile for LabileFor. Hard is being told again. Again says that it was brought
+// up for nothing: its stability falls, but it was not used, so LastUse stays where it was (FSRS, where a failed review
+// is followed by relearning, moves it; here that would lift what was of no use above what nobody looked at). What
+// follows it within half a day is massed all the same: a use then gains nothing, and of no use again says nothing new.
+// FSRS would let a failure repeated on the same day fall on and on, to a hundredth of a day after five.
 func (m *Model) Use(s State, g Grade, now int64) State {
 	if g == Hard && m.off.retelling {
 		g = Good

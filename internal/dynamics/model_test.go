@@ -224,8 +224,8 @@ func TestShareOfSupport(t *testing.T) {
 	}
 }
 
-// TestLogOddsAddUp: what sources say is kept as log-odds, whose plain sum is what independent sources would be pooled to.
-// That they are not believed to be independent is Gamma's doing, after that.
+// TestLogOddsAddUp: what sources say is kept as log-odds, whose plain sum is what independent sources would be pooled
+// to. That they are not believed to be independent is Gamma's doing, after that.
 func TestLogOddsAddUp(t *testing.T) {
 	for _, c := range loadConfidences(t).Pool {
 		if c.Prior != .5 {
@@ -352,8 +352,8 @@ func TestLabile(t *testing.T) {
 	}
 }
 
-// Half a day is one occasion, for what was of no use as for what was: said again it changes nothing, a use behind it gains
-// nothing, and half a day later both count. Without the rule each counts as if days had gone by.
+// Half a day is one occasion, for what was of no use as for what was: said again it changes nothing, a use behind it
+// gains nothing, and half a day later both count. Without the rule each counts as if days had gone by.
 func TestUselessAgainOnTheSameDay(t *testing.T) {
 	m := standard()
 	at := func(days float64) int64 { return int64(days * float64(dayNanos)) }
@@ -413,8 +413,8 @@ func TestStateIsSmall(t *testing.T) {
 	}
 }
 
-// TestGoldenTerms: the score as the model first had it, from the terms that this package gives. The engine's score is made
-// of the same terms and is not this sum: docs/design/0012 says what each difference is worth.
+// TestGoldenTerms: the score as the model first had it, from the terms that this package gives. The engine's score is
+// made of the same terms and is not this sum: docs/design/0012 says what each difference is worth.
 func TestGoldenTerms(t *testing.T) {
 	m := standard()
 	for _, c := range loadReference(t).Score {

@@ -35,8 +35,8 @@ func (s *State) Standing() Standing {
 	return Standing{Stability: s.Stability, Gain: s.Gain, Since: s.Since, LastUse: s.LastUse}
 }
 
-// LeastCoefficient and MostCoefficient bound what a term of a score is multiplied by where that was learnt. Chosen: a term
-// keeps its sign and a quarter of what it claims, so that nothing that is found is lost by what was learnt.
+// LeastCoefficient and MostCoefficient bound what a term of a score is multiplied by where that was learnt. Chosen: a
+// term keeps its sign and a quarter of what it claims, so that nothing that is found is lost by what was learnt.
 const (
 	LeastCoefficient = .25
 	MostCoefficient  = 4

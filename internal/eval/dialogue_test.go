@@ -6,11 +6,12 @@ import (
 	"github.com/orchard9/engram-go/internal/eval"
 )
 
-// TestDialogue holds what recall finds in a small dialogue of the project's own, so that association, speaker and time are
-// measured where no collection is. Of its questions some are answered by a turn and the one after it, some are asked of two
-// people who say the same, and some ask when, beside turns that say no time. No weight was set on it; turns that
-// compete with those of time were added when time was worth nothing without them. The floors are about half of what each term was worth then: association .14 of recall@5, speaker and
-// time .04 of the average precision; with all of them .95 and .76.
+// TestDialogue holds what recall finds in a small dialogue of the project's own, so that association, speaker and time
+// are measured where no collection is. Of its questions some are answered by a turn and the one after it, some are
+// asked of two people who say the same, and some ask when, beside turns that say no time. No weight was set on it;
+// turns that compete with those of time were added when time was worth nothing without them. The floors are about half
+// of what each term was worth then: association .14 of recall@5, speaker and time .04 of the average precision; with
+// all of them .95 and .76.
 func TestDialogue(t *testing.T) {
 	set := load(t, "testdata/dialogue.json", eval.LoadOptions{Format: eval.LoCoMo})
 	r := run(t, set, eval.Options{Depth: 20, Resamples: 100, Ablate: true})

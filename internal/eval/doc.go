@@ -32,8 +32,8 @@
 //
 // # Durability
 //
-// None: the store is made in a temporary directory and removed. A golden set is asked of a space that exists, and writes
-// nothing to it.
+// None: the store is made in a temporary directory and removed. A golden set is asked of a space that exists, and
+// writes nothing to it.
 //
 // # Sources
 //

@@ -12,8 +12,8 @@ import (
 	"github.com/orchard9/engram-go/internal/eval"
 )
 
-// TestKnownLadder makes each rung of a ladder of BM25 that is known for three LoCoMo conversations by switches of engram
-// eval: R@5, R@10, R@20, nDCG@10 and MRR within .002. docs/eval.md has the commands.
+// TestKnownLadder makes each rung of a ladder of BM25 that is known for three LoCoMo conversations by switches of
+// engram eval: R@5, R@10, R@20, nDCG@10 and MRR within .002. docs/eval.md has the commands.
 func TestKnownLadder(t *testing.T) {
 	dir := os.Getenv("ENGRAM_DATA")
 	if dir == "" {

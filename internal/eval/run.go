@@ -27,15 +27,15 @@ type Options struct {
 	Without []string
 	// Ablate asks everything again without each of engram.Terms, and reports what that changes.
 	Ablate bool
-	// Repeats gives each document a place of its own, as Cue.Repeats does; otherwise one that says the same as one ahead of
-	// it is not in the list.
+	// Repeats gives each document a place of its own, as Cue.Repeats does; otherwise one that says the same as one
+	// ahead of it is not in the list.
 	Repeats bool
 	// Fill ends each list with the documents that recall did not return, in the collection's order.
 	Fill bool
 	// Off switches mechanisms off, as engram.Options.Without does.
 	Off []string
-	// Step, in [0,1], adds to each document's score so much of those of the documents before and after it in its session,
-	// once, as published figures do. 0 adds nothing.
+	// Step, in [0,1], adds to each document's score so much of those of the documents before and after it in its
+	// session, once, as published figures do. 0 adds nothing.
 	Step float64
 	// Language, K1 and B are the engine's options of these names. They are refused for a golden set, as are Off and
 	// Step.
@@ -303,7 +303,8 @@ func asking(q *Question, err error) error {
 	return fmt.Errorf("ask question %s: %w", q.ID, err)
 }
 
-// stepped ranks documents by their scores and step times those of their neighbours in their session, equal ones by position.
+// stepped ranks documents by their scores and step times those of their neighbours in their session, equal ones by
+// position.
 func stepped(hits []engram.Hit, documents []Document, step float64) []string {
 	scores := make(map[string]float64, len(hits))
 	for _, hit := range hits {

@@ -128,8 +128,8 @@ func loadReference(t *testing.T) (r reference) {
 	return r
 }
 
-// preferential is a graph that grows as the one of the measurements did: each new node has m edges, of which a share goes
-// to the ends of edges that there are, and the rest to any.
+// preferential is a graph that grows as the one of the measurements did: each new node has m edges, of which a share
+// goes to the ends of edges that there are, and the rest to any.
 func preferential(rng *rand.Rand, nodes, m int, share float64) *web {
 	w := &web{n: nodes}
 	var ends []uint32
@@ -147,8 +147,8 @@ func preferential(rng *rand.Rand, nodes, m int, share float64) *web {
 }
 
 // TestPushMeasurements: the work and the error of local push over a graph of 20,000 nodes are what another
-// implementation, with a queue, came to on another graph of the kind: work of the same size and within its bound, errors
-// within theirs, never too much.
+// implementation, with a queue, came to on another graph of the kind: work of the same size and within its bound,
+// errors within theirs, never too much.
 func TestPushMeasurements(t *testing.T) {
 	push := loadReference(t).Push
 	const nodes, seeds, low, high = 20_000, 5, .6, 1.5

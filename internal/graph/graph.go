@@ -58,7 +58,7 @@
 // J. R. Anderson, "A spreading activation theory of memory", Journal of Verbal Learning and Verbal Behavior 22, 1983,
 // for the fan: what a memory passes on is shared among its associations.
 //
-// R. Andersen, F. Chung, K. Lang, "Local graph partitioning using PageRank vectors", FOCS 2006, for the local push, here
-// without laziness and in rounds. B. J. Gutiérrez et al., "HippoRAG", 2024, for personalised PageRank with alpha .5 over
-// a memory's graph.
+// R. Andersen, F. Chung, K. Lang, "Local graph partitioning using PageRank vectors", FOCS 2006, for the local push,
+// here without laziness and in rounds. B. J. Gutiérrez et al., "HippoRAG", 2024, for personalised PageRank with alpha
+// .5 over a memory's graph.
 package graph

@@ -71,9 +71,9 @@ func (d *degree) shift(more int, position uint64) {
 	}
 }
 
-// array is the append-only list of an entry's associations, ended ones included. n is stored after number n-1 is filled;
-// nothing but an end changes in one after that. What they are and when they were lie apart: as long as none has ended,
-// nobody needs to look at the latter.
+// array is the append-only list of an entry's associations, ended ones included. n is stored after number n-1 is
+// filled; nothing but an end changes in one after that. What they are and when they were lie apart: as long as none has
+// ended, nobody needs to look at the latter.
 type array struct {
 	n     atomic.Uint32
 	arcs  []arc
@@ -405,8 +405,8 @@ func (l *Links) alter(fn func(*change)) (undo func()) {
 	return undo
 }
 
-// takeBack makes what d added void, or what d ended last again. It is found by what it is, since the array may have been
-// replaced in between.
+// takeBack makes what d added void, or what d ended last again. It is found by what it is, since the array may have
+// been replaced in between.
 func (l *Links) takeBack(d altered) {
 	list := l.load(d.entry)
 	if list == nil {

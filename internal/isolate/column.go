@@ -16,9 +16,9 @@ const (
 
 // locate gives the chunk that holds element i and the place in it.
 //
-// Counted from 1<<firstBits on instead of from 0, chunk k < doubling holds what has firstBits+1+k binary digits, so that
-// the place is what stands behind the first digit; later chunks hold 1<<capBits each. Readers pay for every step of this:
-// it has one branch, and is cheap enough that the compiler puts it, At and Stamps.Alive into their callers.
+// Counted from 1<<firstBits on instead of from 0, chunk k < doubling holds what has firstBits+1+k binary digits, so
+// that the place is what stands behind the first digit; later chunks hold 1<<capBits each. Readers pay for every step
+// of this: it has one branch, and is cheap enough that the compiler puts it, At and Stamps.Alive into their callers.
 func locate(i uint32) (chunk, offset uint64) {
 	n := uint64(i) + 1<<firstBits
 	if n >= 1<<(capBits+1) {
@@ -129,8 +129,8 @@ func (s *Stamps) End(row uint32) uint64 {
 	return s.ends.At(row).Load()
 }
 
-// EndsAfter is Alive for a row that has a place, as all have that a view covers. Readers ask it for every row they pass:
-// it is small enough that the compiler puts it into its callers.
+// EndsAfter is Alive for a row that has a place, as all have that a view covers. Readers ask it for every row they
+// pass: it is small enough that the compiler puts it into its callers.
 func (s *Stamps) EndsAfter(row uint32, p uint64) bool {
 	chunk, offset := locate(row)
 	return (*s.ends.dir.Load())[chunk][offset].Load() > p

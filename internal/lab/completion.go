@@ -74,7 +74,8 @@ type cue struct {
 	known  []bool
 }
 
-// cues are four times patternCues: with a half masked, with nine tenths masked, whole, and half way between two patterns.
+// cues are four times patternCues: with a half masked, with nine tenths masked, whole, and half way between two
+// patterns.
 func cues() (patterns [][]float32, all []cue) {
 	r := rand.New(rand.NewPCG(patternSeed, 0))
 	for range patternCount {

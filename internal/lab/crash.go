@@ -13,8 +13,8 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
-// cutOff is C3. What a kill leaves behind is the directory as it is: it is copied before each cluster is written, and of
-// each two copies that follow each other the later one again with its last write torn at some byte.
+// cutOff is C3. What a kill leaves behind is the directory as it is: it is copied before each cluster is written, and
+// of each two copies that follow each other the later one again with its last write torn at some byte.
 func cutOff(b *bench, dropped bool) (f finding, err error) {
 	images, err := b.passImages()
 	if err != nil {
@@ -159,8 +159,8 @@ func (b *bench) written(earlier, later string) (from, to int64, err error) {
 	return from, to, nil
 }
 
-// look opens a copy of an image, of which the log is torn at some offset if that is not below 0, and tells what is wrong
-// with it: so many clusters must be written, each whole, and no other begun.
+// look opens a copy of an image, of which the log is torn at some offset if that is not below 0, and tells what is
+// wrong with it: so many clusters must be written, each whole, and no other begun.
 func (p *passImages) look(b *bench, name string, image *passImage, tear int64, dropped bool,
 	whole int,
 ) (wrong []string, err error) {

@@ -2,10 +2,10 @@
 // it sets itself, and says of each whether the engine's numbers match: [Run].
 //
 // A row has the published numbers, those of a reference model where there is one, and the engine's. Beside it stands
-// the same run with the mechanism switched off that the row is about: it must fail, else the row shows nothing. Most are
-// switched off by the engine's own switches (engram.Mechanisms, Cue.Without); where an ablation is made otherwise, it
-// says how. What is published and not reproduced is a row of its own, which is expected not to match and says why; so is
-// what is not built.
+// the same run with the mechanism switched off that the row is about: it must fail, else the row shows nothing. Most
+// are switched off by the engine's own switches (engram.Mechanisms, Cue.Without); where an ablation is made otherwise,
+// it says how. What is published and not reproduced is a row of its own, which is expected not to match and says why;
+// so is what is not built.
 //
 // # Invariants
 //
@@ -104,8 +104,8 @@ type experiment struct {
 	ablated   func(*bench) (finding, error)
 }
 
-// Run makes the replications of these ids, or all, in the order of their table, in a temporary directory. dataDir is the
-// folder with data that is not shipped, or "". An id that there is not is an error.
+// Run makes the replications of these ids, or all, in the order of their table, in a temporary directory. dataDir is
+// the folder with data that is not shipped, or "". An id that there is not is an error.
 func Run(ctx context.Context, dataDir string, ids ...string) (rows []Row, err error) {
 	if err := Known(ids...); err != nil {
 		return nil, err

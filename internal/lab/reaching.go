@@ -232,8 +232,8 @@ func engineOrder(b *bench, g *graph, r *rand.Rand) (map[int]float64, error) {
 	return pi, s.err
 }
 
-// queueOrder is the push of Andersen, Chung and Lang: whoever holds enough passes it on in the order of the queue, to its
-// neighbours in the order in which they were stored.
+// queueOrder is the push of Andersen, Chung and Lang: whoever holds enough passes it on in the order of the queue, to
+// its neighbours in the order in which they were stored.
 func queueOrder(b *bench, g *graph, r *rand.Rand) (map[int]float64, error) {
 	alpha, epsilon := b.published.bounds.SpreadAlpha, b.published.bounds.SpreadEpsilon
 	neighbours := map[int][]int{}

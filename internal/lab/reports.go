@@ -218,8 +218,8 @@ type voice struct {
 	agrees bool
 }
 
-// voices is K3: the same reports in several orders, and each of them again. With renamed every report comes under a name
-// that was never heard.
+// voices is K3: the same reports in several orders, and each of them again. With renamed every report comes under a
+// name that was never heard.
 func voices(b *bench, renamed bool) (f finding, err error) {
 	said := []voice{{"Bo", true}, {"Ines", false}, {"Wen", true}, {"Tariq", true}}
 	r := rand.New(rand.NewPCG(factSeed, 3))
@@ -263,8 +263,8 @@ func voices(b *bench, renamed bool) (f finding, err error) {
 	return f, err
 }
 
-// merged is how far a memory is believed in two copies of a space of which each hears half of what is said, after each was
-// imported into the other, twice.
+// merged is how far a memory is believed in two copies of a space of which each hears half of what is said, after each
+// was imported into the other, twice.
 func (b *bench) merged(said []voice, renamed bool) (float64, error) {
 	origin, err := b.space()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/orchard9/engram-go/internal/dynamics"
 )
 
-// reviewLog is the file with a log of reviews of flash cards, in the folder with data that is not shipped: a test file of
-// open-spaced-repetition/py-fsrs at 3abe686 (MIT).
+// reviewLog is the file with a log of reviews of flash cards, in the folder with data that is not shipped: a test file
+// of open-spaced-repetition/py-fsrs at 3abe686 (MIT).
 const reviewLog = "review_logs_josh_1711744352250_to_1728234780857.csv"
 
 func reviewing(p *published) []experiment {
@@ -129,8 +129,8 @@ func score(log []review, predict func(*card, *review) float64) (loss, auc float6
 	return loss, area(p, recalled)
 }
 
-// area is the probability that one that was recalled was given a higher probability than one that was not; half for equal
-// ones.
+// area is the probability that one that was recalled was given a higher probability than one that was not; half for
+// equal ones.
 func area(p []float64, recalled []bool) float64 {
 	var yes, no []float64
 	for i := range p {

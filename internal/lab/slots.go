@@ -75,7 +75,8 @@ func (d *directions) sum(words []string) []float32 {
 	return out
 }
 
-// slotFilling is H5: by the known fields, by words and by vectors. If certain, the confidence of the vote is not heeded.
+// slotFilling is H5: by the known fields, by words and by vectors. If certain, the confidence of the vote is not
+// heeded.
 func slotFilling(b *bench, certain bool) (f finding, err error) {
 	s, err := b.space()
 	if err != nil {
@@ -116,8 +117,8 @@ func slotFilling(b *bench, certain bool) (f finding, err error) {
 	return f, s.err
 }
 
-// fillSlots asks for records of which half of the fields are known, and tells how sure each field that was filled in is said to
-// be and whether it is right.
+// fillSlots asks for records of which half of the fields are known, and tells how sure each field that was filled in is
+// said to be and whether it is right.
 func (s *subject) fillSlots(by string, records []fieldRecord, space *directions, r *rand.Rand) (p []float64,
 	right []bool, err error,
 ) {

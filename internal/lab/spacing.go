@@ -146,8 +146,8 @@ func (t *gapTable) check(b *bench) finding {
 	return f
 }
 
-// gapSpace is a space with two memories for each gap, one that is of use after it and one that is not, and one more that
-// shows what is there to be used. It is made once for each set of mechanisms that are off.
+// gapSpace is a space with two memories for each gap, one that is of use after it and one that is not, and one more
+// that shows what is there to be used. It is made once for each set of mechanisms that are off.
 type gapSpace struct {
 	s     *subject
 	first []float64
@@ -189,7 +189,8 @@ func (b *bench) gapSpace(without ...string) (*gapSpace, error) {
 }
 
 // table measures the memories. In the experiments whoever fails is told the answer, and learns it anew. To the engine
-// being of no use is no learning: the time since the last use goes on. With relearn it is counted from the lapse, as there.
+// being of no use is no learning: the time since the last use goes on. With relearn it is counted from the lapse, as
+// there.
 func (g *gapSpace) table(relearn bool) *gapTable {
 	return &gapTable{
 		first: func(gap float64) float64 { return g.first[int(gap)] },

@@ -105,7 +105,8 @@ func (w *web) remembered(b *bench, without ...string) (*subject, error) {
 	return s, s.err
 }
 
-// fan regresses times on 1/(1+pi/pi0): latency falls as e^-A with A = ln(1+pi/pi0), pi0 being that of the engine's score.
+// fan regresses times on 1/(1+pi/pi0): latency falls as e^-A with A = ln(1+pi/pi0), pi0 being that of the engine's
+// score.
 func fan(b *bench, without ...string) (finding, error) {
 	pi0 := recall.DefaultWeights().Pi0
 	var x, y [3][]float64 // targets, foils, both

@@ -17,8 +17,8 @@ import (
 // A number is one token, whatever commas are in it, and an ordinal is its number: 1,000,000 and 7th are 1000000 and 7.
 
 const (
-	// maxParts bounds the parts of a token, and maxSwitches how often it may go from letters to digits or back: what has
-	// more is no name that somebody made, but a hash or a key.
+	// maxParts bounds the parts of a token, and maxSwitches how often it may go from letters to digits or back: what
+	// has more is no name that somebody made, but a hash or a key.
 	maxParts    = 8
 	maxSwitches = 3
 	// maxWhole bounds what is joined; wholes are cut to maxTerm.

@@ -96,8 +96,8 @@ import (
 
 // Defaults of [Options]: DefaultK1 and DefaultB where rows have ShortText tokens or fewer on average, LongK1 and LongB
 // from LongText on, and what lies between on a straight line. On dialogue turns (20 tokens) .9/.4 finds .649 of the
-// evidence among the first ten and 1.2/.75 .631. On abstracts (100 tokens) the mean average precision is .302 with .9/.4,
-// .315 with 1.2/.75, .319 with 1.5/.75; on whole sessions (500 tokens) the last two find the same.
+// evidence among the first ten and 1.2/.75 .631. On abstracts (100 tokens) the mean average precision is .302 with
+// .9/.4, .315 with 1.2/.75, .319 with 1.5/.75; on whole sessions (500 tokens) the last two find the same.
 const (
 	DefaultK1       = 0.9
 	DefaultB        = 0.4
@@ -122,8 +122,8 @@ type Options struct {
 	// StopWords are left out of documents and questions of every language. nil means each language's own list; an empty
 	// slice means none.
 	StopWords []string
-	// Plain leaves text at what separators leave of it: no parts and wholes of identifiers, no normal forms of numbers and
-	// dates, no stop words that are names. Published figures of BM25 are made like that.
+	// Plain leaves text at what separators leave of it: no parts and wholes of identifiers, no normal forms of numbers
+	// and dates, no stop words that are names. Published figures of BM25 are made like that.
 	Plain bool
 	// Unstemmed leaves words as they are, and Undated leaves the words of a document's day out.
 	Unstemmed, Undated bool

@@ -27,8 +27,8 @@ const (
 // Likeness is Dice's coefficient over the pairs and triples of letters, 2 |A and B| / (|A| + |B|). Terms that are
 // equally near are taken in alphabetical order. The result depends on the rows alive in v alone.
 //
-// Each word costs a pass over planes of the vocabulary, see spelling, and a look at the few terms that these leave open.
-// It returns the error of ctx.
+// Each word costs a pass over planes of the vocabulary, see spelling, and a look at the few terms that these leave
+// open. It returns the error of ctx.
 func (x *Index) Expand(ctx context.Context, q Query, v View) (Query, error) {
 	out := Query{Terms: make([]QueryTerm, 0, len(q.Terms))}
 	budget := expandedWords
@@ -58,8 +58,8 @@ func (x *Index) Expand(ctx context.Context, q Query, v View) (Query, error) {
 	return out, nil
 }
 
-// spelled reports whether a term is a word that can be misspelt: not what is too short, too long, begins with a digit or
-// is not of an alphabet.
+// spelled reports whether a term is a word that can be misspelt: not what is too short, too long, begins with a digit
+// or is not of an alphabet.
 func spelled(term []byte) bool {
 	return len(term) >= nearestLetters && len(term) <= maxStemmed && term[0] >= 'a' && term[0] < firstOfThree
 }
@@ -94,8 +94,8 @@ type neighbour struct {
 	dice float64
 }
 
-// nearest finds the terms alive in v that are nearest to word, nearest first. Those that cannot come before nearestTerms
-// others are not looked at.
+// nearest finds the terms alive in v that are nearest to word, nearest first. Those that cannot come before
+// nearestTerms others are not looked at.
 func (x *Index) nearest(ctx context.Context, word []byte, v View) ([]neighbour, error) {
 	asked := grams(nil, word)
 	candidates, err := x.words.spelling.candidates(ctx, asked, x.words.termCount.Load())

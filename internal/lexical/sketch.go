@@ -7,8 +7,8 @@ import (
 
 // sketch tells of the set of words that a content says whether it can be part of another one. The first half has a bit
 // for each of the words in a sample, the second the same for a sample of half as many, where the bits are placed
-// otherwise. How many words are in the samples depends on how many there are, so that about a third of the bits are set,
-// and two contents of like size have a sample in common.
+// otherwise. How many words are in the samples depends on how many there are, so that about a third of the bits are
+// set, and two contents of like size have a sample in common.
 //
 //	bits 0-57 of half i  words of which level+i bits of the hash are 0
 //	bits 58-63           of the number of words, 4095 for more, the lower six bits and the upper six; level is that number
@@ -69,8 +69,8 @@ func (s sketch) within(t sketch) bool {
 }
 
 // MayRestate reports whether the words of the content of one of two rows can all be among those of the other, which has
-// at most half as many more; of fewer than three words, whether they can be the same. If it is false that is not so; if it
-// is true it mostly is. Both must have been added.
+// at most half as many more; of fewer than three words, whether they can be the same. If it is false that is not so; if
+// it is true it mostly is. Both must have been added.
 func (x *Index) MayRestate(a, b uint32) bool {
 	s, t := x.sketches.Get(a), x.sketches.Get(b)
 	few, many := s.words(), t.words()

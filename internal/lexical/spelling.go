@@ -7,13 +7,13 @@ import (
 )
 
 // spelling tells which terms of a vocabulary may be near a word, without looking at them. Pairs and triples of letters
-// are hashed to 64 places each, and a plane has for each place a bit of every term: set if one of the term's grams falls
-// there. Seven more planes are the number of the term's grams. Adding up the planes of a word's grams as binary numbers,
-// 64 terms with each operation, gives at least what each term has in common with the word. Measured with
+// are hashed to 64 places each, and a plane has for each place a bit of every term: set if one of the term's grams
+// falls there. Seven more planes are the number of the term's grams. Adding up the planes of a word's grams as binary
+// numbers, 64 terms with each operation, gives at least what each term has in common with the word. Measured with
 // BenchmarkExpand: 2 ns for a term and word, where going through signatures of 16 bytes a term took 7 in the same run.
 //
-// Planes are cut into segments, the first of 64 terms, those from the fourth on of 512, so that a plane of one is a line
-// of the cache. The zero value is ready. One writer adds terms; readers look at terms that were published to them.
+// Planes are cut into segments, the first of 64 terms, those from the fourth on of 512, so that a plane of one is a
+// line of the cache. The zero value is ready. One writer adds terms; readers look at terms that were published to them.
 type spelling struct {
 	segments atomic.Pointer[[]*segment]
 	grams    []uint32 // the writer's
@@ -122,8 +122,8 @@ func (s *spelling) sizeBytes(n uint32) (size int64) {
 }
 
 // candidates lists the terms below n that may have a likeness above 2/5 to the word with these grams: in its first
-// element those for which it may be above 2/3, in its second above 1/2, in its third the others. It looks at ctx now and
-// then and returns its error.
+// element those for which it may be above 2/3, in its second above 1/2, in its third the others. It looks at ctx now
+// and then and returns its error.
 //
 // With c grams in common, b of the term and a of the word, the likeness 2c/(a+b) is above 2/k if kc > a+b. As b is c or
 // more, 5c > a+b takes 4c > a, which a comparison with a constant settles for most terms.

@@ -25,8 +25,8 @@ func randomWord(r *rand.Rand) string {
 	return string(word)
 }
 
-// TestNearestIsExact compares what is nearest in spelling with a look at every term, over vocabularies that end in each of
-// the kinds of segments, with rows that are gone.
+// TestNearestIsExact compares what is nearest in spelling with a look at every term, over vocabularies that end in each
+// of the kinds of segments, with rows that are gone.
 func TestNearestIsExact(t *testing.T) {
 	const seed = 21
 	r := rand.New(rand.NewPCG(seed, seed))

@@ -11,10 +11,10 @@ import (
 // sorted by term and appended to the lists together, a list once for all its rows, in the order in which terms lie in
 // memory. Measured with BenchmarkPrepareAndAdd.
 //
-// Readers take the rows below tail.first from the lists and the others from the tail, so that merging, which puts into the
-// lists what the tail still shows, changes no answer at any moment, wherever it ends: done again, it passes over what a
-// list already has.
-// A tail begins small and doubles with every merge, so that an index of a few memories stays small.
+// Readers take the rows below tail.first from the lists and the others from the tail, so that merging, which puts into
+// the lists what the tail still shows, changes no answer at any moment, wherever it ends: done again, it passes over
+// what a list already has. A tail begins small and doubles with every merge, so that an index of a few memories stays
+// small.
 const (
 	firstTailRows, tailRows         = 8, 128
 	firstTailPostings, tailPostings = 256, 4096
@@ -66,8 +66,8 @@ func (t *tail) used() int {
 	return 0
 }
 
-// add appends a row, for which there is room. It publishes with its last statement: a row that a panic interrupts is not
-// there.
+// add appends a row, for which there is room. It publishes with its last statement: a row that a panic interrupts is
+// not there.
 func (t *tail) add(row uint32, counts []count) {
 	rows, used := t.n.Load(), t.used()
 	for i, c := range counts {
@@ -164,8 +164,8 @@ func (x *Index) merge(t *tail) {
 // appendBatch is how many lists are looked up before they are written to. Measured with BenchmarkPrepareAndAdd.
 const appendBatch = 16
 
-// mergeBatch appends to the lists of up to appendBatch terms, from place from of the sorter's order on, and returns where
-// it ended. Each loop asks for memory that the next one needs, and waits for none of it in between.
+// mergeBatch appends to the lists of up to appendBatch terms, from place from of the sorter's order on, and returns
+// where it ended. Each loop asks for memory that the next one needs, and waits for none of it in between.
 func (x *Index) mergeBatch(t *tail, from int) int {
 	var lists [appendBatch]*postings
 	var states [appendBatch]uint64

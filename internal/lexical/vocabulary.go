@@ -21,7 +21,8 @@ import (
 //
 // A term has one record that isTerm, and one that isWord for each word and language that leads to it; where the first
 // to lead to it is its own text, one record is both. A term's text comes from the tokenizer and never begins with a
-// control character: further ways of indexing set one in front and live in the same vocabulary (languageTerm, wholeMark).
+// control character: further ways of indexing set one in front and live in the same vocabulary (languageTerm,
+// wholeMark).
 //
 // The table is hashed with a random seed, because its keys come from users; the seed shows in no result.
 type vocabulary struct {

@@ -47,8 +47,8 @@ const maxTimes = 2
 //   - what is relative to another: "the day before yesterday", "the week after 9 June", and "two days later" after an
 //     expression that says a day.
 //
-// It depends on its arguments only. An expression relative to the zero time, or to nothing that was said, says when, but
-// not which day.
+// It depends on its arguments only. An expression relative to the zero time, or to nothing that was said, says when,
+// but not which day.
 func TimesIn(text string, now time.Time) []Span {
 	var w when
 	w.reset(now)
@@ -132,8 +132,8 @@ type when struct {
 	said             Span // the last that was said; of no days if it said none
 }
 
-// longestPhrase is how many words of a phrase are read together. Chosen: "from the 3rd of May 2022 until the 5th of June 2023"
-// has 8.
+// longestPhrase is how many words of a phrase are read together. Chosen: "from the 3rd of May 2022 until the 5th of
+// June 2023" has 8.
 const longestPhrase = 12
 
 // date is one that is being read: zero for what was not said.

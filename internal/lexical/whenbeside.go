@@ -85,8 +85,8 @@ func complete(first, second *date) bool {
 	return true
 }
 
-// readBeside says what lies before or after something that is said: "the day before yesterday", "two weeks after 9 June",
-// "the Friday before 15 July", "the week before last".
+// readBeside says what lies before or after something that is said: "the day before yesterday", "two weeks after 9
+// June", "the Friday before 15 July", "the week before last".
 func (w *when) readBeside(phrase []sign, i int) int {
 	p, count, words := phrase[i:], int32(1), 0
 	if p[0].counts() {

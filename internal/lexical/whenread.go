@@ -6,8 +6,8 @@ type spoken struct {
 	relative bool
 }
 
-// spanAt reads the expression that begins with word i of a phrase and stands for itself, and tells how many words it takes;
-// 0 if none does.
+// spanAt reads the expression that begins with word i of a phrase and stands for itself, and tells how many words it
+// takes; 0 if none does.
 func (w *when) spanAt(phrase []sign, i int) (s spoken, n int) {
 	p := phrase[i:]
 	if d, n := w.dateAt(phrase, i); n > 0 {
@@ -273,8 +273,8 @@ func (w *when) shiftedWeekday(name, shift int32) int32 {
 	return weekdayAfter(w.today-1, name)
 }
 
-// shiftedMonths is a month, or the season of n months from it on: the latest that ended before today's month, this year's,
-// or the first that begins after it.
+// shiftedMonths is a month, or the season of n months from it on: the latest that ended before today's month, this
+// year's, or the first that begins after it.
 func (w *when) shiftedMonths(month, n int, shift int32) Span {
 	year := w.year
 	switch {
@@ -325,7 +325,8 @@ func holiday(which int32, year int) int32 {
 	return dayNumber(year, 12, 25)
 }
 
-// agoAt reads how long ago something was, with halves: half a year ago, a year and a half ago, two and a half years ago.
+// agoAt reads how long ago something was, with halves: half a year ago, a year and a half ago, two and a half years
+// ago.
 func (w *when) agoAt(p []sign) (s spoken, n int) {
 	is := func(roles ...role) bool {
 		if len(p) < len(roles) {

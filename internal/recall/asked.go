@@ -106,8 +106,8 @@ const longestName = 3
 // maxNames bounds what each memory is compared with. Chosen.
 const maxNames = 32
 
-// names finds the names of speakers in the question: one to three words that stand beside each other, as written, in lower case or
-// with initials in upper case. A stop word (will) is a name only if it is written as one (Will).
+// names finds the names of speakers in the question: one to three words that stand beside each other, as written, in
+// lower case or with initials in upper case. A stop word (will) is a name only if it is written as one (Will).
 func (r *run) names() []named {
 	words := strings.FieldsFunc(r.q.Text, func(c rune) bool { return !unicode.IsLetter(c) && !unicode.IsDigit(c) })
 	var found []named

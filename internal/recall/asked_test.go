@@ -126,8 +126,8 @@ func TestOtherNamesDoNotHideSpeakers(t *testing.T) {
 	}
 }
 
-// TestOnlyATime: a question that names a time and nothing else finds what was then, newest first, and not what speaks of
-// such a time on another day.
+// TestOnlyATime: a question that names a time and nothing else finds what was then, newest first, and not what speaks
+// of such a time on another day.
 func TestOnlyATime(t *testing.T) {
 	s := newSpace(t, lexical.Options{})
 	now := time.Date(2024, 5, 15, 18, 0, 0, 0, time.UTC) // a Wednesday

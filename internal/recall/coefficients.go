@@ -15,8 +15,8 @@ func Weighable() []string {
 	}
 }
 
-// coefficients are what the terms of each score are multiplied by. What finds memories, what activates others and what gains
-// are in proportion to goes by the terms as they are.
+// coefficients are what the terms of each score are multiplied by. What finds memories, what activates others and what
+// gains are in proportion to goes by the terms as they are.
 type coefficients struct {
 	words, meaning, speaker, when, association, priming, use, belief float64
 	least, most                                                      float64

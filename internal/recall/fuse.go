@@ -2,8 +2,8 @@ package recall
 
 import "math"
 
-// fuse makes the weight of meaning one for scores in this answer. Nats of words and of meaning are not alike enough to be
-// added: a question has few words or many, and the nearest memory may stand out by hundreds. So the nearest memory
+// fuse makes the weight of meaning one for scores in this answer. Nats of words and of meaning are not alike enough to
+// be added: a question has few words or many, and the nearest memory may stand out by hundreds. So the nearest memory
 // becomes worth as much as the best by words, times what is left of the weight beside them. Without words meaning is in
 // nats.
 func (r *run) fuse() {

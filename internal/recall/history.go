@@ -6,9 +6,9 @@ import (
 	"github.com/orchard9/engram-go/internal/dynamics"
 )
 
-// What became of memories orders those that are relevant: what their uses made of them, and what other sources than their
-// own say. The two are bounded together by Weights.Sway times the relevance, so that
-// nothing is found for its history alone, and nothing relevant is lost by it.
+// What became of memories orders those that are relevant: what their uses made of them, and what other sources than
+// their own say. The two are bounded together by Weights.Sway times the relevance, so that nothing is found for its
+// history alone, and nothing relevant is lost by it.
 
 // history is what a row's history adds to its score, in nats.
 type history struct{ use, belief float64 }

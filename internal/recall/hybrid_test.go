@@ -154,8 +154,8 @@ func lean(of func(*collection, uint64) ([][]float32, [][]float32), by float64,
 }
 
 // TestHybrid holds what fusing channels must not lose: with vectors that are good, mediocre or random, that share a
-// direction or not, that are made of the words or of the texts, words and meaning together find at least what the better
-// of them finds by itself, less .005, in the mean over seeds that no weight was chosen on.
+// direction or not, that are made of the words or of the texts, words and meaning together find at least what the
+// better of them finds by itself, less .005, in the mean over seeds that no weight was chosen on.
 func TestHybrid(t *testing.T) {
 	loaded := loadLocomo(t) // skips here, not in a subtest
 	conversations := func(uint64) []collection { return loaded }

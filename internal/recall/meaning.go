@@ -48,10 +48,10 @@ func surprise(z, linear float64) float64 {
 	return -math.Log(tail) + slope*(z-linear)
 }
 
-// capSurprise is a lower bound of minus the logarithm of the probability that a random direction of dim dimensions, which
-// need not be whole, has at least the given cosine c with a fixed one. With f(t) = (1-t^2)^((dim-3)/2) / B(1/2, (dim-1)/2)
-// the density of the cosine, the probability is at most the integral of f(t) * t/c from c to 1, and at most one half of
-// (1-c^2)^((dim-1)/2).
+// capSurprise is a lower bound of minus the logarithm of the probability that a random direction of dim dimensions,
+// which need not be whole, has at least the given cosine c with a fixed one. With f(t) = (1-t^2)^((dim-3)/2) / B(1/2,
+// (dim-1)/2) the density of the cosine, the probability is at most the integral of f(t) * t/c from c to 1, and at most
+// one half of (1-c^2)^((dim-1)/2).
 func capSurprise(cosine, dim float64) float64 {
 	if cosine <= 0 {
 		return math.Ln2

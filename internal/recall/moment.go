@@ -87,8 +87,8 @@ func (r *run) byMoment() (found bool, err error) {
 	return true, nil
 }
 
-// ofMoment is 1/(1+days before the end of the time that the question names), for a row that occurred in it; for one that
-// tells of it as if that was at its beginning; and 0 for others.
+// ofMoment is 1/(1+days before the end of the time that the question names), for a row that occurred in it; for one
+// that tells of it as if that was at its beginning; and 0 for others.
 func (r *run) ofMoment(row uint32) float64 {
 	const length = float64(24 * time.Hour)
 	facts := r.c.Facts.At(row)

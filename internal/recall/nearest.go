@@ -15,9 +15,9 @@ type Nearest struct {
 	Rows []uint32
 	// Searched counts the memories that passed the filters, with and without a vector.
 	Searched int
-	// Known says that the nearest is nearer than random directions bring any of so many vectors, with Weights.Alpha as the
-	// probability of saying so of a random embedding: n C(cos max) < Alpha, as in the package comment. That it stands
-	// out from the others is not asked.
+	// Known says that the nearest is nearer than random directions bring any of so many vectors, with Weights.Alpha as
+	// the probability of saying so of a random embedding: n C(cos max) < Alpha, as in the package comment. That it
+	// stands out from the others is not asked.
 	Known bool
 	// Damage is as in [Answer].
 	Damage []error

@@ -27,8 +27,8 @@ type Query struct {
 	Model *dynamics.Model
 	// Weights nil means DefaultWeights.
 	Weights *Weights
-	// Coefficients are what terms are multiplied by before they are added up, by the names in Weighable; 1 for a term that is
-	// not there. They order what is found and find nothing: what answers without ranking does not have them.
+	// Coefficients are what terms are multiplied by before they are added up, by the names in Weighable; 1 for a term
+	// that is not there. They order what is found and find nothing: what answers without ranking does not have them.
 	Coefficients map[string]float64
 	// Without switches terms off, for measuring what each is worth: names of Switches.
 	Without []string

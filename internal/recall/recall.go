@@ -383,8 +383,8 @@ func (r *run) choose(row uint32) {
 //
 // The Limit-th best score by itself is a lower bound of the Limit-th best in the end, and a row that was not walked to
 // has no more than its own: rows with less than the bound matter only if they were walked to. What history does to a
-// score is at most Sway times of it either way: where there is any, the bound is lowered by as much, and so it is by the
-// spread of the coefficients.
+// score is at most Sway times of it either way: where there is any, the bound is lowered by as much, and so it is by
+// the spread of the coefficients.
 func (r *run) candidates() {
 	r.marks = zeros(r.marks, int(r.c.Rows)/64+1)
 	bound := 0.0

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Scoring is a recall that has come as far as ranking: its candidates are chosen, and the score of each can be computed as
-// often as one likes. It is for measuring what that costs, beside what Recall costs as a whole. It is not safe for
+// Scoring is a recall that has come as far as ranking: its candidates are chosen, and the score of each can be computed
+// as often as one likes. It is for measuring what that costs, beside what Recall costs as a whole. It is not safe for
 // concurrent use.
 type Scoring struct{ r run }
 

@@ -8,12 +8,12 @@ import (
 	"github.com/orchard9/engram-go/internal/lexical"
 )
 
-// What the best by words have in common is asked for too: relevance models (V. Lavrenko, W. B. Croft, SIGIR 2001), as the
-// expansion RM3 mixes them with the question. RM3 gives what it adds a weight of its own; here a term weighs in proportion
-// to its share of what the best say, so that memories that say little of one thing and much of others add less. A long
-// memory says more about its subject than a question does; a short one says little else than what was found already, so the
-// step counts for as much as memories are long (lexical.View.Long). docs/design/0012 has what it does, measured on other
-// questions than those that chose the numbers, and on other collections.
+// What the best by words have in common is asked for too: relevance models (V. Lavrenko, W. B. Croft, SIGIR 2001), as
+// the expansion RM3 mixes them with the question. RM3 gives what it adds a weight of its own; here a term weighs in
+// proportion to its share of what the best say, so that memories that say little of one thing and much of others add
+// less. A long memory says more about its subject than a question does; a short one says little else than what was
+// found already, so the step counts for as much as memories are long (lexical.View.Long). docs/design/0012 has what it
+// does, measured on other questions than those that chose the numbers, and on other collections.
 const (
 	topicMemories    = 5   // that are read
 	topicTerms       = 20  // that are asked for besides

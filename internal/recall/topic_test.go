@@ -8,8 +8,8 @@ import (
 	"github.com/orchard9/engram-go/internal/recall"
 )
 
-// TestTopic: where memories are long, one that has no word of the question is found by what the best have in common, and
-// its terms say so; where they are short, and where the step is off, it is not.
+// TestTopic: where memories are long, one that has no word of the question is found by what the best have in common,
+// and its terms say so; where they are short, and where the step is off, it is not.
 func TestTopic(t *testing.T) {
 	filler := func(words string, n int) string { return strings.TrimSpace(strings.Repeat(words+" ", n)) }
 	for _, c := range []struct {

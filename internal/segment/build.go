@@ -72,7 +72,8 @@ type Plan struct {
 type Vectors interface {
 	Dim() int
 	Has(row uint32) bool
-	// Vector calls fn with the verified vector of a row that has one, padded to the stride, and the inverse of its norm.
+	// Vector calls fn with the verified vector of a row that has one, padded to the stride, and the inverse of its
+	// norm.
 	Vector(row uint32, fn func(padded []float32, invNorm float32) error) error
 }
 
@@ -90,9 +91,9 @@ func Seal(f File, h *Hot) (sizeBytes int64, err error) {
 }
 
 // Build writes the rows of a plan as a new file. Everything that it reads is verified: damage in a source is a
-// *codec.CorruptError, and nothing is built. When it returns nil the file is durable under its name. On error it removes
-// what it wrote, if the file system lets it, and the caller may try again with another number. A file of that name must
-// not exist.
+// *codec.CorruptError, and nothing is built. When it returns nil the file is durable under its name. On error it
+// removes what it wrote, if the file system lets it, and the caller may try again with another number. A file of that
+// name must not exist.
 func Build(f File, p Plan) (built Built, err error) {
 	rows := uint64(0)
 	for _, src := range p.Sources {

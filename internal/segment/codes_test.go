@@ -202,9 +202,9 @@ func TestVersion1IsRead(t *testing.T) {
 	}
 }
 
-// TestDamageUnderAnOpenSegment turns a bit over in what is mapped and was verified. What is read by itself is refused at
-// once, what is lent in groups when it is verified again: by age, or because Verify has found it. Only the vector that
-// the bit belongs to is.
+// TestDamageUnderAnOpenSegment turns a bit over in what is mapped and was verified. What is read by itself is refused
+// at once, what is lent in groups when it is verified again: by age, or because Verify has found it. Only the vector
+// that the bit belongs to is.
 func TestDamageUnderAnOpenSegment(t *testing.T) {
 	const dim = 64
 	samples := manySamples(dim)

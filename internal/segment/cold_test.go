@@ -95,8 +95,8 @@ func TestColdIsSmaller(t *testing.T) {
 	}
 }
 
-// TestDictionaryWhereItHelps: few rows have none, and neither have rows that have nothing in common; these are stored as
-// they are.
+// TestDictionaryWhereItHelps: few rows have none, and neither have rows that have nothing in common; these are stored
+// as they are.
 func TestDictionaryWhereItHelps(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 6))
 	var noise []sample
@@ -173,8 +173,8 @@ func TestDictionaryHasNothingOfWhatIsDropped(t *testing.T) {
 	check(t, opened(t, next, built.SizeBytes), samples)
 }
 
-// TestDamagedDictionary damages one copy, which the other makes up for, and both: what is packed is refused then, with the
-// place, and the vectors are there.
+// TestDamagedDictionary damages one copy, which the other makes up for, and both: what is packed is refused then, with
+// the place, and the vectors are there.
 func TestDamagedDictionary(t *testing.T) {
 	const dim = 8
 	samples := remarks(1500, dim)
@@ -260,8 +260,8 @@ func forge(t *testing.T, stored []byte, raw uint32) (segment.File, int64) {
 	return f, int64(len(b))
 }
 
-// TestLyingLengths has lines and frames that claim what is not so, with right checksums: damage, and no more memory than
-// a line may claim.
+// TestLyingLengths has lines and frames that claim what is not so, with right checksums: damage, and no more memory
+// than a line may claim.
 func TestLyingLengths(t *testing.T) {
 	enc, err := zstd.NewWriter(nil, zstd.WithSingleSegment(true))
 	if err != nil {

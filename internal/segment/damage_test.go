@@ -155,8 +155,8 @@ func bad(is bool, n int) uint64 {
 }
 
 // TestEveryFlippedBit flips every bit of a file: every read gives the right bytes or says what is damaged where, and
-// only what the bit belongs to is refused: of header and summary nothing, as there are two. The padding before the codes
-// is the only part that may change unseen.
+// only what the bit belongs to is refused: of header and summary nothing, as there are two. The padding before the
+// codes is the only part that may change unseen.
 func TestEveryFlippedBit(t *testing.T) {
 	for _, tier := range tiers {
 		t.Run(tier.String(), func(t *testing.T) { flipEveryBit(t, tier) })

@@ -21,8 +21,8 @@ type seen struct {
 	bad atomic.Uint64
 }
 
-// verify calls check for the vectors of group g, unless that was done a moment ago and nothing was found: of what is mapped
-// list says when. bad has a bit for each that check refuses; the error is all of check's.
+// verify calls check for the vectors of group g, unless that was done a moment ago and nothing was found: of what is
+// mapped list says when. bad has a bit for each that check refuses; the error is all of check's.
 func (w *Sealed) verify(list []seen, g int, check func(v uint32) error) (bad uint64, err error) {
 	first, end := w.bounds(g)
 	mapped := w.in.data != nil
@@ -74,8 +74,8 @@ func (w *Sealed) Slots(g int) []uint32 {
 }
 
 // Group lends the vectors of group g, verified not longer than freshness ago. An error that comes with a group is of
-// what is Bad in it. What is not mapped is read into *scratch, and valid until that is used again. Reading the floats of
-// a file that shrank faults: scan inside vfs.Guard.
+// what is Bad in it. What is not mapped is read into *scratch, and valid until that is used again. Reading the floats
+// of a file that shrank faults: scan inside vfs.Guard.
 func (w *Sealed) Group(g int, scratch *[]byte) (group Group, err error) {
 	first, end := w.bounds(g)
 	size := stride(w.Dim())

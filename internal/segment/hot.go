@@ -55,8 +55,8 @@ func (h *Hot) Add(id Identity, idHash uint64, body []byte, vector []float32) uin
 	return h.AddFor(id, idHash, body, vector, h.count)
 }
 
-// AddFor is Add for a segment that holds the vectors of rows that are elsewhere: its groups and codes tell of the vector as
-// that of row.
+// AddFor is Add for a segment that holds the vectors of rows that are elsewhere: its groups and codes tell of the
+// vector as that of row.
 func (h *Hot) AddFor(id Identity, idHash uint64, body []byte, vector []float32, row uint32) uint32 {
 	// The slot is spent before anything is filled in: if this call dies half way, the place stays void and no later
 	// row inherits a vector from it.
@@ -94,7 +94,8 @@ func (h *Hot) Void(first uint32) {
 	h.dim.Store(0)
 }
 
-// Withdraw is Void for rows whose vectors nobody has scanned yet, nor does: groups and codes do not tell of them any more.
+// Withdraw is Void for rows whose vectors nobody has scanned yet, nor does: groups and codes do not tell of them any
+// more.
 func (h *Hot) Withdraw(first uint32) {
 	pages := h.pages.Load()
 	for slot := first; slot < h.count; slot++ {

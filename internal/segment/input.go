@@ -187,9 +187,9 @@ func (w *Sealed) faults(fn func() error) error {
 	return vfs.Guard(fn)
 }
 
-// InOrder is w for going through all of it in the order of its rows, on one goroutine: it reads the file, in large pieces,
-// and not a mapping, so that others have the processor while it waits for the disk. pace, if not nil, is told of every
-// piece; its error ends the read. end closes what was opened, and is called once.
+// InOrder is w for going through all of it in the order of its rows, on one goroutine: it reads the file, in large
+// pieces, and not a mapping, so that others have the processor while it waits for the disk. pace, if not nil, is told
+// of every piece; its error ends the read. end closes what was opened, and is called once.
 func (w *Sealed) InOrder(pace func(bytes int) error) (_ *Sealed, end func() error, err error) {
 	file, end := w.in.file, func() error { return nil }
 	if file == nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/orchard9/engram-go/internal/segment"
 )
 
-// TestPartsOfAnotherSegment puts each part of one segment where the same part of another one is, as a disk that writes to
-// the wrong place does: whole as they are, they are refused as parts of a file that they were not made for.
+// TestPartsOfAnotherSegment puts each part of one segment where the same part of another one is, as a disk that writes
+// to the wrong place does: whole as they are, they are refused as parts of a file that they were not made for.
 func TestPartsOfAnotherSegment(t *testing.T) {
 	const dim = 9
 	samples, others := samplesOf(dim), samplesOf(dim)

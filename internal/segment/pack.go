@@ -15,12 +15,12 @@ import (
 // of them, word for word, and tables of how often what occurs.
 
 const (
-	// maxDict bounds a dictionary. Chosen: of dialogue turns of 233 bytes what is packed is 1/1.58 with 4 KiB, 1/1.88 with
-	// 32 KiB, 1/1.97 with 64 KiB (1/1.10 without); of abstracts of 1,100 bytes 1/2.22, 1/2.56, 1/2.68 (1/1.83).
+	// maxDict bounds a dictionary. Chosen: of dialogue turns of 233 bytes what is packed is 1/1.58 with 4 KiB, 1/1.88
+	// with 32 KiB, 1/1.97 with 64 KiB (1/1.10 without); of abstracts of 1,100 bytes 1/2.22, 1/2.56, 1/2.68 (1/1.83).
 	maxDict = 64<<10 + 2<<10 // pieces, and tables
 	pieces  = 64 << 10
-	// dictShare is the part of all bodies that the pieces of a dictionary are at most: there are two copies of it. Chosen:
-	// with 256 KiB of bodies twice as much or half as much makes no difference.
+	// dictShare is the part of all bodies that the pieces of a dictionary are at most: there are two copies of it.
+	// Chosen: with 256 KiB of bodies twice as much or half as much makes no difference.
 	dictShare = 32
 	// samples are the bodies that a dictionary is made of and tested with, at most, and sampleBytes their size.
 	samples     = 2048

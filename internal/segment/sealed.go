@@ -364,7 +364,8 @@ func (w *Sealed) Vector(slot uint32) (vector []float32, err error) {
 	return vector, err
 }
 
-// VectorOf calls fn with the row's verified vector and its padding, and the inverse of its norm; not at all if it has none.
+// VectorOf calls fn with the row's verified vector and its padding, and the inverse of its norm; not at all if it has
+// none.
 func (w *Sealed) VectorOf(slot uint32, fn func(padded []float32, invNorm float32) error) error {
 	ws := w.in.workspace()
 	err := w.guarded(func() error {

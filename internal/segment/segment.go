@@ -5,11 +5,12 @@
 // without a vector costs no vector space.
 //
 // There are two forms with the same reading methods. [Hot] is in memory and grows; its rows are also in the log.
-// [Sealed] is a file that is never written again. [Seal] turns the first into the second; [Build] makes one of several, and
-// leaves out what is to be forgotten. Rows keep their places: one that is left out becomes void, and costs its line.
+// [Sealed] is a file that is never written again. [Seal] turns the first into the second; [Build] makes one of several,
+// and leaves out what is to be forgotten. Rows keep their places: one that is left out becomes void, and costs its
+// line.
 //
-// A sealed segment is [Warm], mapped, or [Cold], read from its file with its bodies packed. It can be built anew in the other
-// tier, and reads the same in both.
+// A sealed segment is [Warm], mapped, or [Cold], read from its file with its bodies packed. It can be built anew in the
+// other tier, and reads the same in both.
 //
 // Beside every vector there are codes of it, see vec.Quantize: scans go through these, and look at few of the vectors.
 //
@@ -37,8 +38,8 @@ import (
 	"fmt"
 )
 
-// ErrVoid is matched by the error of reading a row of a sealed segment that holds nothing: a failed write's place, or an
-// erased memory's.
+// ErrVoid is matched by the error of reading a row of a sealed segment that holds nothing: a failed write's place, or
+// an erased memory's.
 var ErrVoid = errors.New("the row holds nothing")
 
 // Identity names a row across segments: the log position of the record that made it, and its index in that record.

@@ -9,9 +9,9 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// BenchmarkTiers compares the tiers, files in the system's cache: reading a body of some 200 bytes, lending the codes of a
-// group of 64 vectors of 768 dimensions, reading one vector, and building either from the other. A group has 48 KiB of
-// codes: from memory 3 µs at 15 GB/s, and 2 more for its checksums.
+// BenchmarkTiers compares the tiers, files in the system's cache: reading a body of some 200 bytes, lending the codes
+// of a group of 64 vectors of 768 dimensions, reading one vector, and building either from the other. A group has 48
+// KiB of codes: from memory 3 µs at 15 GB/s, and 2 more for its checksums.
 func BenchmarkTiers(b *testing.B) {
 	const n, dim = 20_000, 768
 	rng := rand.New(rand.NewPCG(1, 1))

@@ -339,8 +339,8 @@ func (s *Space) compactSide(ctx context.Context, o CompactOptions, one *side, re
 	return err
 }
 
-// stuck reports whether the vectors of a part cannot be put beside its rows, since not all of them can be told: the part,
-// of a former generation, is left as it is.
+// stuck reports whether the vectors of a part cannot be put beside its rows, since not all of them can be told: the
+// part, of a former generation, is left as it is.
 func (s *Space) stuck(v *View, p part) bool {
 	return p.generation != v.Generation && v.apartDamage(v.serving) != nil
 }
@@ -361,7 +361,8 @@ func (v *View) apartDamage(set *vectorSet) error {
 	return nil
 }
 
-// folding are the vectors that a view has for the rows from base on, to be put beside them; nil if they are there already.
+// folding are the vectors that a view has for the rows from base on, to be put beside them; nil if they are there
+// already.
 func (s *Space) folding(v *View, base uint32, generations ...uint32) segment.Vectors {
 	if !slices.ContainsFunc(generations, func(g uint32) bool { return g != v.Generation }) {
 		return nil

@@ -75,8 +75,9 @@ func (t *table) versionsAt(rows []uint32, at int64) (known int) {
 	return known
 }
 
-// AsOf is a memory as the space knew it at an instant: its version of then, what had become of it, and what had been made of
-// its uses. ok is false if it was not stored yet. How often it had been met by then is not known: that counts 0.
+// AsOf is a memory as the space knew it at an instant: its version of then, what had become of it, and what had been
+// made of its uses. ok is false if it was not stored yet. How often it had been met by then is not known: that counts
+// 0.
 func (v *View) AsOf(f Found, at int64) (_ Found, ok bool) {
 	rows := v.Versions(f)
 	known := v.s.t.versionsAt(rows, at)
@@ -108,8 +109,8 @@ type Past struct {
 }
 
 // CorpusAsOf is what recall goes through to answer from what the space knew at an instant. Its statistics of words are
-// those of the memories known then, and what was made of their uses and said of them is as it was. It costs some nanoseconds
-// and eight bytes for each row of the space.
+// those of the memories known then, and what was made of their uses and said of them is as it was. It costs some
+// nanoseconds and eight bytes for each row of the space.
 func (v *View) CorpusAsOf(p Past) *recall.Corpus {
 	c := v.Corpus()
 	c.Current, c.Known = v.populationAsOf(p), recall.Population{}

@@ -82,8 +82,8 @@ func (s *Space) unpin() {
 	s.pins--
 }
 
-// checkSegments verifies every byte of the segments that a manifest names, and tells when the newest version in them was
-// written. These are the files that are copied: those in force may be others by now.
+// checkSegments verifies every byte of the segments that a manifest names, and tells when the newest version in them
+// was written. These are the files that are copied: those in force may be others by now.
 func (s *Space) checkSegments(ctx context.Context, man *manifest) (writtenAt int64, err error) {
 	for _, ref := range man.apart {
 		if err := s.checkApart(ctx, ref); err != nil {
@@ -115,8 +115,8 @@ func (s *Space) checkSegment(ctx context.Context, ref segmentRef) (newest int64,
 	return newestIn(ctx, w)
 }
 
-// stateBytes reads the state file that a manifest names, checks it, and gives what it holds when it is whole: one of its
-// two copies may be damaged. nil if the manifest names none.
+// stateBytes reads the state file that a manifest names, checks it, and gives what it holds when it is whole: one of
+// its two copies may be damaged. nil if the manifest names none.
 func (s *Space) stateBytes(man *manifest) ([]byte, error) {
 	if man.state.number == 0 {
 		return nil, nil
@@ -170,8 +170,8 @@ func newestIn(ctx context.Context, of *segment.Sealed) (newest int64, err error)
 	return newest, nil
 }
 
-// backupFiles writes the files that a manifest names, st for its state, and it last, as it is written last when they come
-// back.
+// backupFiles writes the files that a manifest names, st for its state, and it last, as it is written last when they
+// come back.
 func (s *Space) backupFiles(ctx context.Context, w *backup.Writer, man *manifest, st []byte) error {
 	for _, ref := range man.segments {
 		path := segment.File{Dir: s.dir, Number: ref.number}.Path()

@@ -14,9 +14,9 @@ import (
 )
 
 // A compaction builds a new segment from neighbouring sealed ones, without the rows of erased memories, and a sealing
-// swaps it in: the same state file, the same manifest, the same two swaps of a pointer. Rows keep their numbers; one that
-// is left out becomes void. Readers of an older view stay with the segments that there were; these are unmapped when the
-// last of them is gone. Every step before the manifest's can be interrupted, as with a sealing.
+// swaps it in: the same state file, the same manifest, the same two swaps of a pointer. Rows keep their numbers; one
+// that is left out becomes void. Readers of an older view stay with the segments that there were; these are unmapped
+// when the last of them is gone. Every step before the manifest's can be interrupted, as with a sealing.
 //
 // Afterwards the log begins anew behind what the segments hold, so that no file has a byte of what was erased before.
 
@@ -161,8 +161,8 @@ func (g *group) add(p part, tier segment.Tier) {
 	g.tier = tier
 }
 
-// nextGroup finds the first group from row base on that is worth rewriting, and the row behind it; nil if there is none.
-// A segment stays in its tier.
+// nextGroup finds the first group from row base on that is worth rewriting, and the row behind it; nil if there is
+// none. A segment stays in its tier.
 func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Sealed]bool) (*group, uint32) {
 	position, v := s.manifestNow().position, s.View()
 	g := &group{}
@@ -196,8 +196,8 @@ type Dead struct {
 	Bytes int64 // of bodies and vectors
 }
 
-// Fragmentation counts what erased memories still take in sealed segments, and the bytes of all segments. It goes through
-// all rows, unless nothing has changed since the last time.
+// Fragmentation counts what erased memories still take in sealed segments, and the bytes of all segments. It goes
+// through all rows, unless nothing has changed since the last time.
 func (s *Space) Fragmentation() (d Dead, totalBytes int64) {
 	v := s.View()
 	if f := s.fragments.Load(); f != nil && f.position == v.Position && f.parts == v.parts {
@@ -338,8 +338,8 @@ type replacement struct {
 	swapped     bool // it is in force, and durably so
 }
 
-// noteGone counts the rows that go, and reads the ids of those that take part in the order of a session: what is written
-// later is put in order by comparing with them.
+// noteGone counts the rows that go, and reads the ids of those that take part in the order of a session: what is
+// written later is put in order by comparing with them.
 func (s *Space) noteGone(r *replacement, position uint64) {
 	r.ids = map[uint32]string{}
 	for _, p := range r.parts {

@@ -62,9 +62,9 @@ func found(t *testing.T, fsys *vfs.Mem, a action) (where []string) {
 	return where
 }
 
-// TestEraseLeavesNoByte erases memories in every place that they can be in: unsealed, sealed, in the log that is kept for
-// backups, named by associations, keys and superseded memories. Until the compaction they are found, which shows that the
-// search works; afterwards no file has a byte of them.
+// TestEraseLeavesNoByte erases memories in every place that they can be in: unsealed, sealed, in the log that is kept
+// for backups, named by associations, keys and superseded memories. Until the compaction they are found, which shows
+// that the search works; afterwards no file has a byte of them.
 func TestEraseLeavesNoByte(t *testing.T) {
 	fsys := newFS(t)
 	keepLog := func(o *store.Options) { o.LogKeepBytes = 1 << 20 }
@@ -353,8 +353,8 @@ func TestCompactionIsInterruptible(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestReadersBesideCompactions reads all the time while memories are written, erased, sealed and compacted: every answer
-// is right for its view.
+// TestReadersBesideCompactions reads all the time while memories are written, erased, sealed and compacted: every
+// answer is right for its view.
 func TestReadersBesideCompactions(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "space")
 	s := mustOpen(t, vfs.OS{}, func(o *store.Options) { o.Dir = dir }) // real mappings

@@ -278,8 +278,9 @@ func TestCrashAfterEveryOperation(t *testing.T) {
 	}
 }
 
-// TestWritesBesideSealings plays many scripts, in which writes come in the middle of sealings and compactions, and looks
-// at what another process would find behind each: whatever position a sealing stopped at, what came behind it is there.
+// TestWritesBesideSealings plays many scripts, in which writes come in the middle of sealings and compactions, and
+// looks at what another process would find behind each: whatever position a sealing stopped at, what came behind it is
+// there.
 func TestWritesBesideSealings(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(seeds(t, 20)) {

@@ -233,7 +233,8 @@ func (s *Space) carriedEnd(row uint32, c carriedRow, position uint64) (rowEnd, b
 	return c.end, c.ended
 }
 
-// Whole returns an error if some of a memory's versions may be among the rows of which it cannot be told what they are of.
+// Whole returns an error if some of a memory's versions may be among the rows of which it cannot be told what they are
+// of.
 func (v *View) Whole(f Found) error {
 	if v.s.lost == nil {
 		return nil

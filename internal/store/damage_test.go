@@ -393,8 +393,8 @@ func corruptTwice(fs *vfs.Mem, path string, off int64) error {
 	return errors.Join(err, fs.Corrupt(path, off, 1), fs.Corrupt(path, int64(len(whole))-128+off, 1))
 }
 
-// TestMendedSegmentFile damages header or summary, of which there is a copy: everything is there, the damage is told, and
-// a compaction writes the file anew.
+// TestMendedSegmentFile damages header or summary, of which there is a copy: everything is there, the damage is told,
+// and a compaction writes the file anew.
 func TestMendedSegmentFile(t *testing.T) {
 	fsys, b, _ := scarred(t)
 	s := mustOpen(t, fsys)

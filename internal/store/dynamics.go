@@ -175,8 +175,8 @@ func readDynamics(d *codec.Decoder) (x Dynamics) {
 	return x
 }
 
-// readUndated reads a state as it was written before states were dated. When it began is not known: it counts from the last
-// use on.
+// readUndated reads a state as it was written before states were dated. When it began is not known: it counts from the
+// last use on.
 func readUndated(d *codec.Decoder) (x Dynamics) {
 	x.State.Stability, x.State.Difficulty = d.F32(), d.F32()
 	x.State.Since, x.State.LastUse, x.State.LabileTill = int64(d.U64()), int64(d.U64()), int64(d.U64())

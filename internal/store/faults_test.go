@@ -29,8 +29,9 @@ import (
 // rooms are the packages whose steps the matrix drives through a space.
 var rooms = []string{"../isolate", "../wal", "../segment", "../lexical", "../graph", "."}
 
-// steps lists the steps in the source of the rooms, and the file operations among those seen that the source leaves to a
-// writer; without those of restorations, which the matrix of the root drives. ENGRAM_FAULT_STEPS picks some by a pattern.
+// steps lists the steps in the source of the rooms, and the file operations among those seen that the source leaves to
+// a writer; without those of restorations, which the matrix of the root drives. ENGRAM_FAULT_STEPS picks some by a
+// pattern.
 func steps(t *testing.T, seen map[string]int) (points, files []inject.Step) {
 	t.Helper()
 	points, files = inject.Steps(t, rooms...)
@@ -44,8 +45,8 @@ func steps(t *testing.T, seen map[string]int) (points, files []inject.Step) {
 	return points, files
 }
 
-// on runs fn as a caller of the engine does, inside the boundary, on a goroutine of its own, which Goexit ends; returned
-// tells whether it came back.
+// on runs fn as a caller of the engine does, inside the boundary, on a goroutine of its own, which Goexit ends;
+// returned tells whether it came back.
 func on(fn func() error) (err error, returned bool) {
 	done := make(chan struct{})
 	go func() {
@@ -65,8 +66,8 @@ func on(fn func() error) (err error, returned bool) {
 //     and the write in flight is wholly there then or not at all;
 //   - Verify is clean, and a restart finds what was acknowledged.
 //
-// Steps are the points in the source, those in the containers that readers look into included, and all calls that change
-// a file. One that no operation comes to fails the test. It prints what became of them; with -v, of each.
+// Steps are the points in the source, those in the containers that readers look into included, and all calls that
+// change a file. One that no operation comes to fails the test. It prints what became of them; with -v, of each.
 func TestFaultMatrix(t *testing.T) {
 	seen := (&matrix{t: t, trap: &inject.Trap{}}).dry()
 	points, files := steps(t, seen)
@@ -129,8 +130,8 @@ func (o *outcomes) String() string {
 	return text.String() + "\n  losses 0\n" // a loss would have failed the test
 }
 
-// hitsTried are the hits of a step, of as many as there are in a life, that are made to fail: the first, and some in the
-// middle of larger operations; of the containers' steps, which stand for every single change in memory, more. With
+// hitsTried are the hits of a step, of as many as there are in a life, that are made to fail: the first, and some in
+// the middle of larger operations; of the containers' steps, which stand for every single change in memory, more. With
 // ENGRAM_FAULT_HITS=n the first n all are.
 func hitsTried(t *testing.T, step string, most int) (hits []int64) {
 	t.Helper()

@@ -180,9 +180,9 @@ func swap64(n int) uint64 {
 	return binary.BigEndian.Uint64(binary.LittleEndian.AppendUint64(nil, uint64(n)))
 }
 
-// TestEveryFlippedBitOfManifestAndState damages one copy, by a bit in each byte and by cutting the file anywhere behind the
-// first: nothing is lost, and the damage is told. Where the same bit of both is flipped the space is refused by the file's
-// name.
+// TestEveryFlippedBitOfManifestAndState damages one copy, by a bit in each byte and by cutting the file anywhere behind
+// the first: nothing is lost, and the damage is told. Where the same bit of both is flipped the space is refused by the
+// file's name.
 func TestEveryFlippedBitOfManifestAndState(t *testing.T) {
 	fsys, b, _ := scarred(t)
 	for _, path := range []string{manifestPath, statePath(t, fsys)} {

@@ -7,8 +7,8 @@ import (
 	"github.com/orchard9/engram-go/internal/codec"
 )
 
-// A frame ends with what tells which memories it is of, with checksums of its own, so that where it is damaged no others have
-// to be doubted: docs/format/frame.md.
+// A frame ends with what tells which memories it is of, with checksums of its own, so that where it is damaged no
+// others have to be doubted: docs/format/frame.md.
 
 const (
 	// frameVersion: 2 added the end.
@@ -97,8 +97,8 @@ func readOps(d *codec.Decoder) ([]op, error) {
 	return ops, nil
 }
 
-// splitFrame gives the ops of a frame, with its version before them, and what they are of. Of a damaged frame it gives what
-// proves itself, ops or of, the other nil, or an error if neither does.
+// splitFrame gives the ops of a frame, with its version before them, and what they are of. Of a damaged frame it gives
+// what proves itself, ops or of, the other nil, or an error if neither does.
 func splitFrame(payload []byte) (ops []byte, of *touched, err error) {
 	if len(payload) < 1+frameEnd {
 		return nil, nil, codec.ErrShort

@@ -11,9 +11,9 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// Files of a header, a body and a checksum: manifest, state and what was needed. Without one of the first two nothing of a
-// space can be told, so these hold everything twice, in different pages: damage to one copy costs nothing, is told, and goes
-// with the next file.
+// Files of a header, a body and a checksum: manifest, state and what was needed. Without one of the first two nothing
+// of a space can be told, so these hold everything twice, in different pages: damage to one copy costs nothing, is
+// told, and goes with the next file.
 
 const (
 	// copyGrid is what the second copy begins at a multiple of.
@@ -115,8 +115,8 @@ func fileBytes(h codec.Header, body []byte) []byte {
 	return e.Buf
 }
 
-// read reads what writeFile or writeTwice wrote. Damage is a *codec.CorruptError. The second copy is looked at if the first is
-// not whole, or with both.
+// read reads what writeFile or writeTwice wrote. Damage is a *codec.CorruptError. The second copy is looked at if the
+// first is not whole, or with both.
 func (k fileKind) read(fsys vfs.FS, name string, both bool) (r framed, err error) {
 	f, err := fsys.Open(name, false)
 	if err != nil {

@@ -68,8 +68,8 @@ const (
 // feedbackChunk is how many records are allocated at a time: few, since most spaces have few. Chosen.
 const feedbackChunk = 128
 
-// feedbackLog is a list that only grows at its end, and loses whole chunks at its beginning. It is a value: who holds one
-// sees what it was then, since what is added lies beyond its end.
+// feedbackLog is a list that only grows at its end, and loses whole chunks at its beginning. It is a value: who holds
+// one sees what it was then, since what is added lies beyond its end.
 type feedbackLog struct {
 	chunks []*[feedbackChunk]judged
 	n      int // records in chunks
@@ -98,8 +98,8 @@ func (l *feedbackLog) all() iter.Seq[*judged] {
 	}
 }
 
-// Feedback goes through the records of feedback, in the order in which they came. Those of memories that were erased are
-// gone with them.
+// Feedback goes through the records of feedback, in the order in which they came. Those of memories that were erased
+// are gone with them.
 func (v *View) Feedback() iter.Seq[FeedbackRecord] {
 	return func(yield func(FeedbackRecord) bool) {
 		t := v.s.t

@@ -8,8 +8,8 @@ import (
 	"github.com/orchard9/engram-go/internal/store"
 )
 
-// TestKeysLapse: a space knows the newest 65,536 idempotency keys, the same ones before and after sealing and opening. A
-// write that fails lets none lapse.
+// TestKeysLapse: a space knows the newest 65,536 idempotency keys, the same ones before and after sealing and opening.
+// A write that fails lets none lapse.
 func TestKeysLapse(t *testing.T) {
 	const most, more = 1 << 16, 3
 	fsys := newFS(t)

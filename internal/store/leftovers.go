@@ -11,10 +11,10 @@ import (
 	"github.com/orchard9/engram-go/internal/segment"
 )
 
-// Files that no manifest names are what an interrupted sealing or compaction left, and nothing but names tells them from
-// what a manifest that somebody put back in the place of a newer one fails to name. So they go last: when everything has
-// been read, the log has gone on from where the manifest ends, nothing is damaged, and none of them knows of a write
-// behind the last one that was found.
+// Files that no manifest names are what an interrupted sealing or compaction left, and nothing but names tells them
+// from what a manifest that somebody put back in the place of a newer one fails to name. So they go last: when
+// everything has been read, the log has gone on from where the manifest ends, nothing is damaged, and none of them
+// knows of a write behind the last one that was found.
 
 // leftovers lists the files that the manifest does not name. Numbers of files that are there are not given again.
 func (s *Space) leftovers() ([]string, error) {
@@ -58,8 +58,8 @@ func (m *manifest) names() map[string]bool {
 	return names
 }
 
-// clearLeftovers removes what nobody names, at the end of an opening. Where something is damaged or missing all stays: it
-// may be what a repair needs.
+// clearLeftovers removes what nobody names, at the end of an opening. Where something is damaged or missing all stays:
+// it may be what a repair needs.
 func (s *Space) clearLeftovers() error {
 	left, err := s.leftovers()
 	if err != nil || len(left) == 0 {
@@ -88,9 +88,9 @@ func (s *Space) clearLeftovers() error {
 	return nil
 }
 
-// compareLeftover refuses a space in which a file that the manifest does not name tells of a write behind the last one of
-// the log. A sealing takes only what is durable in the log, so manifest and log are older copies of themselves, and what
-// they say of any memory may be out of date.
+// compareLeftover refuses a space in which a file that the manifest does not name tells of a write behind the last one
+// of the log. A sealing takes only what is durable in the log, so manifest and log are older copies of themselves, and
+// what they say of any memory may be out of date.
 func (s *Space) compareLeftover(name string) error {
 	known := s.knownBy(name)
 	if known <= s.staged.Position {

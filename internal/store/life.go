@@ -19,8 +19,8 @@ type Dynamics struct {
 	During string
 }
 
-// life is a Dynamics as it is kept: 64 bytes for a memory of which only its own source says something and which was of use
-// once; it is replaced, never changed. Sources and sessions are numbers of the table's.
+// life is a Dynamics as it is kept: 64 bytes for a memory of which only its own source says something and which was of
+// use once; it is replaced, never changed. Sources and sessions are numbers of the table's.
 type life struct {
 	stability, difficulty float32
 	since, lastUse        int64

@@ -19,8 +19,8 @@ func asCorrupt(err error, target **codec.CorruptError) bool { return errors.As(e
 
 func isCorrupt(err error) bool { return errors.Is(err, codec.ErrCorrupt) }
 
-// loadManifest reads the manifest, or makes a space where there is nothing yet. That one is in memory only: it is written
-// when the log is there, so that a space with a manifest has a log, and one without either is empty.
+// loadManifest reads the manifest, or makes a space where there is nothing yet. That one is in memory only: it is
+// written when the log is there, so that a space with a manifest has a log, and one without either is empty.
 func (s *Space) loadManifest() (*manifest, error) {
 	m, err := readManifest(s.fs, s.dir)
 	if err == nil {
@@ -66,8 +66,8 @@ func (s *Space) create() (*manifest, error) {
 	return &manifest{store: id, settings: s.o.Settings, nextFile: 1, unlogged: true}, nil
 }
 
-// resume goes on with a space whose making was interrupted before its manifest was there. Its log has never been written
-// to; else the manifest has been lost.
+// resume goes on with a space whose making was interrupted before its manifest was there. Its log has never been
+// written to; else the manifest has been lost.
 func (s *Space) resume() (*manifest, error) {
 	id, made, unused, err := wal.Unused(s.logOptions())
 	switch {
@@ -357,8 +357,8 @@ func (s *Space) applyState(st *state) error {
 	return nil
 }
 
-// maxKeys is how many idempotency keys a space knows: the newest ones. Older ones take their 100 or so bytes of memory until
-// the space is opened again, since readers may be looking at them.
+// maxKeys is how many idempotency keys a space knows: the newest ones. Older ones take their 100 or so bytes of memory
+// until the space is opened again, since readers may be looking at them.
 const maxKeys = 1 << 16
 
 // encodeState collects the state as it was at a checkpoint. It runs beside writers.

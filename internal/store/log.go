@@ -19,7 +19,8 @@ type Log interface {
 	Retract()
 	// Read yields the durable frames from a position on.
 	Read(from wal.LSN) iter.Seq2[wal.Record, error]
-	// Trim lets frames before a position go; Drop lets all of them go, up to what Rotate separated; busy asks to try later.
+	// Trim lets frames before a position go; Drop lets all of them go, up to what Rotate separated; busy asks to try
+	// later.
 	Trim(before wal.LSN) error
 	Drop(before wal.LSN) (busy bool, err error)
 	Rotate() (last wal.LSN, err error)

@@ -6,8 +6,8 @@ import (
 	"github.com/orchard9/engram-go/internal/graph"
 )
 
-// Key finds what a write with this idempotency key did, the last one if there were several. Unlike the rest of a view, keys
-// are as they are now.
+// Key finds what a write with this idempotency key did, the last one if there were several. Unlike the rest of a view,
+// keys are as they are now.
 func (v *View) Key(name string) (Key, bool) {
 	k, _ := v.s.t.key(name)
 	if k == nil {

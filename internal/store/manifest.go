@@ -14,16 +14,16 @@ import (
 const (
 	manifestName = "MANIFEST"
 	manifestKind = "MF"
-	// manifestVersion: 2 added the embedding model; version 1 has none. From 3 on there is a log where there is a manifest,
-	// from 4 on the file holds everything twice. 5 has generations of vectors.
+	// manifestVersion: 2 added the embedding model; version 1 has none. From 3 on there is a log where there is a
+	// manifest, from 4 on the file holds everything twice. 5 has generations of vectors.
 	manifestVersion = 5
 	// logDir is the directory of the log in that of the space.
 	logDir = "wal"
 	// maxModelBytes bounds the name of an embedding model.
 	maxModelBytes = 128
 	stateKind     = "ST"
-	// stateVersion: 2 added when things became known, 3 uses, belief and sources, 4 what these were before, 5 a second copy.
-	// 6 says again what the manifest says of segments and vectors, for when that one is lost.
+	// stateVersion: 2 added when things became known, 3 uses, belief and sources, 4 what these were before, 5 a second
+	// copy. 6 says again what the manifest says of segments and vectors, for when that one is lost.
 	stateVersion = 6
 	maxSegments  = 1 << 16
 )
@@ -38,8 +38,8 @@ type manifest struct {
 	nextFile uint64
 	segments []segmentRef
 	state    stateRef // number 0: none
-	// generation is that of the vectors that serve; generations counts those begun so far; building is what is being built,
-	// without its places, nil if nothing is.
+	// generation is that of the vectors that serve; generations counts those begun so far; building is what is being
+	// built, without its places, nil if nothing is.
 	generation, generations uint32
 	building                *vectorSet
 	apart                   []apartRef

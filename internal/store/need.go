@@ -41,7 +41,8 @@ func (v *View) Need(day uint32, rows ...uint32) {
 	}
 }
 
-// neededOn tells on which day a row was needed last; 0 if nothing is known. Use is known from the states of memories, too.
+// neededOn tells on which day a row was needed last; 0 if nothing is known. Use is known from the states of memories,
+// too.
 func (s *Space) neededOn(v *View, row uint32) uint32 {
 	day := s.t.needed.At(row).Load()
 	if state, ok := (source{v}).History(row); ok && state.LastUse > state.Since {

@@ -44,8 +44,8 @@ const (
 // kindModel is the op of model names.
 const kindModel uint8 = 14
 
-// Kinds of the ops of dynamics.go, sources.go and judged.go since what they tell is dated; the three above are read, and no
-// longer written.
+// Kinds of the ops of dynamics.go, sources.go and judged.go since what they tell is dated; the three above are read,
+// and no longer written.
 const (
 	kindDynamicsDated uint8 = iota + 15
 	kindSourceDated

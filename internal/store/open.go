@@ -14,9 +14,10 @@ import (
 	"github.com/orchard9/engram-go/internal/wal"
 )
 
-// Open opens the space in o.Dir, making it if there is none. Recovery is finished when it returns. Damaged rows of segments
-// are confined to themselves and listed by Stats, and so are damaged records of the log as far as they tell which memories
-// they were of; the space is for reading alone then. Other damage, in log, manifest and state, is a *codec.CorruptError.
+// Open opens the space in o.Dir, making it if there is none. Recovery is finished when it returns. Damaged rows of
+// segments are confined to themselves and listed by Stats, and so are damaged records of the log as far as they tell
+// which memories they were of; the space is for reading alone then. Other damage, in log, manifest and state, is a
+// *codec.CorruptError.
 func Open(o Options) (*Space, error) {
 	var s *Space
 	err := isolate.Do("open", o.Name, nil, func() (err error) {

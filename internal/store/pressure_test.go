@@ -32,9 +32,9 @@ func held(t *testing.T) (disk *vfs.Fault, waiting chan struct{}, release func())
 	return disk, waiting, sync.OnceFunc(func() { close(gate) })
 }
 
-// TestWritersWaitNoLongerThanTheirContext holds a sealing up until writers have outrun it: memory stays below its limit,
-// a write that waits ends with its context and says that nothing was written, and so do Seal and Compact; when the sealing
-// goes on everything works.
+// TestWritersWaitNoLongerThanTheirContext holds a sealing up until writers have outrun it: memory stays below its
+// limit, a write that waits ends with its context and says that nothing was written, and so do Seal and Compact; when
+// the sealing goes on everything works.
 func TestWritersWaitNoLongerThanTheirContext(t *testing.T) {
 	const hot, limit = 4 << 10, 16 << 10
 	disk, waiting, release := held(t)
@@ -113,8 +113,8 @@ func TestWritersWaitNoLongerThanTheirContext(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestFailingWritesAreBounded lets writes fail after they were staged, more of them than fit into memory: what they leave
-// is let go of like everything else, and the space goes on.
+// TestFailingWritesAreBounded lets writes fail after they were staged, more of them than fit into memory: what they
+// leave is let go of like everything else, and the space goes on.
 func TestFailingWritesAreBounded(t *testing.T) {
 	const hot, limit = 4 << 10, 16 << 10
 	fsys := newFS(t)

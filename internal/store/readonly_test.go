@@ -13,8 +13,8 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// TestFailedSyncMakesTheSpaceReadOnly lets the log's sync fail: that write says that its outcome is open, later ones are
-// refused with the cause, readers go on with what was acknowledged, and reopening recovers.
+// TestFailedSyncMakesTheSpaceReadOnly lets the log's sync fail: that write says that its outcome is open, later ones
+// are refused with the cause, readers go on with what was acknowledged, and reopening recovers.
 func TestFailedSyncMakesTheSpaceReadOnly(t *testing.T) {
 	fsys := newFS(t)
 	fault := vfs.NewFault(fsys)
@@ -134,8 +134,8 @@ func TestSealingFailsUntilMemoryIsUsedUp(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestSealingFailsUntilTheLogIsUsedUp lets sealing fail under writes that add no memory: they are refused before the log
-// has grown without bound, and go on once sealing works.
+// TestSealingFailsUntilTheLogIsUsedUp lets sealing fail under writes that add no memory: they are refused before the
+// log has grown without bound, and go on once sealing works.
 func TestSealingFailsUntilTheLogIsUsedUp(t *testing.T) {
 	fault := vfs.NewFault(newFS(t))
 	var full atomic.Bool

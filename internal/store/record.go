@@ -38,7 +38,8 @@ type Record struct {
 	UpdatedAt  Time
 	Confidence float64
 	Pin        bool
-	// Language is the ISO 639 code of what Content is in, "" if that is not known, and LanguageFrom says how it is known.
+	// Language is the ISO 639 code of what Content is in, "" if that is not known, and LanguageFrom says how it is
+	// known.
 	Language     string
 	LanguageFrom LanguageSource
 }
@@ -123,8 +124,8 @@ func readTime(d *codec.Decoder) Time {
 	return Time{Nanos: int64(d.U64()), Offset: ZoneOffset(d.Varint())}
 }
 
-// ZoneOffset is an offset from UTC in seconds as times have it: whole minutes of less than a day, which RFC 3339 can state.
-// Of any other the instant is kept, in UTC. Earlier versions stored them.
+// ZoneOffset is an offset from UTC in seconds as times have it: whole minutes of less than a day, which RFC 3339 can
+// state. Of any other the instant is kept, in UTC. Earlier versions stored them.
 func ZoneOffset[I int | int64](seconds I) int32 {
 	const day = 24 * 60 * 60
 	if seconds%60 != 0 || seconds <= -day || seconds >= day {

@@ -186,7 +186,8 @@ func (tx *Tx) Embed(id string, version uint32, vector []float32) (bool, error) {
 	return err == nil, err
 }
 
-// ServeVectors makes the generation that is being built the one that serves. Where a file of it is damaged it is refused.
+// ServeVectors makes the generation that is being built the one that serves. Where a file of it is damaged it is
+// refused.
 func (tx *Tx) ServeVectors() error {
 	if err := tx.view.apartDamage(tx.view.building); err != nil {
 		return err
@@ -206,8 +207,8 @@ func (v *View) Building() (model string, dim int, ok bool) {
 }
 
 // Unbuilt calls fn with every memory, from an entry on, whose current version has no vector in the generation that is
-// being built, and whether it has one in the generation that serves, until fn returns false. entry is for continuing. Where
-// none is being built that is every memory.
+// being built, and whether it has one in the generation that serves, until fn returns false. entry is for continuing.
+// Where none is being built that is every memory.
 func (v *View) Unbuilt(first uint32, fn func(entry uint32, f Found, served bool) bool) {
 	v.Scan(first, func(entry uint32, f Found) bool {
 		return v.built(f.Row) || fn(entry, f, v.HasVector(f.Row))

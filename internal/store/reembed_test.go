@@ -47,9 +47,9 @@ func reopened(t *testing.T, fsys vfs.FS, s *store.Space) *store.Space {
 	return mustOpen(t, fsys)
 }
 
-// TestVectorsAreReplaced lives through the building of vectors of another dimension, with memories in segments, being sealed
-// and in the log, and through their becoming those that serve: what a view shows of vectors is that of one generation at
-// every step, also after a restart, and in the end no file holds one of the former.
+// TestVectorsAreReplaced lives through the building of vectors of another dimension, with memories in segments, being
+// sealed and in the log, and through their becoming those that serve: what a view shows of vectors is that of one
+// generation at every step, also after a restart, and in the end no file holds one of the former.
 func TestVectorsAreReplaced(t *testing.T) {
 	fsys := newFS(t)
 	s, b := mustOpen(t, fsys), newBook()
@@ -127,8 +127,8 @@ func TestVectorsAreReplaced(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestViewsKeepTheirVectors: a view from before the swap answers from the former vectors, whatever is sealed and compacted
-// after it.
+// TestViewsKeepTheirVectors: a view from before the swap answers from the former vectors, whatever is sealed and
+// compacted after it.
 func TestViewsKeepTheirVectors(t *testing.T) {
 	fsys := newFS(t)
 	s, b := mustOpen(t, fsys), newBook()
@@ -209,8 +209,8 @@ func TestBuildingIsRefused(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestErasedVectorIsGone: a compaction leaves nothing of an erased memory's vector that is being built, also if one before
-// it was cut off between the segments and the files of vectors.
+// TestErasedVectorIsGone: a compaction leaves nothing of an erased memory's vector that is being built, also if one
+// before it was cut off between the segments and the files of vectors.
 func TestErasedVectorIsGone(t *testing.T) {
 	fsys := newFS(t)
 	s, b := mustOpen(t, fsys), newBook()
@@ -251,8 +251,9 @@ func TestErasedVectorIsGone(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestDamagedVectorFile damages each byte of a file of vectors, before and after these serve: it is told of, no vector is
-// given that was not stored, segments of the former vectors stay, and a generation with damage in its rows is not served.
+// TestDamagedVectorFile damages each byte of a file of vectors, before and after these serve: it is told of, no vector
+// is given that was not stored, segments of the former vectors stay, and a generation with damage in its rows is not
+// served.
 func TestDamagedVectorFile(t *testing.T) {
 	for _, serving := range []bool{false, true} {
 		fsys := newFS(t)

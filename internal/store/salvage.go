@@ -90,9 +90,9 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 	return s, nil
 }
 
-// staleManifest says why a manifest, whole as it is, cannot be that of the files beside it: some that it names are gone,
-// or the log does not go on from where it ends, and there are files that it does not name and that know more. nil if it
-// can.
+// staleManifest says why a manifest, whole as it is, cannot be that of the files beside it: some that it names are
+// gone, or the log does not go on from where it ends, and there are files that it does not name and that know more. nil
+// if it can.
 func (s *Space) staleManifest() error {
 	names, err := s.fs.ReadDir(s.dir)
 	if err != nil {

@@ -96,8 +96,8 @@ func (s *Space) endSealing(err error) {
 	close(s.sealed)
 }
 
-// sealAgain tries a sealing that failed once more, or only what it was to let go of, if that was what failed. It runs on a
-// goroutine of its own.
+// sealAgain tries a sealing that failed once more, or only what it was to let go of, if that was what failed. It runs
+// on a goroutine of its own.
 func (s *Space) sealAgain() {
 	err := isolate.Go("seal again", s.name, func() error {
 		s.mu.Lock()
@@ -133,8 +133,8 @@ func (s *Space) awaitSealing(ctx context.Context) error {
 	}
 }
 
-// Seal seals what is in memory now, after what is being sealed or could not be, and waits for the end of it. If ctx ends
-// before, the sealing goes on without it.
+// Seal seals what is in memory now, after what is being sealed or could not be, and waits for the end of it. If ctx
+// ends before, the sealing goes on without it.
 func (s *Space) Seal(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -173,8 +173,8 @@ func (s *Space) freeze() checkpoint {
 	return cp
 }
 
-// seal writes segment, state and manifest, in this order, then lets go of the memory and the log behind it. The manifest
-// names what r, if it is not nil, puts in the place of other segments.
+// seal writes segment, state and manifest, in this order, then lets go of the memory and the log behind it. The
+// manifest names what r, if it is not nil, puts in the place of other segments.
 func (s *Space) seal(cp checkpoint, r *replacement) (err error) {
 	if err := s.log.Commit(wal.LSN(cp.position)); err != nil {
 		return err

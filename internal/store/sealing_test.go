@@ -203,8 +203,8 @@ func TestSealingLetsGoAgain(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestSealingBacksOff lets sealing fail again and again: the pause doubles, up to 64 times the first, and writes that are
-// refused begin none.
+// TestSealingBacksOff lets sealing fail again and again: the pause doubles, up to 64 times the first, and writes that
+// are refused begin none.
 func TestSealingBacksOff(t *testing.T) {
 	fault := vfs.NewFault(newFS(t))
 	var full atomic.Bool

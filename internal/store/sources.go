@@ -16,8 +16,8 @@ const (
 	// MaxSources is how many sources a space knows the reliability of. One more takes the place of the one of which a
 	// verdict was counted longest ago, which is then as good as unknown.
 	MaxSources = 4096
-	// listedSources is how many names of sources rows are numbered by: where each memory has a source of its own, as a URI
-	// is, the names would take more memory than all else that is kept of a row. Chosen.
+	// listedSources is how many names of sources rows are numbered by: where each memory has a source of its own, as a
+	// URI is, the names would take more memory than all else that is kept of a row. Chosen.
 	listedSources = 1 << 16
 )
 
@@ -40,7 +40,8 @@ type sourceCell struct {
 	p    atomic.Pointer[sourceState] // nil while no verdict was counted
 }
 
-// sourceState is what was known of a source since a position, and since an instant. It is immutable and leads to older ones.
+// sourceState is what was known of a source since a position, and since an instant. It is immutable and leads to older
+// ones.
 type sourceState struct {
 	position uint64
 	older    atomic.Pointer[sourceState]
@@ -169,7 +170,8 @@ func (v *View) ReliabilityAsOf(source string, at int64) dynamics.Reliability {
 	return dynamics.Prior()
 }
 
-// odds are the log-odds that a record's writer gave; NaN where the default, 1, leaves that to what is known of the source.
+// odds are the log-odds that a record's writer gave; NaN where the default, 1, leaves that to what is known of the
+// source.
 func (r *Record) odds() float32 {
 	if r.Confidence < 1 {
 		return dynamics.NewEvidence(r.Source, true, r.Confidence).LogOdds
@@ -177,8 +179,9 @@ func (r *Record) odds() float32 {
 	return float32(math.NaN())
 }
 
-// Own is what a memory of which nobody said anything has: its own source's word, as that source stands now, or stood at the
-// instant that the memory was asked for. What a writer gave as confidence, below the default of 1, stands in its place.
+// Own is what a memory of which nobody said anything has: its own source's word, as that source stands now, or stood at
+// the instant that the memory was asked for. What a writer gave as confidence, below the default of 1, stands in its
+// place.
 func (v *View) Own(f Found, r *Record) dynamics.Evidence {
 	if r.Confidence < 1 {
 		return dynamics.NewEvidence(r.Source, true, r.Confidence)
@@ -242,8 +245,8 @@ func (v *View) SourceHistory(name string) (out []Source) {
 	return out
 }
 
-// each goes through the sources of which something was known at a position, in the order of their numbers, which is that in
-// which this process met them.
+// each goes through the sources of which something was known at a position, in the order of their numbers, which is
+// that in which this process met them.
 func (s *sources) each(position uint64, fn func(name string, st *sourceState)) {
 	for n := uint32(0); s.cells.Has(n); n++ {
 		cell := s.cells.At(n)

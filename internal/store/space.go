@@ -61,13 +61,13 @@ type Options struct {
 	OpenLog LogOpener
 	// LogKeepBytes is how much of the log stays behind sealings for incremental backups; see wal.Options.KeepBytes.
 	LogKeepBytes int64
-	// SealRetry is how long after a sealing failed it is tried again, twice as long after each further failure, up to 64
-	// times as long; 0 means a second.
+	// SealRetry is how long after a sealing failed it is tried again, twice as long after each further failure, up to
+	// 64 times as long; 0 means a second.
 	SealRetry time.Duration
 	// Clock tells when that is, for Stats and errors; nil means time.Now.
 	Clock func() time.Time
-	// Admit, if not nil, may refuse what a write is about to add, before it is staged: rows, and bytes of about this many.
-	// It is called with the lock of writers held and must not use the space but for SizeBytes.
+	// Admit, if not nil, may refuse what a write is about to add, before it is staged: rows, and bytes of about this
+	// many. It is called with the lock of writers held and must not use the space but for SizeBytes.
 	Admit func(s *Space, view *View, rows, sizeBytes int64) error
 	// OnEvent is told of every change after it is visible, in order, while WantEvents, asked when the change is staged,
 	// says so. It must not block.
@@ -130,8 +130,8 @@ type Space struct {
 	carried  map[uint32]carriedRow
 	lostRuns []lostRun // rows without a readable line, ascending
 	lost     error     // a damaged row whose id cannot be told, found by Open; nil if none
-	// doubted are rows, whole as they are, of memories that a damaged record of the log was of, and why. The space is then
-	// wounded: for reading alone.
+	// doubted are rows, whole as they are, of memories that a damaged record of the log was of, and why. The space is
+	// then wounded: for reading alone.
 	doubted map[uint32]error
 	wounded bool
 	logTold []error // what was found damaged in the log
@@ -172,8 +172,8 @@ type hotPart struct {
 	generation uint32 // of the vectors in it
 }
 
-// part is a run of rows: the hot segment, one being sealed, a sealed one, or one that cannot be read. Rows belong to the
-// last part whose base is not above them. In front of all these stand parts that hold vectors only, as a side.
+// part is a run of rows: the hot segment, one being sealed, a sealed one, or one that cannot be read. Rows belong to
+// the last part whose base is not above them. In front of all these stand parts that hold vectors only, as a side.
 type part struct {
 	base       uint32
 	hot        *segment.Hot // nil if sealed
@@ -226,8 +226,8 @@ func (s *Space) Recycle(p *Prepared) { s.prepared.Put(p) }
 // panics, or the log does not take the frame, nothing of it happened. A nil error means acknowledged. An error that
 // matches ErrInDoubt leaves the outcome open until the space is reopened: the log failed when it had the frame.
 //
-// prepare, if not nil, runs first, outside any lock: what it takes is known to the log, which lets this write share
-// the next sync. ctx ends the wait for a sealing that writers have outrun, and nothing behind it: what is handed to the log
+// prepare, if not nil, runs first, outside any lock: what it takes is known to the log, which lets this write share the
+// next sync. ctx ends the wait for a sealing that writers have outrun, and nothing behind it: what is handed to the log
 // is waited for, so that its outcome is known.
 func (s *Space) Write(ctx context.Context, op string, prepare func(), fn func(*Tx) error) error {
 	view, events, err := s.announce(ctx, op, prepare, fn)
@@ -242,8 +242,8 @@ func (s *Space) Write(ctx context.Context, op string, prepare func(), fn func(*T
 	return nil
 }
 
-// acknowledge makes a staged write durable and visible. A panic of the log leaves the outcome open, as its errors do; once the
-// write is durable nothing makes it an error any more, and it is published whatever happens.
+// acknowledge makes a staged write durable and visible. A panic of the log leaves the outcome open, as its errors do;
+// once the write is durable nothing makes it an error any more, and it is published whatever happens.
 func (s *Space) acknowledge(op string, view *View) error {
 	durable := false
 	defer func() {
@@ -289,8 +289,8 @@ func (s *Space) afterwards(events bool) {
 }
 
 // settle waits until what a refused write has seen is there for everybody: else its caller could be told that an id is
-// taken and then not find it. If the log fails meanwhile nobody knows whether the refusal is right, and its caller is told
-// that instead.
+// taken and then not find it. If the log fails meanwhile nobody knows whether the refusal is right, and its caller is
+// told that instead.
 func (s *Space) settle(op string, seen *View, refusal error) error {
 	_, panicked := errors.AsType[*isolate.PanicError](refusal)
 	if panicked || seen.Position <= s.view.Load().Position || isolate.Off("settle") {

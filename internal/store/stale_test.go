@@ -51,8 +51,8 @@ func stages(t *testing.T, seed uint64, change func(*store.Options)) (list []stag
 }
 
 // TestStaleManifest puts every older manifest in the place of every later one. A space either opens with everything in
-// it, or says what is wrong; it never shows less without a word, and it destroys nothing: with the right manifest all is
-// as it was. A salvage finds everything meanwhile.
+// it, or says what is wrong; it never shows less without a word, and it destroys nothing: with the right manifest all
+// is as it was. A salvage finds everything meanwhile.
 func TestStaleManifest(t *testing.T) {
 	t.Parallel()
 	opened, refused := 0, 0

@@ -70,8 +70,8 @@ func TestEverySyncIsNeeded(t *testing.T) {
 }
 
 // lied plays the script on a file system that lies, once for each sync that fails, with power cuts when another process
-// goes on behind it, and once with power cuts after operations; of both only each thin-th. It says what was lost first, ""
-// if nothing was.
+// goes on behind it, and once with power cuts after operations; of both only each thin-th. It says what was lost first,
+// "" if nothing was.
 func (sc *script) lied(t *testing.T, lie *inject.Lie, seed uint64, thin int) (lost string) {
 	t.Helper()
 	for n := int64(1 + seed%uint64(thin)); ; n += int64(thin) {
@@ -122,8 +122,8 @@ type liar struct {
 	lost  string
 }
 
-// live plays the script through, in four sessions. Behind one in which something failed, or that did not end well, another
-// process goes on.
+// live plays the script through, in four sessions. Behind one in which something failed, or that did not end well,
+// another process goes on.
 func (l *liar) live(fsys vfs.FS) {
 	for part := range 4 {
 		through := newMeanwhile(l.lie.On(fsys))

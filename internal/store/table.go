@@ -69,8 +69,8 @@ type entryState struct {
 	erased     bool
 }
 
-// fate is what became of a memory besides its uses. Nobody writes to one that a state has: most states share theirs with
-// others.
+// fate is what became of a memory besides its uses. Nobody writes to one that a state has: most states share theirs
+// with others.
 type fate struct {
 	versions     []uint32 // the rows of all versions, oldest first; nil if the current one is the only one
 	archivedAt   int64    // NoTime if active

@@ -7,8 +7,8 @@ import (
 	"github.com/orchard9/engram-go/internal/segment"
 )
 
-// A sealed segment is warm or cold. It moves by being built anew, as a compaction does, and nothing that a reader can see
-// depends on where it is. Which segments move is decided by what recall has needed.
+// A sealed segment is warm or cold. It moves by being built anew, as a compaction does, and nothing that a reader can
+// see depends on where it is. Which segments move is decided by what recall has needed.
 
 // Numbers chosen. The gap between the shares keeps a segment from going to and fro.
 const (

@@ -183,8 +183,8 @@ func (b *book) wordy(id string) action {
 	return a
 }
 
-// TestMoves moves segments by what was needed of them: what was not becomes cold and smaller, is found and got as before,
-// and becomes warm again when it is needed; in between it stays where it is.
+// TestMoves moves segments by what was needed of them: what was not becomes cold and smaller, is found and got as
+// before, and becomes warm again when it is needed; in between it stays where it is.
 func TestMoves(t *testing.T) {
 	fsys := newFS(t)
 	s := mustOpen(t, fsys)
@@ -220,8 +220,8 @@ func TestMoves(t *testing.T) {
 	if r := mustMove(t, s, store.MoveOptions{Today: 130, Since: 100}); r.Cooled+r.Warmed > 0 {
 		t.Errorf("Move 30 days later = %+v, want nothing moved: the first look counts", r)
 	}
-	// Then what was not needed for 30 days moves: all of the first segment but two rows, three rows of the second, all of
-	// the third.
+	// Then what was not needed for 30 days moves: all of the first segment but two rows, three rows of the second, all
+	// of the third.
 	s.View().Need(131, 0, 1)
 	s.View().Need(120, rows(100, 103)...)
 	s.View().Need(131, rows(200, 300)...)
@@ -296,8 +296,8 @@ func TestColdNeighboursGrowTogether(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestNeedIsAdvice loses, damages and replaces the file of what was needed: everything is there, damage is told, and it is
-// written anew.
+// TestNeedIsAdvice loses, damages and replaces the file of what was needed: everything is there, damage is told, and it
+// is written anew.
 func TestNeedIsAdvice(t *testing.T) {
 	fsys := newFS(t)
 	s := mustOpen(t, fsys)
@@ -362,8 +362,8 @@ func TestNeedIsAdvice(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestEraseLeavesNoByteInColdSegments erases a memory from a cold segment and compacts: neither the bodies, unpacked, nor a
-// dictionary, nor any other byte of any file has a part of it.
+// TestEraseLeavesNoByteInColdSegments erases a memory from a cold segment and compacts: neither the bodies, unpacked,
+// nor a dictionary, nor any other byte of any file has a part of it.
 func TestEraseLeavesNoByteInColdSegments(t *testing.T) {
 	fsys := newFS(t)
 	s := mustOpen(t, fsys)
@@ -457,8 +457,8 @@ func TestEraseLeavesNoByteInColdSegments(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestOldViewAcrossMoves holds views over moves: each is shown what it was shown, to the last bit, also while the files of
-// its time have no names any more.
+// TestOldViewAcrossMoves holds views over moves: each is shown what it was shown, to the last bit, also while the files
+// of its time have no names any more.
 func TestOldViewAcrossMoves(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "space")
 	s := mustOpen(t, vfs.OS{}, func(o *store.Options) { o.Dir = dir })

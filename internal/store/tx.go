@@ -377,8 +377,9 @@ func (tx *Tx) Unlink(from, to, linkType string) (bool, error) {
 	return true, nil
 }
 
-// NameModel says which model made the vectors that this write brings. The first name given is the space's until its vectors
-// are replaced; another one is a *ModelError, and so is a name for vectors that were stored without one: see NameUnnamed.
+// NameModel says which model made the vectors that this write brings. The first name given is the space's until its
+// vectors are replaced; another one is a *ModelError, and so is a name for vectors that were stored without one: see
+// NameUnnamed.
 func (tx *Tx) NameModel(name string) error {
 	if name != "" && tx.view.Unnamed() {
 		return &ModelError{Got: name, Unnamed: true}

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// Rows that could not be read are remembered: recall passes them over and answers say so, so that one damaged memory costs
-// the answers that it would be in nothing else. A row that can be read again is forgotten here.
+// Rows that could not be read are remembered: recall passes them over and answers say so, so that one damaged memory
+// costs the answers that it would be in nothing else. A row that can be read again is forgotten here.
 
 // maxUnreadable bounds how many are remembered. Beyond it a damaged row is met again by each answer that it is in.
 const maxUnreadable = 10_000

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// What a view knows of the memories that were used last: more than are asked for, so that some may have been archived or
-// erased since. Chosen.
+// What a view knows of the memories that were used last: more than are asked for, so that some may have been archived
+// or erased since. Chosen.
 const (
 	usedKept   = 256
 	usedDuring = 32 // of one session
@@ -71,8 +71,8 @@ type Used struct {
 	id  string
 }
 
-// RecentlyUsed lists the current memories that were used last, newest first and by id where that is the same; at most n. With
-// a session they are those that were of use in it. Those whose id cannot be read are left out.
+// RecentlyUsed lists the current memories that were used last, newest first and by id where that is the same; at most
+// n. With a session they are those that were of use in it. Those whose id cannot be read are left out.
 func (v *View) RecentlyUsed(n int, session string) []Used {
 	during := v.Symbol(session)
 	var out []Used

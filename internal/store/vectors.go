@@ -10,11 +10,12 @@ import (
 )
 
 // The vectors of a space are of a generation: one model, one dimension. Those of the generation that serves are in the
-// segments of their rows, as long as it is the first. Those of the next one are built apart, in segments of their own whose
-// rows are these vectors (docs/format/manifest.md), while the former go on serving. When all are there one record of the log
-// makes the new generation the one that serves: every segment is then of a former generation, what it holds of vectors counts
-// no more, and those apart do. A sealing or compaction that writes the rows of such a segment puts the vectors that count
-// beside them, and when no segment is of a former generation any more the vectors apart are let go of.
+// segments of their rows, as long as it is the first. Those of the next one are built apart, in segments of their own
+// whose rows are these vectors (docs/format/manifest.md), while the former go on serving. When all are there one record
+// of the log makes the new generation the one that serves: every segment is then of a former generation, what it holds
+// of vectors counts no more, and those apart do. A sealing or compaction that writes the rows of such a segment puts
+// the vectors that count beside them, and when no segment is of a former generation any more the vectors apart are let
+// go of.
 
 // vectorSet is the vectors of one generation that are apart from their rows.
 type vectorSet struct {
@@ -124,8 +125,8 @@ func (s *side) vectorOf(slot uint32, fn func(padded []float32, invNorm float32) 
 	return s.sealed.VectorOf(slot, fn)
 }
 
-// servingSide is a side of the generation that serves, as a view scans it: rows whose segment is of that generation by now
-// are found there, and not again here.
+// servingSide is a side of the generation that serves, as a view scans it: rows whose segment is of that generation by
+// now are found there, and not again here.
 type servingSide struct {
 	*side
 	v *View

@@ -52,8 +52,9 @@ func (s *Space) Verify(ctx context.Context) (*Report, error) {
 	return s.VerifyStepwise(ctx, func(*Report) error { return nil })
 }
 
-// VerifyStepwise is Verify that calls step after every piece of a segment, of 256 KiB at most, and every thousand records
-// of the log, with what was found so far: to tell of it, to wait, or to end by an error, which is returned as it is.
+// VerifyStepwise is Verify that calls step after every piece of a segment, of 256 KiB at most, and every thousand
+// records of the log, with what was found so far: to tell of it, to wait, or to end by an error, which is returned as
+// it is.
 func (s *Space) VerifyStepwise(ctx context.Context, step func(*Report) error) (*Report, error) {
 	r := &Report{}
 	if err := s.verifyFiles(r); err != nil {
@@ -108,8 +109,8 @@ func (s *Space) verifyPart(ctx context.Context, p part, r *Report, step func(*Re
 	return err
 }
 
-// verifyFiles reads both copies of manifest and state file, as an opening would one of each. Nobody waits for it: a sealing
-// that replaces the manifest meanwhile leaves the files that the one before names.
+// verifyFiles reads both copies of manifest and state file, as an opening would one of each. Nobody waits for it: a
+// sealing that replaces the manifest meanwhile leaves the files that the one before names.
 func (s *Space) verifyFiles(r *Report) error {
 	s.pin()
 	defer s.unpin()

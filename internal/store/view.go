@@ -48,8 +48,8 @@ type View struct {
 	used        []use // the memories used last, newest first; nobody writes to it
 }
 
-// CheckModel returns a *ModelError if vectors of the model that is named cannot be compared with those of the space. Where
-// either is not named there is nothing to compare.
+// CheckModel returns a *ModelError if vectors of the model that is named cannot be compared with those of the space.
+// Where either is not named there is nothing to compare.
 func (v *View) CheckModel(name string) error {
 	if name != "" && v.Model != "" && name != v.Model {
 		return &ModelError{Got: name, Want: v.Model}

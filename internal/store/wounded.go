@@ -89,7 +89,8 @@ func (r *rescue) frame(lsn wal.LSN, payload []byte) error {
 	return r.ops(lsn, ops)
 }
 
-// ops applies the ops of a frame. Behind damage those that cannot be applied any more leave their memories in doubt, too.
+// ops applies the ops of a frame. Behind damage those that cannot be applied any more leave their memories in doubt,
+// too.
 func (r *rescue) ops(lsn wal.LSN, ops []op) error {
 	if r.last == nil {
 		return r.s.applyOps(lsn, ops)
@@ -167,8 +168,8 @@ func (s *Space) tellLog(err error) {
 	s.logTold = append(s.logTold, err)
 }
 
-// refuseMemory makes every memory whose id has a hash say why it may be out of date. One that is not there may have been made
-// by the damaged record: it gets a place, so that asking for it, or for all, says the same.
+// refuseMemory makes every memory whose id has a hash say why it may be out of date. One that is not there may have
+// been made by the damaged record: it gets a place, so that asking for it, or for all, says the same.
 func (s *Space) refuseMemory(hash uint64, why error) {
 	var entries []uint32
 	s.t.ids.Find(hash, func(entry uint32) bool {

@@ -48,7 +48,8 @@ func logRecords(t *testing.T, fsys *vfs.Mem) (list []logRecord) {
 	return list
 }
 
-// places are offsets in a record: in its head, its operations, what it is of (in the hash, in a count, in each checksum).
+// places are offsets in a record: in its head, its operations, what it is of (in the hash, in a count, in each
+// checksum).
 func (r logRecord) places() map[string]int64 {
 	end := r.size
 	return map[string]int64{
@@ -169,8 +170,8 @@ func (d damagedLog) refuses(t *testing.T, name string, s *store.Space) {
 	}
 }
 
-// TestDamagedLogRecords damages every part of every record that only the log holds: what it is of is refused, and what it is
-// not of is there to the last field; where its operations prove themselves all the same, nothing is refused.
+// TestDamagedLogRecords damages every part of every record that only the log holds: what it is of is refused, and what
+// it is not of is there to the last field; where its operations prove themselves all the same, nothing is refused.
 func TestDamagedLogRecords(t *testing.T) {
 	t.Parallel()
 	fsys := newFS(t)
@@ -254,8 +255,8 @@ func TestDamagedLogOfSources(t *testing.T) {
 	mustClose(t, s)
 }
 
-// TestDamagedLogThatDoesNotTell refuses the space where a record says what the whole space goes by, and where neither part of
-// it proves itself.
+// TestDamagedLogThatDoesNotTell refuses the space where a record says what the whole space goes by, and where neither
+// part of it proves itself.
 func TestDamagedLogThatDoesNotTell(t *testing.T) {
 	fsys := newFS(t)
 	s := mustOpen(t, fsys)
@@ -281,8 +282,8 @@ func TestDamagedLogThatDoesNotTell(t *testing.T) {
 	}
 }
 
-// TestDamageBehindTheSealing damages every record of the log that is sealed: everything is there, the space takes writes, and
-// verify tells of it until the file is gone.
+// TestDamageBehindTheSealing damages every record of the log that is sealed: everything is there, the space takes
+// writes, and verify tells of it until the file is gone.
 func TestDamageBehindTheSealing(t *testing.T) {
 	whole, b, _ := scarred(t)
 	s := mustOpen(t, whole)

@@ -2,11 +2,11 @@
 //
 // # Invariants
 //
-// What it refuses, by the field's path: unknown and doubled names, names in another case, null, bytes that are not UTF-8
-// and half surrogate pairs (which encoding/json would silently replace), times without a zone, a time that is Go's zero
-// time where that would stand for none, trailing data. A field with the tag `min:"1"` is one whose zero value in Go says
-// that it was not given: the number 0, an empty text and an empty list are refused there. Values are not judged
-// otherwise: ranges, lengths and defaults are the root package's.
+// What it refuses, by the field's path: unknown and doubled names, names in another case, null, bytes that are not
+// UTF-8 and half surrogate pairs (which encoding/json would silently replace), times without a zone, a time that is
+// Go's zero time where that would stand for none, trailing data. A field with the tag `min:"1"` is one whose zero value
+// in Go says that it was not given: the number 0, an empty text and an empty list are refused there. Values are not
+// judged otherwise: ranges, lengths and defaults are the root package's.
 //
 // # Concurrency
 //

@@ -126,8 +126,8 @@ func loadResults(t *testing.T) results {
 	return r
 }
 
-// TestNoOutcomeInCode: no number that a paper or a reference came to, of three digits or more, is a literal outside tests:
-// a model that contains what it should predict predicts nothing.
+// TestNoOutcomeInCode: no number that a paper or a reference came to, of three digits or more, is a literal outside
+// tests: a model that contains what it should predict predicts nothing.
 func TestNoOutcomeInCode(t *testing.T) {
 	known := loadResults(t)
 	if len(known) < 300 {

@@ -20,8 +20,8 @@ const (
 // CodeLen is the number of codes of a vector with n elements: n rounded up to a multiple of CodeBlock.
 func CodeLen(n int) int { return (n + CodeBlock - 1) &^ (CodeBlock - 1) }
 
-// Quantize sets codes, which has CodeLen(len(v)) elements, to those of v, and gives what they are to be multiplied by and
-// how far they are from v: ‖v - scale*codes‖ is at most residual*‖v‖. With m the largest absolute value in v,
+// Quantize sets codes, which has CodeLen(len(v)) elements, to those of v, and gives what they are to be multiplied by
+// and how far they are from v: ‖v - scale*codes‖ is at most residual*‖v‖. With m the largest absolute value in v,
 //
 //	scale    = m / 127                            rounded to float32, to nearest, ties to even, as every step
 //	codes[i] = v[i] * (127 / m)                   rounded to an integer, to nearest, ties to even

@@ -12,8 +12,8 @@ type Freer interface {
 	Free(dir string) (int64, error)
 }
 
-// Free is how many bytes can still be written to the file system that dir is in; as many as can be counted where fsys has no
-// end, as in memory.
+// Free is how many bytes can still be written to the file system that dir is in; as many as can be counted where fsys
+// has no end, as in memory.
 func Free(fsys FS, dir string) (int64, error) {
 	f, ok := fsys.(Freer)
 	if !ok {

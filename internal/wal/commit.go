@@ -94,8 +94,8 @@ func (l *Log) leadNextLocked() *batch {
 }
 
 // Rotate makes everything appended so far durable and begins a new file behind it, so that [Log.Drop] can drop all of
-// it: it returns the last LSN before that file. A file without records stays the one that is written to. Errors are those
-// of Commit, and ErrFull, after which the log goes on.
+// it: it returns the last LSN before that file. A file without records stays the one that is written to. Errors are
+// those of Commit, and ErrFull, after which the log goes on.
 func (l *Log) Rotate() (LSN, error) {
 	if err := l.haveSpare(); err != nil {
 		return 0, err
@@ -210,9 +210,9 @@ func (l *Log) quiet() bool {
 	return len(l.pending) == 0
 }
 
-// mark writes, behind the last record, that it is durable: its watermark, which otherwise comes with the next record, so
-// that damage to it is told from a torn write although nothing follows. It is not synced, as a process that is killed does
-// not take it along, and takes no room: the next record is written over it. The caller has the turn.
+// mark writes, behind the last record, that it is durable: its watermark, which otherwise comes with the next record,
+// so that damage to it is told from a torn write although nothing follows. It is not synced, as a process that is
+// killed does not take it along, and takes no room: the next record is written over it. The caller has the turn.
 func (l *Log) mark() error {
 	if err := isolate.Fault("wal/mark"); err != nil {
 		return err

@@ -110,8 +110,8 @@ func spanOf(spans []wal.Span, off int64) (wal.Span, bool) {
 	return wal.Span{}, false
 }
 
-// killed returns a log of n records of up to 600 bytes in one file, as a kill leaves it: the last of spans is the mark that
-// says that they are durable.
+// killed returns a log of n records of up to 600 bytes in one file, as a kill leaves it: the last of spans is the mark
+// that says that they are durable.
 func killed(t *testing.T, n int) (*vfs.Mem, wal.Options, []wal.Span) {
 	t.Helper()
 	m := newMem(t)
@@ -136,8 +136,8 @@ func crashed(t *testing.T, n int) (*vfs.Mem, wal.Options, []wal.Span) {
 	return m, o, spans[:n]
 }
 
-// TestLastRecordIsCovered flips every bit of every record of a log that was killed, and of the mark behind the last one.
-// No record is taken for torn, though nothing was written behind the last one; and the mark itself holds nothing.
+// TestLastRecordIsCovered flips every bit of every record of a log that was killed, and of the mark behind the last
+// one. No record is taken for torn, though nothing was written behind the last one; and the mark itself holds nothing.
 func TestLastRecordIsCovered(t *testing.T) {
 	for _, n := range []int{1, 2, 5} {
 		m, o, spans := killed(t, n)
@@ -237,8 +237,8 @@ func TestLaterRecordsOfATornWriteAreDropped(t *testing.T) {
 	}
 }
 
-// TestDamageOfAcknowledgedRecordsIsRefused damages each record of a log in several ways: one that was killed, and one that
-// lost its power, of which what the last write holds can be taken for torn.
+// TestDamageOfAcknowledgedRecordsIsRefused damages each record of a log in several ways: one that was killed, and one
+// that lost its power, of which what the last write holds can be taken for torn.
 func TestDamageOfAcknowledgedRecordsIsRefused(t *testing.T) {
 	m, o, spans := killed(t, 12)
 	damagedRecords(t, m, o, spans[:12], 12)
@@ -341,8 +341,8 @@ func TestFileCutBetweenRecords(t *testing.T) {
 	}
 }
 
-// TestDamagedSessionEnd damages the record that ended a session of an earlier program, which wrote the next records behind
-// it: they are there, and the damage is told. Damage to one of them is told as such.
+// TestDamagedSessionEnd damages the record that ended a session of an earlier program, which wrote the next records
+// behind it: they are there, and the damage is told. Damage to one of them is told as such.
 func TestDamagedSessionEnd(t *testing.T) {
 	m := newMem(t)
 	o := options(m)
@@ -377,8 +377,8 @@ func TestDamagedSessionEnd(t *testing.T) {
 	}
 }
 
-// TestDamagedMarkBeforeAnother damages the mark that a session ended with and that the next one, which had to drop a torn
-// write, wrote anew.
+// TestDamagedMarkBeforeAnother damages the mark that a session ended with and that the next one, which had to drop a
+// torn write, wrote anew.
 func TestDamagedMarkBeforeAnother(t *testing.T) {
 	m := newMem(t)
 	o := options(m)
@@ -404,8 +404,8 @@ func TestDamagedMarkBeforeAnother(t *testing.T) {
 	checkContents(t, c, 1, 3, 100)
 }
 
-// TestMarksTakeNoRoom commits records one by one and closes and opens in between: behind the last one stands one mark, and
-// nothing between them.
+// TestMarksTakeNoRoom commits records one by one and closes and opens in between: behind the last one stands one mark,
+// and nothing between them.
 func TestMarksTakeNoRoom(t *testing.T) {
 	m := newMem(t)
 	o := options(m)

@@ -9,9 +9,9 @@ import (
 	"github.com/orchard9/engram-go/internal/wal"
 )
 
-// TestDamageThatIsHeldElsewhere damages every record of a killed log, in head and payload, and opens it for a caller that
-// holds the records up to each one elsewhere. What the caller holds is told and costs nothing, through further writes and
-// openings; anything else is refused.
+// TestDamageThatIsHeldElsewhere damages every record of a killed log, in head and payload, and opens it for a caller
+// that holds the records up to each one elsewhere. What the caller holds is told and costs nothing, through further
+// writes and openings; anything else is refused.
 func TestDamageThatIsHeldElsewhere(t *testing.T) {
 	const n = 6
 	m, o, spans := killed(t, n)

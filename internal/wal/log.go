@@ -237,8 +237,8 @@ func (l *Log) fitsLocked(size int64) error {
 	return fmt.Errorf("%w: %w", ErrFull, l.noSpare)
 }
 
-// prepare makes a spare in the background if there is none and none is being made. Where that fails, records are taken as
-// long as the active file has room for them.
+// prepare makes a spare in the background if there is none and none is being made. Where that fails, records are taken
+// as long as the active file has room for them.
 func (l *Log) prepare() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -273,8 +273,8 @@ func (l *Log) prepareLocked() {
 	})
 }
 
-// The first and the longest pause between two tries to make a spare, twice as long after each failure (chosen): each may
-// write zeros until the disk is full.
+// The first and the longest pause between two tries to make a spare, twice as long after each failure (chosen): each
+// may write zeros until the disk is full.
 const (
 	firstPause = 50 * time.Millisecond
 	lastPause  = 5 * time.Second

@@ -20,8 +20,8 @@ import (
 //
 // Every record with an LSN above after is given to apply in order, before the log can be written to; after is what the
 // caller holds durably elsewhere, and damage to what is up to it is told and costs nothing. payload is valid during the
-// call. An error of apply ends Open and is returned wrapped. If there is no log, or it holds no records beyond after, the
-// next LSN is after+1.
+// call. An error of apply ends Open and is returned wrapped. If there is no log, or it holds no records beyond after,
+// the next LSN is after+1.
 //
 // A torn tail is dropped and reported in [Recovery]. Damage is a *codec.CorruptError that names file, offset and LSNs:
 // a record that was acknowledged and is not whole, a missing file, a log that begins behind after+1 or ends before
@@ -56,8 +56,8 @@ func Open(o Options, after LSN, apply func(lsn LSN, payload []byte) error) (*Log
 	return l, r.found, err
 }
 
-// list returns the numbers of the log files in ascending order, and the paths of left-over spares and of what recoveries
-// kept.
+// list returns the numbers of the log files in ascending order, and the paths of left-over spares and of what
+// recoveries kept.
 func (o *Options) list() (numbers []uint64, spares, torn []string, err error) {
 	names, err := o.FS.ReadDir(o.Dir)
 	if err != nil {
@@ -267,8 +267,8 @@ func (r *replay) records(s *scanner) (sealed bool, err error) {
 	}
 }
 
-// passControl goes on behind a damaged record of a session's end, which earlier programs wrote the next record behind: it
-// says nothing that is missed where that record is whole.
+// passControl goes on behind a damaged record of a session's end, which earlier programs wrote the next record behind:
+// it says nothing that is missed where that record is whole.
 func (r *replay) passControl(s *scanner) (passed bool, err error) {
 	off := r.end + recordHeader
 	h, _, ok, err := s.record(off)
@@ -344,9 +344,9 @@ func (r *replay) tail(s *scanner) error {
 	return nil
 }
 
-// explained reports whether a crash before the first sync of a write can have left this header at off: that of the first
-// record of the write at the place of the first bad one, or behind a mark that the write did not come to overwrite; or
-// that of another behind it.
+// explained reports whether a crash before the first sync of a write can have left this header at off: that of the
+// first record of the write at the place of the first bad one, or behind a mark that the write did not come to
+// overwrite; or that of another behind it.
 func (r *replay) explained(h head, off int64) bool {
 	switch {
 	case h.durable > r.last && !isolate.Off("watermark"):
@@ -366,8 +366,8 @@ func (r *replay) explained(h head, off int64) bool {
 //
 // After a crash it first keeps what it is to drop in a file of its own. It writes again, from what checksums have just
 // proved, the records that no watermark covers (a failed sync may have left them in the system's memory only, marked as
-// written), overwrites all that follows with zeros, also what reads as zeros already (for the same reason), and syncs both
-// and the directory. Interrupted, it leaves what it found or more zeros.
+// written), overwrites all that follows with zeros, also what reads as zeros already (for the same reason), and syncs
+// both and the directory. Interrupted, it leaves what it found or more zeros.
 func (r *replay) open(spares, torn []string) (*Log, error) {
 	for _, path := range spares {
 		if err := r.o.drop(path); err != nil {
@@ -399,8 +399,8 @@ func (r *replay) open(spares, torn []string) (*Log, error) {
 	return l, nil
 }
 
-// keepTorn copies what settle is going to overwrite into a file, in the place of what earlier recoveries kept: should it
-// turn out to have been acknowledged, it is not gone. On a disk that is full it is let go of.
+// keepTorn copies what settle is going to overwrite into a file, in the place of what earlier recoveries kept: should
+// it turn out to have been acknowledged, it is not gone. On a disk that is full it is let go of.
 func (r *replay) keepTorn(file vfs.File, number uint64, earlier []string) (kept []string, err error) {
 	for _, path := range earlier {
 		if err := r.o.drop(path); err != nil {

@@ -10,17 +10,17 @@ import (
 // Wreck is a record that was acknowledged and is not whole.
 type Wreck struct {
 	LSN LSN
-	// Bytes is what its place holds behind its head: the payload, damaged or not, if Exact, else up to seven zeros more.
-	// Valid during the call.
+	// Bytes is what its place holds behind its head: the payload, damaged or not, if Exact, else up to seven zeros
+	// more. Valid during the call.
 	Bytes []byte
 	Exact bool
 	Err   error // the damage, a *codec.CorruptError that names the record's file and offset
 }
 
-// Rescue opens a log that Open refuses for damage to some of its records, for reading alone, and changes nothing: every record
-// above after that is whole is given to apply, every other to wreck, each in its turn. A log in which it cannot be told
-// where a damaged record is, or how many are gone, is refused as by Open. Log.Err gives cause from then on, and Close
-// succeeds.
+// Rescue opens a log that Open refuses for damage to some of its records, for reading alone, and changes nothing: every
+// record above after that is whole is given to apply, every other to wreck, each in its turn. A log in which it cannot
+// be told where a damaged record is, or how many are gone, is refused as by Open. Log.Err gives cause from then on, and
+// Close succeeds.
 func Rescue(o Options, after LSN, cause error, apply func(LSN, []byte) error, wreck func(Wreck) error) (*Log, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -66,8 +66,8 @@ func (v *salvage) torn() (err error) {
 
 var errUntold = errors.New("it cannot be told where each of them begins")
 
-// wrecks tells of the records v.next to g.last. Whole heads among them tell where those begin; between two of these there can
-// be one without.
+// wrecks tells of the records v.next to g.last. Whole heads among them tell where those begin; between two of these
+// there can be one without.
 func (v *salvage) wrecks(s *scanner, g gap) error {
 	at, before := g.from, g.seen // where the record behind before begins
 	for off := g.from; off < g.to; {

@@ -43,8 +43,8 @@ func rescue(t *testing.T, o wal.Options, m *vfs.Mem, after wal.LSN) (rescued, er
 	return r, err
 }
 
-// TestRescueFlips flips a bit of each byte of each record of a killed log: every other record is given, and of the damaged
-// one its place, with all of its payload where its head is whole.
+// TestRescueFlips flips a bit of each byte of each record of a killed log: every other record is given, and of the
+// damaged one its place, with all of its payload where its head is whole.
 func TestRescueFlips(t *testing.T) {
 	const n = 6
 	m, o, spans := killed(t, n)
@@ -80,7 +80,8 @@ func TestRescueFlips(t *testing.T) {
 	}
 }
 
-// TestRescueNeighbours damages two records in turn: where a head is whole they are told apart, where none is they are not.
+// TestRescueNeighbours damages two records in turn: where a head is whole they are told apart, where none is they are
+// not.
 func TestRescueNeighbours(t *testing.T) {
 	m, o, spans := killed(t, 6)
 	for _, c := range []struct {

@@ -10,12 +10,13 @@ import (
 )
 
 // Salvage reads a log that Open refuses, and changes nothing: every record above after that is whole, in the order of
-// LSNs, is given to apply. What is not whole is given to wreck, in its turn, if it can be told apart; else, or if wreck is
-// nil, it is told to lost, each time as a *codec.CorruptError that names file, offset and the LSNs that are missing. Behind
-// damage it goes on at the next whole record: checksums start from store, file and offset, so that nothing else can be taken
-// for one. Records of a write that was never acknowledged may be among those given.
+// LSNs, is given to apply. What is not whole is given to wreck, in its turn, if it can be told apart; else, or if wreck
+// is nil, it is told to lost, each time as a *codec.CorruptError that names file, offset and the LSNs that are missing.
+// Behind damage it goes on at the next whole record: checksums start from store, file and offset, so that nothing else
+// can be taken for one. Records of a write that was never acknowledged may be among those given.
 //
-// A directory that is not there holds nothing. It returns the error of apply and of the file system. Nobody may have the log open.
+// A directory that is not there holds nothing. It returns the error of apply and of the file system. Nobody may have
+// the log open.
 func Salvage(
 	o Options, after LSN, apply func(lsn LSN, payload []byte) error, wreck func(Wreck) error, lost func(error),
 ) error {
@@ -111,8 +112,8 @@ func (v *salvage) first(s *scanner, number uint64) LSN {
 	return v.next
 }
 
-// gap is a place without a whole record in a file: from where the last one ends to where the next one begins, with the LSN of
-// the last data record up to either.
+// gap is a place without a whole record in a file: from where the last one ends to where the next one begins, with the
+// LSN of the last data record up to either.
 type gap struct {
 	from, to   int64
 	seen, last LSN

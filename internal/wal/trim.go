@@ -52,8 +52,8 @@ func (l *Log) trimTo(before LSN, keepBytes int64) error {
 	}
 }
 
-// dropTorn removes what recoveries kept of log files that are gone, and all of it if nothing is to be kept. trimMu must be
-// held.
+// dropTorn removes what recoveries kept of log files that are gone, and all of it if nothing is to be kept. trimMu must
+// be held.
 func (l *Log) dropTorn(keepBytes int64) error {
 	if len(l.torn) == 0 {
 		return nil

@@ -8,8 +8,9 @@ import (
 	"github.com/orchard9/engram-go/internal/wal"
 )
 
-// TestUnusedBesideATornMark cuts the power while a log that was never written to is opened again: any part of the mark that
-// opening puts there may be left, and the log is unused still. With more than a mark, or a whole record, it is not.
+// TestUnusedBesideATornMark cuts the power while a log that was never written to is opened again: any part of the mark
+// that opening puts there may be left, and the log is unused still. With more than a mark, or a whole record, it is
+// not.
 func TestUnusedBesideATornMark(t *testing.T) {
 	mem := newMem(t)
 	o := options(mem)

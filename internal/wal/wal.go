@@ -34,8 +34,8 @@
 //
 // # Durability
 //
-// After Commit: the record and all before it; damage even to the last record is told from a torn tail, unless a power cut
-// took its mark along. After Close also then. Append alone: nothing.
+// After Commit: the record and all before it; damage even to the last record is told from a torn tail, unless a power
+// cut took its mark along. After Close also then. Append alone: nothing.
 //
 // # Failure
 //
@@ -72,8 +72,8 @@ var (
 	ErrClosed = errors.New("log is closed")
 	// ErrFailed is matched by errors that come from, or after, a failed write or sync.
 	ErrFailed = errors.New("log has failed, the space is read-only until it is reopened")
-	// ErrFull is returned by Append, Full and Rotate while the next file cannot be made and is needed; the log is as it was.
-	// It goes on by itself when there is room.
+	// ErrFull is returned by Append, Full and Rotate while the next file cannot be made and is needed; the log is as it
+	// was. It goes on by itself when there is room.
 	ErrFull = errors.New("the log cannot go on: its next file could not be made")
 	// ErrTooLarge is returned by Append for a payload over Options.MaxRecordBytes; the log is as it was.
 	ErrTooLarge = errors.New("record is too large")
@@ -154,8 +154,8 @@ type Recovery struct {
 	Bytes   int64 // their payloads, in bytes
 	Last    LSN   // LSN of the last record in the log; what after was if the log is empty
 	Torn    *Tear // what was dropped of the tail; nil if nothing was
-	// Damaged lists what is damaged although every record above after was recovered, each as a *codec.CorruptError: headers
-	// of files, marks, and records that the caller holds elsewhere. The file is in use until Trim drops it.
+	// Damaged lists what is damaged although every record above after was recovered, each as a *codec.CorruptError:
+	// headers of files, marks, and records that the caller holds elsewhere. The file is in use until Trim drops it.
 	Damaged []error
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/orchard9/engram-go"
 )
 
-// trailerBackup is the trailer that carries the report of a backup, as JSON, behind its last byte. A backup that failed on
-// its way has trailerProblem instead, one that was cut off neither; the stream of both has no end.
+// trailerBackup is the trailer that carries the report of a backup, as JSON, behind its last byte. A backup that failed
+// on its way has trailerProblem instead, one that was cut off neither; the stream of both has no end.
 const (
 	trailerBackup  = "Engram-Backup"
 	trailerProblem = "Engram-Problem"

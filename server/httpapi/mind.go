@@ -82,8 +82,8 @@ func (a *API) feedback(w http.ResponseWriter, q *call) error {
 	return send(w, http.StatusOK, report)
 }
 
-// judgements is GET …/feedback: the record of feedback, a judgement on each line. Those of one write stay together, so that the
-// last line's position is where the next page begins.
+// judgements is GET …/feedback: the record of feedback, a judgement on each line. Those of one write stay together, so
+// that the last line's position is where the next page begins.
 func (a *API) judgements(w http.ResponseWriter, q *call) error {
 	id := q.query["id"]
 	limit, err := q.number("limit")

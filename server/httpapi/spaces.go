@@ -73,8 +73,8 @@ func (a *API) export(w http.ResponseWriter, q *call) error {
 	return nil
 }
 
-// endWith ends a stream of lines that has begun with one that says why it is not whole. The connection is cut behind it, so
-// that it does not look whole to those who do not read lines, and no import takes the line.
+// endWith ends a stream of lines that has begun with one that says why it is not whole. The connection is cut behind
+// it, so that it does not look whole to those who do not read lines, and no import takes the line.
 func endWith(out *streamWriter, err error) {
 	p := *problem.From(err)
 	if line, encodeErr := json.Marshal(wire.LastLine{Problem: &p}); encodeErr == nil {

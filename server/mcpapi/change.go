@@ -55,8 +55,8 @@ type status struct {
 	Problems       []string `json:"problems,omitempty"`
 }
 
-// modeOf is the mode of an update that names none: an agent that corrects what it has just used edits it, one that has not
-// states something new. What leaves the content as it is replaces nothing.
+// modeOf is the mode of an update that names none: an agent that corrects what it has just used edits it, one that has
+// not states something new. What leaves the content as it is replaces nothing.
 func (a *updateArgs) modeOf() engram.UpdateMode {
 	if a.Mode == "" && a.Content != nil {
 		return engram.UpdateByUse

@@ -6,8 +6,8 @@ import (
 	"github.com/orchard9/engram-go/server/mcpapi"
 )
 
-// TestUpdateGoesByUse: a new content edits what was just of use and replaces what was not; what leaves the content as it is
-// edits, and so does whoever says so.
+// TestUpdateGoesByUse: a new content edits what was just of use and replaces what was not; what leaves the content as
+// it is edits, and so does whoever says so.
 func TestUpdateGoesByUse(t *testing.T) {
 	session := overStdio(t, newServer(t, mcpapi.Engine(openDB(t)), mcpapi.Options{}))
 	remembered := func(content string) string {

@@ -53,8 +53,8 @@ func (r *lineReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// next gives the next line that is not blank, without space around it; nil is one that is too long, which is read to its
-// end and kept nowhere. The last line needs no newline.
+// next gives the next line that is not blank, without space around it; nil is one that is too long, which is read to
+// its end and kept nowhere. The last line needs no newline.
 func (r *lineReader) next() ([]byte, error) {
 	for {
 		r.line = r.line[:0]
@@ -111,8 +111,8 @@ func messagesOf(line []byte) ([]byte, *refusal) {
 	return messages, nil
 }
 
-// idOf is the id of what is no message, so that whoever sent it knows which of its calls it is; nil if there is none that
-// may be one.
+// idOf is the id of what is no message, so that whoever sent it knows which of its calls it is; nil if there is none
+// that may be one.
 func idOf(m json.RawMessage) json.RawMessage {
 	var told struct {
 		ID json.RawMessage `json:"id"`

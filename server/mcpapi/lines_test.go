@@ -50,8 +50,8 @@ func answersTo(t *testing.T, s *mcpapi.Server, in string) (answers []answer) {
 	return answers
 }
 
-// TestBadLinesAreAnswered: a line that is no message is answered with the error that JSON-RPC has for it, and what comes
-// after it is answered as if it had not been.
+// TestBadLinesAreAnswered: a line that is no message is answered with the error that JSON-RPC has for it, and what
+// comes after it is answered as if it had not been.
 func TestBadLinesAreAnswered(t *testing.T) {
 	s := newServer(t, mcpapi.Engine(openDB(t)), mcpapi.Options{})
 	long := `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"remember","arguments":{"content":"` +
@@ -97,8 +97,8 @@ func TestBadLinesAreAnswered(t *testing.T) {
 	}
 }
 
-// TestCallsTheLibraryDrops: a batch with a notification, and a call under the id of one that goes on, are answered, and the
-// session goes on.
+// TestCallsTheLibraryDrops: a batch with a notification, and a call under the id of one that goes on, are answered, and
+// the session goes on.
 func TestCallsTheLibraryDrops(t *testing.T) {
 	b := &slowStats{Backend: mcpapi.Engine(openDB(t)), asked: make(chan struct{}), proceed: make(chan struct{})}
 	s := newServer(t, b, mcpapi.Options{})
@@ -163,7 +163,8 @@ func (b *slowStats) Stats(ctx context.Context, space string) (engram.SpaceStats,
 	return b.Backend.Stats(ctx, space)
 }
 
-// TestLinesOfAnySize: messages come through whole whatever their size up to the limit, and in whatever parts they are read.
+// TestLinesOfAnySize: messages come through whole whatever their size up to the limit, and in whatever parts they are
+// read.
 func TestLinesOfAnySize(t *testing.T) {
 	s := newServer(t, mcpapi.Engine(openDB(t)), mcpapi.Options{})
 	var in strings.Builder

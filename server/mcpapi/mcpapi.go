@@ -1,6 +1,6 @@
-// Package mcpapi is the door for agents: the tools remember, recall, forget, get, update, link, feedback and status over the
-// Model Context Protocol, on stdio and as an HTTP handler. It is the only package that imports the protocol's library.
-// docs/mcp.md describes it for its users; tools.json holds the schemas, written by hand.
+// Package mcpapi is the door for agents: the tools remember, recall, forget, get, update, link, feedback and status
+// over the Model Context Protocol, on stdio and as an HTTP handler. It is the only package that imports the protocol's
+// library. docs/mcp.md describes it for its users; tools.json holds the schemas, written by hand.
 //
 // # Invariants
 //

@@ -301,8 +301,8 @@ func TestListIsGolden(t *testing.T) {
 	}
 }
 
-// TestRecallIsBounded: an agent that does not say how much it can read gets as much text as the schema says, and is told
-// that there is more.
+// TestRecallIsBounded: an agent that does not say how much it can read gets as much text as the schema says, and is
+// told that there is more.
 func TestRecallIsBounded(t *testing.T) {
 	session := overStdio(t, newServer(t, mcpapi.Engine(openDB(t)), mcpapi.Options{}))
 	call := func(name string, args map[string]any) *mcp.CallToolResult {

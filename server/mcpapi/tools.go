@@ -21,8 +21,8 @@ import (
 //go:embed tools.json
 var toolsJSON []byte
 
-// Bounds of one call, as the schemas say them. An agent reads every hit, so that it gets fewer than a program may, and no
-// more text than it asks for: maxTokens is what a recall brings if it does not say.
+// Bounds of one call, as the schemas say them. An agent reads every hit, so that it gets fewer than a program may, and
+// no more text than it asks for: maxTokens is what a recall brings if it does not say.
 const (
 	maxGet    = 100
 	maxHits   = 100

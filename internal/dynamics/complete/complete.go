@@ -51,11 +51,11 @@ import (
 )
 
 const (
-	// Beta is how sharply similar patterns are told apart: the inverse temperature of the update. Measured on records of
-	// which half the fields are masked (three seeds each, lab H5): the calibration error of what is filled in is .02 to
-	// .035 at 768 dimensions, .02 to .05 at 384, .04 to .06 at 192, where at 32 it is .05 to .08, .07 to .10 and .14 to .16 and
-	// fewer values are right; below 16 it rises again. A cue of which half the coordinates are masked still finds its
-	// pattern among 10,000 random ones with a cosine above .999; at 8 it would be blurred to .93 (testdata).
+	// Beta is how sharply similar patterns are told apart: the inverse temperature of the update. Measured on records
+	// of which half the fields are masked (three seeds each, lab H5): the calibration error of what is filled in is .02
+	// to .035 at 768 dimensions, .02 to .05 at 384, .04 to .06 at 192, where at 32 it is .05 to .08, .07 to .10 and .14
+	// to .16 and fewer values are right; below 16 it rises again. A cue of which half the coordinates are masked still
+	// finds its pattern among 10,000 random ones with a cosine above .999; at 8 it would be blurred to .93 (testdata).
 	Beta = 20
 	// Margin is the weight below which the nearest pattern does not stand for the cue alone: the answer is ambiguous.
 	// Chosen.
@@ -83,8 +83,8 @@ type Update struct {
 }
 
 // Complete makes one step from cue over patterns. All are brought to length 1; coordinates of the cue that are not
-// known are 0. beta is above 0. It returns an error for no patterns, for a vector without direction, for one that is not
-// finite, or for dimensions that differ. Time: two passes over the patterns.
+// known are 0. beta is above 0. It returns an error for no patterns, for a vector without direction, for one that is
+// not finite, or for dimensions that differ. Time: two passes over the patterns.
 func Complete(cue []float32, patterns [][]float32, beta float64) (Update, error) {
 	if err := vec.Validate(cue); err != nil {
 		return Update{}, fmt.Errorf("complete cue: %w", err)

@@ -6,8 +6,8 @@
 // # What is a restatement
 //
 // Two memories of one scope are restatements of each other if nothing in their texts says that they differ (the same
-// numbers, the same words of negation, intention, possibility and condition, both a question or neither, common names in
-// the same order) and if
+// numbers, the same words of negation, intention, possibility and condition, both a question or neither, common names
+// in the same order) and if
 //
 //   - by words: all salient words of one are among the other's, and are at least the share Words of them; or
 //   - by meaning: the cosine of their vectors is at least Cosine, neither is a memory that the other differs from in
@@ -78,9 +78,9 @@ type Options struct {
 	Window     int     // comparisons for a memory in a block
 }
 
-// Defaults are the thresholds that are used unless somebody says otherwise. Chosen: .7 lets three words gain a fourth, and
-// five words two; cosine .9 is where common embedding models put rewordings; three words are a subject, a verb and an
-// object.
+// Defaults are the thresholds that are used unless somebody says otherwise. Chosen: .7 lets three words gain a fourth,
+// and five words two; cosine .9 is where common embedding models put rewordings; three words are a subject, a verb and
+// an object.
 func Defaults() Options {
 	return Options{Words: .7, Cosine: .9, MinMembers: 3, MaxMembers: 200, MinWords: 3, Window: 64}
 }
@@ -313,7 +313,8 @@ func (g *grouper) medoid(members []int) int {
 	return best
 }
 
-// Restates tells for each of items whether it is the same statement as items[0], by the rules of [Groups]; the first is.
+// Restates tells for each of items whether it is the same statement as items[0], by the rules of [Groups]; the first
+// is.
 func Restates(items []Item, o Options) []bool {
 	g := &grouper{o: o}
 	first := 0

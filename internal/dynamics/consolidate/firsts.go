@@ -2,8 +2,8 @@ package consolidate
 
 // Firsts gives for each of items the place of the first one ahead of it that says the same, among those that none ahead
 // of them says; its own place if there is none. Two say the same if they have one scope and one text, or are
-// restatements by the rules of [Groups], and apart, which may be nil, does not part them. apart is asked with the places
-// of an earlier and a later item, and only of those that else say the same.
+// restatements by the rules of [Groups], and apart, which may be nil, does not part them. apart is asked with the
+// places of an earlier and a later item, and only of those that else say the same.
 //
 // An item is compared with those that share one of its rarest words, and with all that have a vector if it has one.
 func Firsts(items []Item, o Options, apart func(a, b int) bool) []int {

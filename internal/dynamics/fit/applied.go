@@ -8,23 +8,23 @@ import (
 	"github.com/orchard9/engram-go/internal/dynamics"
 )
 
-// Applied are coefficients that scores may go by. They differ from those of the regression: they are held to 1 by a prior and
-// lie within [dynamics.LeastCoefficient, dynamics.MostCoefficient]. Losses are means over the held-out events, in nats, each
-// with an intercept of its own.
+// Applied are coefficients that scores may go by. They differ from those of the regression: they are held to 1 by a
+// prior and lie within [dynamics.LeastCoefficient, dynamics.MostCoefficient]. Losses are means over the held-out
+// events, in nats, each with an intercept of its own.
 type Applied struct {
 	Coefficients map[string]float64 // to four decimals; of terms that vary and that may have one
 	Loss         float64
 	Current      float64 // of the coefficients in use
-	// StandardError is that of the loss of ones less Loss: the greater of two, with memories independent of each other, and
-	// with occasions of judging.
+	// StandardError is that of the loss of ones less Loss: the greater of two, with memories independent of each other,
+	// and with occasions of judging.
 	StandardError float64
 }
 
 // near is the standard deviation of the prior that holds coefficients to 1. Chosen.
 const near = .25
 
-// Better reports whether the applied coefficients predict better than ones, beyond two standard errors of the difference, and
-// better than those in use.
+// Better reports whether the applied coefficients predict better than ones, beyond two standard errors of the
+// difference, and better than those in use.
 func (r *Regression) Better() bool {
 	return r.Ones-r.Applied.Loss > 2*r.Applied.StandardError && r.Applied.Loss < r.Applied.Current
 }

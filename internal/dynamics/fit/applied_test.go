@@ -30,8 +30,9 @@ func asIf(events []fit.Event, coefficients map[string]float64, rng *rand.Rand) [
 	return events
 }
 
-// TestApplied: what made the events is found as far as the prior lets it, and is better than ones; where ones made them it is
-// not, and what is in use already is not adopted again. Bounds hold, and terms that are not named have no coefficient.
+// TestApplied: what made the events is found as far as the prior lets it, and is better than ones; where ones made them
+// it is not, and what is in use already is not adopted again. Bounds hold, and terms that are not named have no
+// coefficient.
 func TestApplied(t *testing.T) {
 	all := []string{"association", "use", "words"}
 	for seed := range uint64(3) {

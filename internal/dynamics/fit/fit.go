@@ -59,8 +59,8 @@ func (e *TooFewError) Error() string {
 	return fmt.Sprintf("there are %d %s, at least %d are needed", e.Have, e.What, Minimum)
 }
 
-// tooSure bounds predictions from below and, by 1 less it, from above: one that was certain and failed is not infinitely
-// wrong. Chosen.
+// tooSure bounds predictions from below and, by 1 less it, from above: one that was certain and failed is not
+// infinitely wrong. Chosen.
 const tooSure = .001
 
 func bounded(p float64) float64 { return min(max(p, tooSure), 1-tooSure) }

@@ -53,10 +53,10 @@ func (c *Curve) Better() bool {
 	return c.Default-c.Fitted > 2*c.StandardError && c.Fitted < c.Current
 }
 
-// Forgetting learns weights from events in the order of their time. Those less than half a day after the last use, or after
-// the memory was of no use, are replayed, but predict nothing: the curve says 1 for them whatever the weights. A memory
-// starts as one that was just stored; that it was told again in between is seen from Days. Fewer than Minimum that predict
-// are a *TooFewError.
+// Forgetting learns weights from events in the order of their time. Those less than half a day after the last use, or
+// after the memory was of no use, are replayed, but predict nothing: the curve says 1 for them whatever the weights. A
+// memory starts as one that was just stored; that it was told again in between is seen from Days. Fewer than Minimum
+// that predict are a *TooFewError.
 func Forgetting(ctx context.Context, events []Event, current dynamics.Weights) (Curve, error) {
 	r := newReplay(events)
 	if len(r.used) < Minimum {

@@ -27,9 +27,9 @@ type Regression struct {
 	Applied Applied
 }
 
-// Scores learns coefficients from those of the events, in the order of their time, that have terms; a term that an event
-// does not have is 0. Those of the terms named may be applied; current are the coefficients in use. What is given is the terms
-// before any coefficient. Fewer than Minimum are a *TooFewError.
+// Scores learns coefficients from those of the events, in the order of their time, that have terms; a term that an
+// event does not have is 0. Those of the terms named may be applied; current are the coefficients in use. What is given
+// is the terms before any coefficient. Fewer than Minimum are a *TooFewError.
 func Scores(ctx context.Context, events []Event, terms []string, current map[string]float64) (Regression, error) {
 	events = slices.DeleteFunc(slices.Clone(events), func(e Event) bool { return len(e.Terms) == 0 })
 	if len(events) < Minimum {
@@ -128,8 +128,8 @@ func (t *table) weakly(n int) []float64 {
 	return precisions
 }
 
-// regress learns from the first n events, by Newton steps that are halved until the cost falls. precisions, one for each
-// column, are those of a prior around 0.
+// regress learns from the first n events, by Newton steps that are halved until the cost falls. precisions, one for
+// each column, are those of a prior around 0.
 func (t *table) regress(ctx context.Context, n int, columns [][]float64, offset, precisions []float64) (*line, error) {
 	prior := append([]float64{1.0 / (weak * weak)}, precisions...)
 	l := &line{beta: make([]float64, len(prior)), errors: make([]float64, len(prior))}

@@ -5,10 +5,10 @@
 //
 // # Sources
 //
-// The ACT-R 7 tutorial, units 4 and 5, and reference manual ("declarative memory"); P. Pavlik, J. R. Anderson, "Practice
-// and forgetting effects on vocabulary memory" (2005); A. Petrov, "Computationally efficient approximation of the
-// base-level learning equation in ACT-R" (2006); C. Lebiere, B. Best (2009); the base level of Soar's semantic memory.
-// The equations are re-derived from these; the tests hold them to the figures that they print.
+// The ACT-R 7 tutorial, units 4 and 5, and reference manual ("declarative memory"); P. Pavlik, J. R. Anderson,
+// "Practice and forgetting effects on vocabulary memory" (2005); A. Petrov, "Computationally efficient approximation of
+// the base-level learning equation in ACT-R" (2006); C. Lebiere, B. Best (2009); the base level of Soar's semantic
+// memory. The equations are re-derived from these; the tests hold them to the figures that they print.
 package actr
 
 import "math"
