@@ -54,7 +54,6 @@ func (m *Model) Advantage(s Standing, now int64) float64 {
 	return Decay * math.Log((fresh+m.factor*idle)*stability/((stability+m.factor*used)*fresh))
 }
 
-// Corroboration is what other sources made of the belief in a memory, in nats: ln P of all that is known of
-// it, less ln P
-// by its first source alone. It is 0 if nobody else said anything, and negative if it was contradicted.
+// Corroboration is what other sources made of the belief in a memory, in nats: ln P of all that is known of it, less
+// ln P by its first source alone. It is 0 if nobody else said anything, and negative if it was contradicted.
 func Corroboration(first, all Tally) float64 { return all.LogProbability() - first.LogProbability() }

@@ -75,13 +75,12 @@ func asksWhen(text string) bool {
 	return false
 }
 
-// gains appends to parts what a row gains beyond its words and its meaning: by its speaker, and by its time.
-func (r *run) gains(row uint32) (speaker, when, dated float64) {
+// gains are what a row gains beyond its words and its meaning: by its speaker, and by its time.
+func (r *run) gains(row uint32, facts *Facts) (speaker, when, dated float64) {
 	a, w := &r.asked, &r.weights
 	if a.most == 0 {
 		return 0, 0, 0
 	}
-	facts := r.c.Facts.At(row)
 	if len(a.speakers) > 0 && r.speaker(facts) != "" {
 		speaker = w.Speaker * a.best
 	}
@@ -95,8 +94,8 @@ func (r *run) gains(row uint32) (speaker, when, dated float64) {
 }
 
 // gain is the sum of gains.
-func (r *run) gain(row uint32) float64 {
-	speaker, when, dated := r.gains(row)
+func (r *run) gain(row uint32, facts *Facts) float64 {
+	speaker, when, dated := r.gains(row, facts)
 	return speaker + (when + dated)
 }
 
@@ -200,11 +199,12 @@ func (r *run) within(row uint32, facts *Facts) bool {
 
 // gainTerms are the terms of gains.
 func (r *run) gainTerms(row uint32, terms []Term) []Term {
-	speaker, when, dated := r.gains(row)
+	facts := r.c.Facts.At(row)
+	speaker, when, dated := r.gains(row, facts)
 	if speaker > 0 {
 		term := Term{Name: TermSpeaker, Value: speaker}
 		if r.q.Explain {
-			term.Detail = []Part{{Name: r.speaker(r.c.Facts.At(row)), Value: speaker}}
+			term.Detail = []Part{{Name: r.speaker(facts), Value: speaker}}
 		}
 		terms = append(terms, term)
 	}

@@ -78,11 +78,11 @@ func (c *coefficients) of(name string) float64 {
 }
 
 // weighed is a row's relevance with coefficients.
-func (r *run) weighed(row uint32) float64 {
+func (r *run) weighed(row uint32, facts *Facts) float64 {
 	c := r.coefficients
 	sum := c.words*r.words[row] + c.meaning*r.byVector(row)
 	if r.own(row) > 0 {
-		speaker, when, dated := r.gains(row)
+		speaker, when, dated := r.gains(row, facts)
 		sum += c.speaker*speaker + c.when*(when+dated)
 	}
 	return sum + c.association*r.activated(row) + c.priming*r.primed(row)

@@ -29,11 +29,11 @@ func (r *run) moved() bool {
 }
 
 // history of a row, as its score has it.
-func (r *run) history(row uint32, relevance float64) history {
+func (r *run) history(facts *Facts, relevance float64) history {
 	if !r.sways {
 		return history{}
 	}
-	h := r.plain(row)
+	h := r.plain(facts)
 	sum, most := h.sum(), r.weights.Sway*relevance
 	if sum < 0 {
 		sum = -sum
@@ -46,8 +46,8 @@ func (r *run) history(row uint32, relevance float64) history {
 }
 
 // plain is the history of a row before it is bounded.
-func (r *run) plain(row uint32) (h history) {
-	w, facts := &r.weights, r.c.Facts.At(row)
+func (r *run) plain(facts *Facts) (h history) {
+	w := &r.weights
 	standing, told := r.c.Source.Standing(facts.Entry)
 	if !told {
 		return h
@@ -72,7 +72,8 @@ func (r *run) historyTerms(row uint32) []Term {
 	if !r.sways {
 		return nil
 	}
-	h := r.history(row, r.relevance(row))
+	facts := r.c.Facts.At(row)
+	h := r.history(facts, r.relevance(row, facts))
 	var terms []Term
 	add := func(name string, value float64, detail func() string) {
 		if value == 0 {

@@ -232,7 +232,7 @@ func (r *run) score(row uint32) float64 {
 	if own == 0 || r.asked.most == 0 {
 		return own
 	}
-	return own + r.gain(row)
+	return own + r.gain(row, r.c.Facts.At(row))
 }
 
 // byVector is what meaning gives to a row.
@@ -407,17 +407,22 @@ func (r *run) candidates() {
 }
 
 // relevance is a row's score by what was asked and by what other memories give it.
-func (r *run) relevance(row uint32) float64 {
+func (r *run) relevance(row uint32, facts *Facts) float64 {
 	if r.coefficients != nil {
-		return r.weighed(row)
+		return r.weighed(row, facts)
 	}
-	return r.score(row) + r.activated(row) + r.primed(row)
+	own := r.own(row)
+	if own != 0 && r.asked.most != 0 {
+		own += r.gain(row, facts)
+	}
+	return own + r.activated(row) + r.primed(row)
 }
 
 // total is a row's whole score.
 func (r *run) total(row uint32) float64 {
-	relevance := r.relevance(row)
-	return relevance + r.history(row, relevance).sum()
+	facts := r.c.Facts.At(row) // once: it is far away
+	relevance := r.relevance(row, facts)
+	return relevance + r.history(facts, relevance).sum()
 }
 
 // rank makes the hits from what was scored.
