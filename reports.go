@@ -136,7 +136,8 @@ type VerifyReport struct {
 	Problems []Problem `json:"problems"` // empty if all is well
 }
 
-// Problem is one thing that Verify found wrong.
+// Problem is one thing that Verify found wrong. One without a File is of an index in memory, which is made anew when
+// the space is opened again.
 type Problem struct {
 	File   string `json:"file,omitempty"`
 	Offset int64  `json:"offset,omitempty"`

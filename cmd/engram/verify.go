@@ -62,6 +62,10 @@ func (a *app) printVerified(report engram.VerifyReport) error {
 			counted(len(report.Problems), "problem", "problems"))
 	}
 	for _, p := range report.Problems {
+		if p.File == "" {
+			a.notef("%s", printable(p.What))
+			continue
+		}
 		a.notef("%s at byte %d: %s", printable(p.File), p.Offset, printable(p.What))
 	}
 	if n := len(report.Problems); n > 0 {

@@ -354,7 +354,7 @@ func (s *Space) noteGone(r *replacement, position uint64) {
 
 // keepID notes the id of a row, if it is in a session and can be read.
 func (s *Space) keepID(ids map[uint32]string, p part, row uint32) {
-	if s.t.ends.End(row) == 0 || s.t.facts.At(row).Session == 0 {
+	if !s.t.facts.Has(row) || s.t.facts.At(row).Session == 0 {
 		return
 	}
 	read := func(body []byte) error {

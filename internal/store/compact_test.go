@@ -224,6 +224,41 @@ func TestSessionOrderBehindACompaction(t *testing.T) {
 	}
 }
 
+// TestSessionOrderBehindAFailedWrite seals the row of a write that failed, which keeps its place in a session: what is written
+// later is in order all the same, as it is after a restart.
+func TestSessionOrderBehindAFailedWrite(t *testing.T) {
+	fsys := newFS(t)
+	s := mustOpen(t, fsys)
+	b := newBook()
+	put := func(id string) action {
+		a := b.put(id)
+		a.version.Record.Session, a.version.Record.OccurredAt = "s1", store.Time{Nanos: 1}
+		return a
+	}
+	b.do(t, s, put("bb"))
+	b.do(t, s, put("zz"))
+	if err := write(s, []action{put("mm"), {kind: "no such"}}); err == nil {
+		t.Fatal("a failing write succeeded")
+	}
+	b.do(t, s, put("yy"))
+	mustSeal(t, s)
+	b.do(t, s, put("aa"))
+	for _, stage := range []string{"written", "reopened"} {
+		f, _, err := s.View().Lookup("aa")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, next, before, ok := s.View().Neighbors(f.Row, 0)
+		if id, err := s.View().ID(next); before || !ok || id != "bb" || err != nil {
+			t.Errorf("%s: before aa is one: %t; it is followed by %s, %v, want none, and bb", stage, before, id, err)
+		}
+		verified(t, s)
+		mustClose(t, s)
+		s = mustOpen(t, fsys)
+	}
+	mustClose(t, s)
+}
+
 // TestListingBehindACompaction pages through the memories of a space from which the first ones were compacted away.
 func TestListingBehindACompaction(t *testing.T) {
 	s := mustOpen(t, newFS(t))

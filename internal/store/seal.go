@@ -361,7 +361,8 @@ func (s *Space) writeState(cp checkpoint, r *replacement, next *manifest) (state
 func (s *Space) swap(cp checkpoint, sealed *segment.Sealed, apart resealed, m *manifest, r *replacement) {
 	gone := map[uint32]string{}
 	for slot := range cp.hot.seg.Rows() {
-		if row := cp.hot.base + slot; s.erasedBy(row, cp.position) {
+		// A void row keeps its place in the order of its session, by which others find theirs.
+		if row := cp.hot.base + slot; s.erasedBy(row, cp.position) || s.t.ends.End(row) == 0 {
 			s.keepID(gone, part{base: cp.hot.base, hot: cp.hot.seg}, row)
 		}
 	}

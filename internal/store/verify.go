@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/segment"
@@ -46,8 +47,8 @@ func (r *Report) add(err error) {
 }
 
 // Verify reads everything the space holds on disk, checks every checksum, and checks what is kept in memory against
-// it: that every memory is found by its id, that counts add up, that associations lead somewhere. It runs beside
-// readers and writers. A problem is in the report; the error is for what kept Verify from looking.
+// it: every index and every reference, as crosscheck.go lists them. It runs beside readers and writers. A problem is
+// in the report; the error is for what kept Verify from looking.
 func (s *Space) Verify(ctx context.Context) (*Report, error) {
 	return s.VerifyStepwise(ctx, func(*Report) error { return nil })
 }
@@ -75,7 +76,7 @@ func (s *Space) VerifyStepwise(ctx context.Context, step func(*Report) error) (*
 	if err := s.verifyLog(ctx, r, step); err != nil {
 		return r, err
 	}
-	return r, s.verifyMemory(ctx, r)
+	return r, s.verifyMemory(ctx, r, step)
 }
 
 // verifyPart reads a sealed segment from its file.
@@ -151,29 +152,62 @@ func (s *Space) verifyState(r *Report, m *manifest) error {
 	return err
 }
 
+// verifyLog reads the log: what is sealed and still kept for those who follow it, and what is not sealed.
 func (s *Space) verifyLog(ctx context.Context, r *Report, step func(*Report) error) error {
-	const between = 1000
 	s.mu.Lock()
-	from := s.man.position + 1
+	sealed := wal.LSN(s.man.position)
 	s.mu.Unlock()
-	r.Files += s.log.Stats().Files
+	kept := s.log.Stats()
+	r.Files += kept.Files
 	for _, err := range s.logTold {
 		r.add(err)
 	}
 	if s.wounded {
 		return nil
 	}
-	for rec, err := range s.log.Read(wal.LSN(from)) {
-		if errors.Is(err, wal.ErrTrimmed) {
-			return nil // a sealing has moved on meanwhile
+	// Damage to what is sealed costs nothing but itself: records behind it are read. Each passing over reads a file
+	// again.
+	const most = 16
+	from := max(kept.First, 1)
+	for range most {
+		if from > sealed {
+			break
 		}
+		last, err := s.readLog(ctx, r, step, from, sealed)
 		if err != nil {
-			r.add(err)
-			return nil
-		}
-		if err := ctx.Err(); err != nil {
 			return err
 		}
+		from = max(last, from) + 1
+	}
+	_, err := s.readLog(ctx, r, step, sealed+1, wal.LSN(maxPosition))
+	return err
+}
+
+// readLog reads records of the log, up to the first one that is damaged. last is that of those that were read or that
+// one; the error is what ends the verification.
+func (s *Space) readLog(
+	ctx context.Context, r *Report, step func(*Report) error, from, to wal.LSN,
+) (last wal.LSN, err error) {
+	const between = 1000
+	last = from - 1
+	for rec, err := range s.log.Read(from) {
+		if errors.Is(err, wal.ErrTrimmed) {
+			return to, nil // a sealing has moved on meanwhile
+		}
+		if err != nil {
+			if !r.has(err) {
+				s.noteDamage(err)
+				r.add(err)
+			}
+			return last + 1, nil
+		}
+		if rec.LSN > to {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return last, err
+		}
+		last = rec.LSN
 		r.Records++
 		r.Bytes += int64(len(rec.Payload))
 		if _, err := readFrame(rec.Payload); err != nil {
@@ -181,80 +215,26 @@ func (s *Space) verifyLog(ctx context.Context, r *Report, step func(*Report) err
 		}
 		if rec.LSN%between == 0 {
 			if err := step(r); err != nil {
-				return err
+				return last, err
 			}
 		}
 	}
-	return nil
+	return to, nil
 }
 
-// verifyMemory checks the indexes against the records.
-func (s *Space) verifyMemory(ctx context.Context, r *Report) error {
-	v := s.View()
-	memories, archived, links := 0, 0, 0
-	var stop error
-	v.Scan(0, func(entry uint32, f Found) bool {
-		if stop = ctx.Err(); stop != nil {
-			return false
-		}
-		if f.Archived() {
-			archived++
-		} else {
-			memories++
-		}
-		name := fmt.Sprintf("of row %d", f.Row)
-		rec, err := v.Record(f.Row) // damage was reported with its file
-		if err == nil {
-			name = fmt.Sprintf("%q", rec.ID)
-			if again, ok, err := v.Find(rec.ID); err != nil {
-				r.add(fmt.Errorf("find memory %s by its id: %w", name, err))
-			} else if !ok || again.entry != entry {
-				r.add(fmt.Errorf("memory %s is not found by its id", name))
-			}
-		}
-		for _, e := range s.t.links.Edges(entry, v.Position) {
-			if e.Outgoing {
-				links++
-			}
-			if s.t.state(e.To, v.Position).erased {
-				r.add(fmt.Errorf("memory %s has an association with one that was erased", name))
-			}
-		}
-		return true
+// tellsOf reports whether an error is of damage to a file that the report tells of.
+func (r *Report) tellsOf(err error) bool {
+	var corrupt *codec.CorruptError
+	return errors.As(err, &corrupt) && (len(r.Problems) >= maxProblems ||
+		slices.ContainsFunc(r.Problems, func(p Problem) bool { return p.File == corrupt.Path }))
+}
+
+// has reports whether damage at the same place is in the report.
+func (r *Report) has(err error) bool {
+	var corrupt *codec.CorruptError
+	return errors.As(err, &corrupt) && slices.ContainsFunc(r.Problems, func(p Problem) bool {
+		return p.File == corrupt.Path && p.Offset == corrupt.Offset
 	})
-	if stop != nil {
-		return stop
-	}
-	s.verifyCounts(r, v, View{Memories: memories, Archived: archived, LinkCount: links})
-	return nil
-}
-
-func (s *Space) verifyCounts(r *Report, v *View, counted View) {
-	for row := range v.Rows {
-		if !v.current(row) {
-			continue
-		}
-		counted.Docs++
-		counted.Tokens += int64(s.t.words.Length(row))
-		if v.HasVector(row) {
-			counted.Vectors++
-		}
-	}
-	for _, c := range []struct {
-		what      string
-		kept, got int64
-	}{
-		{"current rows", int64(v.Docs), int64(counted.Docs)},
-		{"words", v.Tokens, counted.Tokens},
-		{"vectors", int64(v.Vectors), int64(counted.Vectors)},
-		{"archived memories", int64(v.Archived), int64(counted.Archived)},
-		{"associations", int64(v.LinkCount), int64(counted.LinkCount)},
-		{"memories", int64(v.Memories), int64(counted.Memories)},
-	} {
-		if c.kept != c.got {
-			r.add(fmt.Errorf("the count of %s is %d, going through them gives %d", c.what, c.kept, c.got))
-		}
-	}
 }
 
 // Stats describes a space; sizes are in bytes.

@@ -305,6 +305,19 @@ func TestDamageBehindTheSealing(t *testing.T) {
 		if err != nil || len(report.Problems) != 1 || report.Problems[0].File != r.path || report.Problems[0].Offset != r.off {
 			t.Errorf("record %d: Verify = %+v, %v, want its place", r.lsn, report.Problems, err)
 		}
+		mustClose(t, s)
+
+		// The same to a space that is open: it finds the record damaged when it looks.
+		fsys = whole.CrashClone(0, vfs.KeepAll)
+		s = mustOpen(t, fsys)
+		verified(t, s)
+		if err := fsys.Corrupt(r.path, r.off+33, 1); err != nil {
+			t.Fatal(err)
+		}
+		report, err = s.Verify(context.Background())
+		if err != nil || len(report.Problems) != 1 || report.Problems[0].File != r.path || report.Problems[0].Offset != r.off {
+			t.Errorf("record %d, open: Verify = %+v, %v, want its place", r.lsn, report.Problems, err)
+		}
 		b.do(t, s, b.put("more"))
 		mustSeal(t, s)
 		b.do(t, s, b.put("still more"))
