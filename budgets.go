@@ -10,16 +10,16 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// Budgets bound what everything that is stored may take. A write that adds a memory, a version or an association and
-// would go beyond one is refused with a *BudgetError before anything of it is staged; reading, feedback, archiving,
-// forgetting, sealing and compaction go on, so that there is a way back. 0 is no bound.
+// Budgets bound what everything that is stored may take. A write that adds a memory, a version, an association or
+// another model's vector and would go beyond one is refused with a *BudgetError before anything of it is staged;
+// reading, feedback, archiving, forgetting, sealing and compaction go on, so that there is a way back. 0 is no bound.
 type Budgets struct {
 	// SpaceRows is how many rows a space has: versions of memories, and what is left of erased ones until a compaction
 	// gives it back.
 	SpaceRows int64
-	// SpaceBytes is what a space's rows take, on disk and before they are sealed. Its log, whose files are made before
-	// they are needed, is besides: LogKeepBytes and HotBytes bound it. A compaction takes the size of what it rebuilds
-	// for a while, before it gives back what is erased.
+	// SpaceBytes is what a space's rows take, and vectors built beside them, on disk and before they are sealed. Its
+	// log, whose files are made before they are needed, is besides: LogKeepBytes and HotBytes bound it. A compaction
+	// takes the size of what it rebuilds for a while, before it gives back what is erased.
 	SpaceBytes int64
 	// MemoryBytes is what the process holds in the Go heap, by the last garbage collection: everything in it, also what
 	// is not Engram's. Until the next one the heap can be twice as large. Mapped segments are not in it.

@@ -271,3 +271,39 @@ func stats(t *testing.T, s *engram.Space) engram.SpaceStats {
 	}
 	return st
 }
+
+// TestBudgetOfReembedding: another model's vectors are held against the budget before they are staged, those given so
+// far are kept and count, and canceling gives their room back.
+func TestBudgetOfReembedding(t *testing.T) {
+	const most, dim, page = 256 << 10, 256, 96 << 10 // room for vectors in memory is taken by the page
+	w := newWorld(t, engram.Options{Budgets: engram.Budgets{SpaceBytes: most}, LogKeepBytes: -1})
+	s := w.def()
+	for i := range 400 {
+		remember(t, s, engram.Draft{ID: fmt.Sprint("m", i), Content: fmt.Sprint("bird ", i), Embedding: make8(float32(i)), EmbeddingModel: "small"})
+	}
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	used := stats(t, s).Budgets[0].Used
+	var lines strings.Builder
+	large := make([]float32, dim)
+	large[0] = 1
+	for i := range 400 {
+		lines.WriteString(vectorLine(t, fmt.Sprint("m", i), 1, large))
+	}
+	report, err := s.Reembed(t.Context(), strings.NewReader(lines.String()), engram.ReembedOptions{Model: "large"})
+	e := overBudget(t, "vectors of another model", err, "space_bytes", most)
+	if e.Budget.Used > most+page || e.Budget.Used+e.More <= most || e.Budget.Used <= used || report.Built == 0 || report.Built >= 400 {
+		t.Errorf("refused with %+v and %d more; %d were used before; built %d", e.Budget, e.More, used, report.Built)
+	}
+	if got := recall(t, s, engram.Cue{Embedding: make8(0), EmbeddingModel: "small", Limit: 1}); len(got) != 1 {
+		t.Errorf("the former vectors give %v", got)
+	}
+	if err := errors.Join(s.CancelReembedding(t.Context()), s.Seal(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if after := stats(t, s).Budgets[0].Used; after != used {
+		t.Errorf("canceled, the space takes %d, before it took %d", after, used)
+	}
+	remember(t, s, engram.Draft{Content: "there is room again"})
+}

@@ -308,12 +308,17 @@ func (e *reembedder) flush() error {
 		return nil
 	}
 	before := e.report
+	var full error // what is given is kept as far as there is room
 	err := e.sp.Write(e.ctx, "reembed", nil, func(tx *store.Tx) error {
 		if err := e.begin(tx, len(batch[0].Embedding)); err != nil {
 			return err
 		}
 		for _, one := range batch {
 			added, err := tx.Embed(one.ID, uint32(one.Version), one.Embedding)
+			if _, ok := errors.AsType[*BudgetError](err); ok {
+				full = fmt.Errorf("memory %q: %w", one.ID, err)
+				break
+			}
 			switch {
 			case err != nil && !refuses(err):
 				return err
@@ -337,6 +342,9 @@ func (e *reembedder) flush() error {
 	e.tell(e.sp.View())
 	if e.o.Progress != nil {
 		e.o.Progress(e.report)
+	}
+	if full != nil {
+		return fmt.Errorf("reembed: %w", full)
 	}
 	return nil
 }

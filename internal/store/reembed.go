@@ -163,6 +163,9 @@ func (tx *Tx) BeginVectors(model string, dim int) error {
 	return tx.do(&beginOp{model: model, dim: dim})
 }
 
+// embedBytes is about what a vector apart takes besides its numbers and the id.
+const embedBytes = 64
+
 // Embed gives a version of a memory its vector in the generation that is being built; false if it has that vector there
 // already, and then nothing is written. Another vector is an ErrConflict, and so is a version that there is not.
 func (tx *Tx) Embed(id string, version uint32, vector []float32) (bool, error) {
@@ -181,6 +184,9 @@ func (tx *Tx) Embed(id string, version uint32, vector []float32) (bool, error) {
 				return false, err
 			}
 		}
+	}
+	if err := tx.Admit(0, embedBytes+int64(len(id)+4*len(vector))); err != nil {
+		return false, err
 	}
 	err := tx.do(&embedOp{id: id, version: version, vector: vector})
 	return err == nil, err

@@ -280,7 +280,7 @@ func (tx *Tx) Put(kind string, r *Record, vector []float32, p *Prepared) error {
 	return nil
 }
 
-// Admit asks the owner of the space whether so much may be added, as Put and Link do.
+// Admit asks the owner of the space whether so much may be added, as Put, Link and Embed do.
 func (tx *Tx) Admit(rows, sizeBytes int64) error {
 	if tx.s.o.Admit == nil {
 		return nil

@@ -263,9 +263,13 @@ type Stats struct {
 // Torn is what of an unfinished write Open dropped from the log's end; its Bytes are 0 if it dropped nothing.
 func (s *Space) Torn() wal.Tear { return s.torn }
 
-// SizeBytes is what rows take: segments, and what is in memory and will be sealed into one. The log is besides.
+// SizeBytes is what rows take, and vectors apart from them: segments, and what is in memory and will be sealed into
+// one. The log is besides.
 func (s *Space) SizeBytes() (n int64) {
 	for _, p := range *s.parts.Load() {
+		if p.side != nil {
+			p.sealed, p.hot = p.side.sealed, p.side.hot
+		}
 		switch {
 		case p.sealed != nil:
 			n += p.sealed.SizeBytes()
