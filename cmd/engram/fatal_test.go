@@ -36,8 +36,10 @@ func exhaust(n int) int {
 	return exhaust(n+1) + n
 }
 
-// raceOnMap writes to a map from many goroutines until the runtime notices.
+// raceOnMap writes to a map from many goroutines until the runtime notices. They have threads of their own also where
+// there is one processor: the scheduler itself would not stop one in the middle of a write.
 func raceOnMap() {
+	runtime.GOMAXPROCS(8)
 	m := map[int]int{}
 	for g := range 8 {
 		go func() {
