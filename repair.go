@@ -48,6 +48,21 @@ func (r *RepairedSpace) lose(err error) {
 // an old version is never taken for what holds now; associations with memories that are lost are lost too. o are the
 // options that the new directory is opened with.
 func (o Options) Repair(ctx context.Context, from, to string) (RepairReport, error) {
+	return o.RepairWith(ctx, from, to, RepairOptions{})
+}
+
+// RepairOptions say how to repair.
+type RepairOptions struct {
+	// Progress, if not nil, is called now and then with the report so far, whose last space is the one under way. Calls
+	// come one at a time, from a goroutine of Repair's.
+	Progress func(RepairReport)
+}
+
+// repairTold is how many memories are saved between two calls of Progress.
+const repairTold = 100
+
+// RepairWith is Repair with news of its progress.
+func (o Options) RepairWith(ctx context.Context, from, to string, how RepairOptions) (RepairReport, error) {
 	report := RepairReport{Spaces: []RepairedSpace{}}
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -75,7 +90,12 @@ func (o Options) Repair(ctx context.Context, from, to string) (RepairReport, err
 		if !ok || validSpaceName(name) != nil {
 			continue
 		}
-		one, err := db.repairSpace(ctx, filepath.Join(from, spacesDir, e), name)
+		tell := func(one RepairedSpace) {
+			if how.Progress != nil {
+				how.Progress(RepairReport{Spaces: append(slices.Clone(report.Spaces), one)})
+			}
+		}
+		one, err := db.repairSpace(ctx, filepath.Join(from, spacesDir, e), name, tell)
 		report.Spaces = append(report.Spaces, one)
 		if err != nil {
 			return report, errors.Join(fmt.Errorf("repair space %q: %w", name, err), db.Close())
@@ -107,8 +127,10 @@ func (o Options) repairDirs(from, to string) (string, string, error) {
 	return from, to, nil
 }
 
-// repairSpace saves one space.
-func (db *DB) repairSpace(ctx context.Context, dir, name string) (RepairedSpace, error) {
+// repairSpace saves one space, and tells of it.
+func (db *DB) repairSpace(
+	ctx context.Context, dir, name string, tell func(RepairedSpace),
+) (RepairedSpace, error) {
 	out := RepairedSpace{Space: name, Lost: []string{}}
 	if names, err := db.o.fs.ReadDir(dir); err == nil && len(names) == 0 {
 		return out, nil // a crash before its first write left it
@@ -131,7 +153,7 @@ func (db *DB) repairSpace(ctx context.Context, dir, name string) (RepairedSpace,
 	done := make(chan error, 1)
 	go func() {
 		err := isolate.Do("repair", name, func(e error) { pipe.CloseWithError(e) }, func() error { //nolint:errcheck // never fails
-			if err := saveMemories(ctx, pipe, sp.View(), &out); err != nil {
+			if err := saveMemories(ctx, pipe, sp.View(), &out, tell); err != nil {
 				return err
 			}
 			weights, err := db.readModel(sp, filepath.Join(dir, modelName))
@@ -161,7 +183,10 @@ func (db *DB) repairSpace(ctx context.Context, dir, name string) (RepairedSpace,
 }
 
 // saveMemories writes every memory of a view as far as it is whole, as Export does.
-func saveMemories(ctx context.Context, w io.Writer, v *store.View, out *RepairedSpace) error {
+func saveMemories(
+	ctx context.Context, w io.Writer, v *store.View, out *RepairedSpace, tell func(RepairedSpace),
+) error {
+	tell(*out)
 	var stop error
 	v.Scan(0, func(_ uint32, f store.Found) bool {
 		if stop = ctx.Err(); stop != nil {
@@ -180,6 +205,9 @@ func saveMemories(ctx context.Context, w io.Writer, v *store.View, out *Repaired
 		}
 		out.Memories++
 		out.Versions += len(versions)
+		if out.Memories%repairTold == 0 {
+			tell(*out)
+		}
 		_, stop = w.Write(lines.Bytes())
 		return stop == nil
 	})

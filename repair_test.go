@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -377,4 +378,29 @@ func TestRepairRefuses(t *testing.T) {
 	if _, err := o.On(fs).Repair(t.Context(), "/data", "/y"); !errors.Is(err, engram.ErrLocked) {
 		t.Errorf("Repair of a directory in use = %v, want ErrLocked", err)
 	}
+}
+
+// TestRepairTellsOfItsProgress: each space from its beginning, then every hundred memories, and the report is the end.
+func TestRepairTellsOfItsProgress(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	for i := range 250 {
+		remember(t, w.def(), engram.Draft{Content: fmt.Sprint("note ", i)})
+	}
+	remember(t, w.space("other"), engram.Draft{Content: "elsewhere"})
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	how := engram.RepairOptions{Progress: func(r engram.RepairReport) {
+		one := r.Spaces[len(r.Spaces)-1]
+		told = append(told, fmt.Sprint(len(r.Spaces), one.Space, one.Memories))
+	}}
+	report, err := w.o.On(w.fs).RepairWith(t.Context(), "/data", "/repaired", how)
+	if want := []string{"1default0", "1default100", "1default200", "2other0"}; err != nil || !slices.Equal(told, want) {
+		t.Errorf("Repair = %v, told of %q, want %q", err, told, want)
+	}
+	if len(report.Spaces) != 2 || report.Spaces[0].Memories != 250 || report.Spaces[1].Memories != 1 {
+		t.Errorf("Repair = %+v", report)
+	}
+	w.open()
 }

@@ -93,7 +93,7 @@ func (a *app) backupCommand() *cobra.Command {
 			"as it is copied; damage ends the backup with exit code 7.\n\n" +
 			"With a directory, each backup becomes a file of it, listed with its SHA-256 in " + backupIndex + "; --incremental\n" +
 			"takes only what was written since the last one there. With -, one stream goes to standard output.\n" +
-			"'engram restore' takes either.",
+			"'engram restore' takes either. With - and --json the report is the line of JSON on standard error.",
 		Example: "  engram backup /backups/engram\n  engram backup --incremental /backups/engram\n" +
 			"  engram backup - | ssh vault 'cat > engram.backup'",
 		Args: cobra.ExactArgs(1),
@@ -111,11 +111,15 @@ func (a *app) backupCommand() *cobra.Command {
 			return usagef("--incremental needs a directory that holds the backups before")
 		}
 		return a.withVault(ctx, reading, func(v vault) error {
-			report, err := v.Backup(ctx, a.out, o)
-			if err == nil {
-				a.noteBackup(report)
+			report, err := a.backup(ctx, v, a.out, o)
+			switch {
+			case err != nil:
+				return err
+			case a.json: // standard output has the backup itself
+				return json.NewEncoder(a.stderr).Encode(report)
 			}
-			return err
+			a.noteBackup(report)
+			return nil
 		})
 	})
 	return cmd
@@ -158,7 +162,7 @@ func (a *app) backupInto(ctx context.Context, dir string, o engram.BackupOptions
 		File: fmt.Sprintf("%06d-%s%s", number, kind, backupSuffix), TakenAt: time.Now().UTC(), Incremental: incremental,
 	}
 	return a.withVault(ctx, reading, func(v vault) error {
-		one.BackupReport, err = writeBackup(ctx, v, filepath.Join(dir, one.File), o)
+		one.BackupReport, err = a.writeBackup(ctx, v, filepath.Join(dir, one.File), o)
 		if err != nil {
 			return err
 		}
@@ -240,13 +244,24 @@ func (a *app) noteBackup(r engram.BackupReport) {
 	}
 }
 
-// writeBackup writes a backup.
-func writeBackup(ctx context.Context, v vault, path string, o engram.BackupOptions) (r engram.BackupReport, err error) {
+// writeBackup writes a backup into a file.
+func (a *app) writeBackup(
+	ctx context.Context, v vault, path string, o engram.BackupOptions,
+) (r engram.BackupReport, err error) {
 	err = writeAside(path, func(w io.Writer) error {
-		r, err = v.Backup(ctx, w, o)
+		r, err = a.backup(ctx, v, w, o)
 		return err
 	})
 	return r, err
+}
+
+// backup writes a backup, and shows how far it is.
+func (a *app) backup(
+	ctx context.Context, v vault, w io.Writer, o engram.BackupOptions,
+) (engram.BackupReport, error) {
+	m := a.meter("backed up")
+	defer m.end()
+	return v.Backup(ctx, m.writer(w), o)
 }
 
 // writeAside writes a file aside and gives it its name when it is durable; when writeAside returns the name is, too.
@@ -362,7 +377,9 @@ func (a *app) restoreCommand() *cobra.Command {
 			return err
 		}
 		err = a.withVault(ctx, creating, func(v vault) error {
-			report, err := v.Restore(ctx, in, o)
+			m := a.meter("restored")
+			report, err := v.Restore(ctx, m.reader(in), o)
+			m.end()
 			if err != nil {
 				return err
 			}

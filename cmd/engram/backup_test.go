@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	engram "github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/internal/vfs"
 	"github.com/orchard9/engram-go/server/problem"
 )
@@ -192,4 +193,63 @@ func TestBackupIndexVersions(t *testing.T) {
 		write(text)
 		wantIn(t, "damage "+text, c.fails(7, "backup", backups), index, "full backup into a new directory")
 	}
+}
+
+// TestProgressOfLongWork: verify, backup, restore and repair draw how far they are on a terminal, through a server too,
+// and nowhere else; what they print is the same.
+func TestProgressOfLongWork(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "about foxes")
+		backups := filepath.Join(t.TempDir(), "backups")
+		back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
+		for _, watched := range []bool{false, true} {
+			c.watched, back.watched = watched, watched
+			for _, one := range []struct {
+				c      *cli
+				drawn  string
+				args   []string
+				answer string
+			}{
+				{c, "verified ", []string{"verify", "--json"}, `"problems":[]`},
+				{c, "backed up ", []string{"backup", "--json", filepath.Join(backups, fmt.Sprint(watched))}, `"sha256":`},
+				{c, "restored ", []string{"restore", "--json", "--space", "default", "--as", fmt.Sprint("back.", watched), filepath.Join(backups, fmt.Sprint(watched))}, `"memories":1`},
+			} {
+				r := one.c.run("", one.args...)
+				if r.code != 0 || strings.Contains(r.err, one.drawn) != watched || !strings.Contains(r.out, one.answer) {
+					t.Errorf("%s, watched: %t: exit %d, %q; stderr %q", one.args[0], watched, r.code, r.out, r.err)
+				}
+			}
+		}
+	})
+}
+
+func TestProgressOfRepair(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	c.ok("remember", "--id", "a", "about foxes")
+	for _, watched := range []bool{false, true} {
+		c.watched = watched
+		r := c.run("", "repair", filepath.Join(t.TempDir(), fmt.Sprint(watched)))
+		if r.code != 0 || strings.Contains(r.err, "\rspace default: saved ") != watched {
+			t.Errorf("repair, watched: %t: exit %d; stderr %q", watched, r.code, r.err)
+		}
+	}
+}
+
+// TestBackupStreamWithReport: the report of a backup to standard output is the line of JSON on standard error.
+func TestBackupStreamWithReport(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", "about foxes")
+		r := c.run("", "backup", "-", "--json")
+		var report engram.BackupReport
+		for line := range strings.Lines(r.err) {
+			if strings.HasPrefix(line, "{") {
+				report = decode[engram.BackupReport](t, line)
+			}
+		}
+		if r.code != 0 || report.Bytes != int64(len(r.out)) || len(report.Spaces) != 1 {
+			t.Errorf("backup - --json: exit %d, %d bytes; stderr %q", r.code, len(r.out), r.err)
+		}
+		back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
+		wantIn(t, "restore -", back.okIn(r.out, "restore", "-"), "space default: 1 memory")
+	})
 }

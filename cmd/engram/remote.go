@@ -142,13 +142,53 @@ func (r *remote) Stats(ctx context.Context) (s engram.SpaceStats, err error) {
 	return s, r.call(ctx, http.MethodGet, r.url("stats"), nil, &s)
 }
 
-// VerifyPaced checks everything that the space has on disk. Progress is not called: the server does the work.
+// VerifyPaced checks everything that the space has on disk.
 func (r *remote) VerifyPaced(ctx context.Context, o engram.VerifyOptions) (report engram.VerifyReport, err error) {
-	target := r.url("verify")
+	query := url.Values{}
 	if o.BytesPerSecond > 0 {
-		target += "?bytes_per_second=" + strconv.FormatInt(o.BytesPerSecond, 10)
+		query.Set("bytes_per_second", strconv.FormatInt(o.BytesPerSecond, 10))
 	}
-	return report, r.call(ctx, http.MethodPost, target, nil, &report)
+	if o.Progress != nil {
+		query.Set("progress", "true")
+	}
+	target := r.url("verify")
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	if o.Progress == nil {
+		return report, r.call(ctx, http.MethodPost, target, nil, &report)
+	}
+	resp, err := r.do(ctx, http.MethodPost, target, "", nil)
+	if err != nil {
+		return report, err
+	}
+	return verifyLines(resp, o.Progress)
+}
+
+// verifyLines reads a verification that tells of its progress.
+func verifyLines(
+	resp *http.Response, progress func(engram.VerifyReport),
+) (report engram.VerifyReport, err error) {
+	defer func() { err = errors.Join(err, resp.Body.Close()) }()
+	lines := json.NewDecoder(resp.Body)
+	lines.DisallowUnknownFields()
+	var found []engram.Problem
+	for {
+		var l wire.VerifyLine
+		if err := lines.Decode(&l); err != nil {
+			return report, fmt.Errorf("read the server's verification: %w", err)
+		}
+		switch {
+		case l.Problem != nil:
+			return report, l.Problem
+		case l.Report != nil:
+			return *l.Report, nil
+		case l.Progress != nil:
+			found = append(found, l.Progress.Problems...)
+			l.Progress.Problems = found
+			progress(*l.Progress)
+		}
+	}
 }
 
 // Compact compacts the space. Progress is not called: the server does the work.

@@ -26,12 +26,24 @@ func (a *app) repairCommand() *cobra.Command {
 			if err := requireDataDir(dir); err != nil {
 				return err
 			}
-			report, err := engram.Options{}.Repair(ctx, dir, args[0])
+			report, err := engram.Options{}.RepairWith(ctx, dir, args[0], engram.RepairOptions{Progress: a.repairProgress()})
 			if err != nil {
 				return err
 			}
 			return a.printRepaired(report, dir)
 		}),
+	}
+}
+
+// repairProgress draws how far a repair is, if standard error is a terminal.
+func (a *app) repairProgress() func(engram.RepairReport) {
+	if !a.terminal(a.stderr) {
+		return nil
+	}
+	return func(r engram.RepairReport) {
+		one := r.Spaces[len(r.Spaces)-1]
+		fmt.Fprintf(a.stderr, "\rspace %s: saved %s, %s  ", one.Space, counted(one.Memories, "memory", "memories"),
+			counted(one.LostCount, "thing lost", "things lost"))
 	}
 }
 

@@ -53,12 +53,15 @@ func (s *Space) Verify(ctx context.Context) (*Report, error) {
 	return s.VerifyStepwise(ctx, func(*Report) error { return nil })
 }
 
-// VerifyStepwise is Verify that calls step after every piece of a segment, of 256 KiB at most, and every thousand
-// records of the log, with what was found so far: to tell of it, to wait, or to end by an error, which is returned as
-// it is.
+// VerifyStepwise is Verify that calls step at first, after every piece of a segment, of 256 KiB at most, every thousand
+// records of the log, and some hundred memories, with what was found so far: to tell of it, to wait, or to end by an
+// error, which is returned as it is.
 func (s *Space) VerifyStepwise(ctx context.Context, step func(*Report) error) (*Report, error) {
 	r := &Report{}
 	if err := s.verifyFiles(r); err != nil {
+		return r, err
+	}
+	if err := step(r); err != nil {
 		return r, err
 	}
 	for _, p := range *s.parts.Load() {

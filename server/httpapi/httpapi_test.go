@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -302,6 +303,16 @@ func TestSpacesStatsVerifyHealth(t *testing.T) {
 	if resp.StatusCode != 200 || !strings.Contains(text, `"problems":[]`) {
 		t.Errorf("verify = %d %s", resp.StatusCode, text)
 	}
+	resp, text = d.send("POST", "/v1/spaces/team.a/verify?progress=true", "")
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	var first, last wire.VerifyLine
+	err := errors.Join(json.Unmarshal([]byte(lines[0]), &first), json.Unmarshal([]byte(lines[len(lines)-1]), &last))
+	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/x-ndjson" || len(lines) < 2 ||
+		first.Progress == nil || last.Report == nil || last.Report.Records == 0 || last.Report.Records < first.Progress.Records {
+		t.Errorf("verify with progress = %d %s, %v", resp.StatusCode, text, err)
+	}
+	d.want(400, "POST", "/v1/spaces/team.a/verify?progress=maybe", "", nil)
+	d.want(404, "POST", "/v1/spaces/nobody/verify?progress=true", "", nil)
 	resp, text = d.send("POST", "/v1/spaces/team.a/compact", "")
 	if resp.StatusCode != 200 || !strings.Contains(text, `"left":[]`) {
 		t.Errorf("compact = %d %s", resp.StatusCode, text)

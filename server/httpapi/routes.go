@@ -89,7 +89,7 @@ func spaceRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
 		{method: get, path: pathSpace + "/stats", handle: (*API).stats},
-		{method: post, path: pathSpace + "/verify", params: []string{"bytes_per_second"}, handle: (*API).verify},
+		{method: post, path: pathSpace + "/verify", params: []string{"bytes_per_second", "progress"}, handle: (*API).verify},
 		{
 			method: post, path: pathSpace + "/compact", params: []string{"bytes_per_second", "cold_after", "tier"},
 			handle: (*API).compact,

@@ -2,7 +2,9 @@ package httpapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/server/problem"
@@ -24,12 +26,58 @@ func (a *API) verify(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	report, err := q.space.VerifyPaced(q.r.Context(), engram.VerifyOptions{BytesPerSecond: int64(rate)})
+	progress, err := q.flag("progress")
+	if err != nil {
+		return err
+	}
+	o := engram.VerifyOptions{BytesPerSecond: int64(rate)}
+	if progress {
+		return verifyTelling(w, q, o)
+	}
+	report, err := q.space.VerifyPaced(q.r.Context(), o)
 	if err != nil {
 		return err
 	}
 	report.Problems = list(report.Problems)
 	return send(w, http.StatusOK, report)
+}
+
+// verifyEvery is how often the progress of a verification is told at most. Chosen: a rate that looks alive.
+const verifyEvery = 200 * time.Millisecond
+
+// verifyTelling is verify as a stream of wire.VerifyLines.
+func verifyTelling(w http.ResponseWriter, q *call, o engram.VerifyOptions) error {
+	out := &streamWriter{w: w, kind: mediaLines}
+	line := func(l wire.VerifyLine) error {
+		text, err := json.Marshal(l)
+		if err != nil {
+			return fmt.Errorf("encode progress: %w", err)
+		}
+		if _, err := out.Write(append(text, '\n')); err != nil {
+			return err
+		}
+		return http.NewResponseController(w).Flush()
+	}
+	var told time.Time
+	known := 0
+	o.Progress = func(r engram.VerifyReport) {
+		if now := time.Now(); now.Sub(told) >= verifyEvery {
+			told = now
+			found := r.Problems[known:]
+			known = len(r.Problems)
+			r.Problems = list(found)
+			_ = line(wire.VerifyLine{Progress: &r}) // who asked may have gone: then the context ends the verification
+		}
+	}
+	report, err := q.space.VerifyPaced(q.r.Context(), o)
+	if err != nil {
+		if out.open {
+			endWith(out, err)
+		}
+		return err
+	}
+	report.Problems = list(report.Problems)
+	return line(wire.VerifyLine{Report: &report})
 }
 
 // compact is POST …/compact.

@@ -276,6 +276,14 @@ func EscapeSegment(s string) string {
 	return b.String()
 }
 
+// VerifyLine is a line of a verification that tells of its progress: Progress so far, of which Problems are those found
+// since the line before, and at last the whole Report, or a Problem.
+type VerifyLine struct {
+	Progress *engram.VerifyReport `json:"progress,omitempty"`
+	Report   *engram.VerifyReport `json:"report,omitempty"`
+	Problem  *problem.Problem     `json:"problem,omitempty"`
+}
+
 // LastLine is the last line of an export that could not be finished: why.
 type LastLine struct {
 	Problem *problem.Problem `json:"problem"`
