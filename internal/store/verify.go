@@ -176,26 +176,26 @@ func (s *Space) verifyLog(ctx context.Context, r *Report, step func(*Report) err
 		if from > sealed {
 			break
 		}
-		last, err := s.readLog(ctx, r, step, from, sealed)
+		last, err := s.readLog(ctx, r, step, from, sealed, sealed)
 		if err != nil {
 			return err
 		}
 		from = max(last, from) + 1
 	}
-	_, err := s.readLog(ctx, r, step, sealed+1, wal.LSN(maxPosition))
+	_, err := s.readLog(ctx, r, step, sealed+1, wal.LSN(maxPosition), sealed)
 	return err
 }
 
-// readLog reads records of the log, up to the first one that is damaged. last is that of those that were read or that
-// one; the error is what ends the verification.
+// readLog reads records of the log, of which those up to sealed are in segments, up to the first one that is damaged.
+// last is that of those that were read or that one; the error is what ends the verification.
 func (s *Space) readLog(
-	ctx context.Context, r *Report, step func(*Report) error, from, to wal.LSN,
+	ctx context.Context, r *Report, step func(*Report) error, from, to, sealed wal.LSN,
 ) (last wal.LSN, err error) {
 	const between = 1000
 	last = from - 1
 	for rec, err := range s.log.Read(from) {
-		if errors.Is(err, wal.ErrTrimmed) {
-			return to, nil // a sealing has moved on meanwhile
+		if errors.Is(err, wal.ErrTrimmed) || to <= sealed && errors.Is(err, fs.ErrNotExist) {
+			return to, nil // a sealing has moved on meanwhile, or the file went with an error
 		}
 		if err != nil {
 			if !r.has(err) {
