@@ -103,14 +103,13 @@ func scoreRows(s *session, sp *store.Space) error {
 			return errors.New("there are no candidates")
 		}
 		passes := max(1, s.size(400_000, 4000)/len(rows))
-		sum := 0.0
+		sum, scores := 0.0, make([]float64, len(rows))
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		start := threadTime()
 		for range passes {
-			for _, row := range rows {
-				sum += scoring.Score(row)
-			}
+			scoring.Scores(rows, scores)
+			sum += scores[len(rows)-1] + scores[0]
 		}
 		times[i] = append(times[i], float64(threadTime()-start)/float64(passes*len(rows)))
 		if !(sum > 0) {

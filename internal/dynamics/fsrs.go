@@ -80,13 +80,15 @@ func (s Strength) Valid() bool {
 type Model struct {
 	w         Weights
 	factor    float64 // F: makes R(S,S) = .9
+	perNano   float64 // F for times in nanoseconds
 	wholeDays bool
 	off       off
 }
 
 // New makes a model of weights.
 func New(w Weights) *Model {
-	return &Model{w: w, factor: math.Pow(atStability, -1/w[20]) - 1}
+	factor := math.Pow(atStability, -1/w[20]) - 1
+	return &Model{w: w, factor: factor, perNano: factor / float64(24*time.Hour)}
 }
 
 // WholeDays is m with time counted in whole days, anything less being the same day, as flash-card programs

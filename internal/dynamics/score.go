@@ -1,6 +1,9 @@
 package dynamics
 
-import "math"
+import (
+	"math"
+	"time"
+)
 
 // Decay is d, the exponent with which the odds of being needed fall: ACT-R's .5.
 const Decay = .5
@@ -45,13 +48,17 @@ const (
 // Advantage is what a memory's history is worth: its base level less that of a memory of the same age that nobody
 // ever used, in nats. It is 0 for such a one. Uses on different days make it positive, judgements of no use negative.
 func (m *Model) Advantage(s Standing, now int64) float64 {
-	used, idle := max(unresolved, Days(s.LastUse, now)), max(unresolved, Days(s.Since, now))
 	stability, fresh := float64(s.Stability), float64(float32(m.w[Good-1]))
 	if m.off.powerCurve {
+		used, idle := max(unresolved, Days(s.LastUse, now)), max(unresolved, Days(s.Since, now))
 		return m.BaseLevel(used, stability) - m.BaseLevel(idle, fresh)
 	}
-	// The difference of two logarithms is that of one quotient: this is in the score of every candidate.
-	return Decay * math.Log((fresh+m.factor*idle)*stability/((stability+m.factor*used)*fresh))
+	// The difference of two logarithms is that of one quotient, and nanoseconds need not be divided: this is in the
+	// score of every candidate.
+	const least = unresolved * float64(24*time.Hour)
+	used := max(least, float64(now)-float64(s.LastUse))
+	idle := max(least, float64(now)-float64(s.Since))
+	return Decay * math.Log((fresh+m.perNano*idle)*stability/((stability+m.perNano*used)*fresh))
 }
 
 // Corroboration is what other sources made of the belief in a memory, in nats: ln P of all that is known of it, less

@@ -15,11 +15,17 @@ type history struct{ use, belief float64 }
 
 func (h history) sum() float64 { return h.use + h.belief }
 
+// past is what is known of a memory's history, if anything is told.
+type past struct {
+	dynamics.Standing
+	told bool
+}
+
 // moved reports whether any row's history can count.
 func (r *run) moved() bool {
 	w := &r.weights
-	told := r.c.Touched > 0 && (w.Use > 0 && !r.off(TermUse) || w.Belief > 0 && !r.off(TermBelief))
-	if w.Sway == 0 || !told {
+	r.uses, r.believes = w.Use > 0 && !r.off(TermUse), w.Belief > 0 && !r.off(TermBelief)
+	if w.Sway == 0 || r.c.Touched == 0 || !r.uses && !r.believes {
 		return false
 	}
 	if r.model = r.q.Model; r.model == nil {
@@ -29,11 +35,11 @@ func (r *run) moved() bool {
 }
 
 // history of a row, as its score has it.
-func (r *run) history(facts *Facts, relevance float64) history {
-	if !r.sways {
+func (r *run) history(facts *Facts, p *past, relevance float64) history {
+	if !p.told {
 		return history{}
 	}
-	h := r.plain(facts)
+	h := r.plain(facts, p)
 	sum, most := h.sum(), r.weights.Sway*relevance
 	if sum < 0 {
 		sum = -sum
@@ -46,20 +52,16 @@ func (r *run) history(facts *Facts, relevance float64) history {
 }
 
 // plain is the history of a row before it is bounded.
-func (r *run) plain(facts *Facts) (h history) {
+func (r *run) plain(facts *Facts, p *past) (h history) {
 	w := &r.weights
-	standing, told := r.c.Source.Standing(facts.Entry)
-	if !told {
-		return h
-	}
-	if !r.off(TermUse) {
-		h.use = w.Use * r.model.Advantage(standing, r.q.Now)
+	if r.uses {
+		h.use = w.Use * r.model.Advantage(p.Standing, r.q.Now)
 		if facts.Pinned {
 			h.use = max(0, h.use) // it is not forgotten
 		}
 	}
-	if !r.off(TermBelief) {
-		h.belief = w.Belief * float64(standing.Gain)
+	if r.believes {
+		h.belief = w.Belief * float64(p.Gain)
 	}
 	if c := r.coefficients; c != nil {
 		h.use, h.belief = c.use*h.use, c.belief*h.belief
@@ -73,7 +75,9 @@ func (r *run) historyTerms(row uint32) []Term {
 		return nil
 	}
 	facts := r.c.Facts.At(row)
-	h := r.history(facts, r.relevance(row, facts))
+	var p past
+	p.Standing, p.told = r.c.Source.Standing(facts.Entry)
+	h := r.history(facts, &p, r.relevance(row, facts))
 	var terms []Term
 	add := func(name string, value float64, detail func() string) {
 		if value == 0 {

@@ -31,5 +31,12 @@ func (e *Engine) Scoring(ctx context.Context, c *Corpus, q Query) (*Scoring, err
 // Candidates are the rows that are ranked. Nobody may write to them.
 func (s *Scoring) Candidates() []uint32 { return s.r.chosen }
 
-// Score is the whole score of a candidate: everything that becomes a term of it.
-func (s *Scoring) Score(row uint32) float64 { return s.r.total(row) }
+// Scores sets scores, which has an element for each of rows, to the whole scores of candidates: everything that becomes
+// a term of them. It goes about it as ranking does.
+func (s *Scoring) Scores(rows []uint32, scores []float64) {
+	for len(rows) > 0 {
+		n := min(together, len(rows))
+		s.r.totals(rows[:n], scores)
+		rows, scores = rows[n:], scores[n:]
+	}
+}

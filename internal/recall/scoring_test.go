@@ -32,8 +32,14 @@ func TestScoring(t *testing.T) {
 	if len(hits) < 3 {
 		t.Fatalf("%d hits", len(hits))
 	}
-	for _, h := range hits {
-		if got := scoring.Score(h.Row); !slices.Contains(scoring.Candidates(), h.Row) || math.Float64bits(got) != math.Float64bits(h.Score) {
+	scores := make([]float64, len(hits))
+	rows := make([]uint32, len(hits))
+	for i, h := range hits {
+		rows[i] = h.Row
+	}
+	scoring.Scores(rows, scores)
+	for i, h := range hits {
+		if got := scores[i]; !slices.Contains(scoring.Candidates(), h.Row) || math.Float64bits(got) != math.Float64bits(h.Score) {
 			t.Errorf("row %d scores %v, in the answer %v; candidates %v", h.Row, got, h.Score, scoring.Candidates())
 		}
 	}
