@@ -325,7 +325,7 @@ func (s *Space) stage(ctx context.Context, op string, fn func(*Tx) error) (view 
 	kept := false
 	defer func() {
 		if !kept {
-			tx.abort()
+			s.takeBack(tx)
 		}
 	}()
 	err = isolate.Do(op, s.name, nil, func() error {
@@ -345,8 +345,8 @@ func (s *Space) stage(ctx context.Context, op string, fn func(*Tx) error) (view 
 		return err
 	})
 	if err != nil {
-		if logErr := s.log.Err(); logErr != nil {
-			err = fmt.Errorf("%w: %w", ErrReadOnly, err)
+		if s.log.Err() != nil || errors.Is(err, wal.ErrFull) {
+			err = fmt.Errorf("%w: %w", ErrReadOnly, err) // for good, or as noRoom has it
 		}
 		return s.staged, false, err
 	}
@@ -364,6 +364,19 @@ func (s *Space) stage(ctx context.Context, op string, fn func(*Tx) error) (view 
 		events = true
 	}
 	return tx.view, events, nil
+}
+
+// takeBack aborts tx. That is plain stores and cannot fail; if it does all the same, what is staged is no longer what
+// is in the log, and nothing may follow it: the space reads, and is whole when it is opened again. s.mu must be held.
+func (s *Space) takeBack(tx *Tx) {
+	done := false
+	defer func() {
+		if !done {
+			s.readOnly.set(fmt.Errorf("%w: a failed write could not be taken back; open the space again", ErrReadOnly))
+		}
+	}()
+	tx.abort()
+	done = true
 }
 
 // writable says why a write cannot begin now. s.mu must be held; it is released while waiting for a sealing that
