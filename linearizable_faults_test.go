@@ -42,5 +42,5 @@ func TestLinearizableThroughPanics(t *testing.T) {
 			}
 		}
 	}
-	happened(t, count, "panics", "errors", "ended goroutines", "failed", "in doubt", "reopened")
+	happened(t, count, "panics", "errors", "ended goroutines", "failed", "in doubt", "reopened", "wrong answers tried")
 }
