@@ -15,25 +15,40 @@ import (
 
 // FeedbackLog goes through the judgements that the space keeps. An answer that was cut off is an error.
 func (r *remote) FeedbackLog(ctx context.Context) iter.Seq2[engram.FeedbackRecord, error] {
-	return func(yield func(engram.FeedbackRecord, error) bool) {
-		resp, err := r.do(ctx, http.MethodGet, r.url("feedback"), "", nil)
+	return streamed[engram.FeedbackRecord](ctx, r, "feedback", "judgements")
+}
+
+// streamed goes through the lines of an answer to GET, each of which is a T. One that ends with why it is not whole, or
+// was cut off, is an error.
+func streamed[T any](ctx context.Context, r *remote, path, what string) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		resp, err := r.do(ctx, http.MethodGet, r.url(path), "", nil)
 		if err != nil {
-			yield(engram.FeedbackRecord{}, err)
+			yield(none, err)
 			return
 		}
 		defer resp.Body.Close() //nolint:errcheck // all of it that is wanted was read
 		lines := json.NewDecoder(resp.Body)
 		for {
-			var record engram.FeedbackRecord
-			err := lines.Decode(&record)
+			var (
+				text json.RawMessage
+				end  wire.LastLine
+				line T
+			)
+			err := lines.Decode(&text)
 			if errors.Is(err, io.EOF) {
 				return
 			}
-			if err != nil {
-				yield(record, fmt.Errorf("read the server's judgements: %w", err))
-				return
+			if err == nil {
+				err = errors.Join(json.Unmarshal(text, &end), json.Unmarshal(text, &line))
 			}
-			if !yield(record, nil) {
+			if err != nil {
+				err = fmt.Errorf("read the server's %s: %w", what, err)
+			} else if end.Problem != nil {
+				err = end.Problem
+			}
+			if !yield(line, err) || err != nil {
 				return
 			}
 		}

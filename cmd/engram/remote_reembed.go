@@ -42,33 +42,7 @@ func (r *remote) Reembed(
 
 // Unembedded goes through what has no new vector. An answer that was cut off is an error.
 func (r *remote) Unembedded(ctx context.Context) iter.Seq2[engram.Unembedded, error] {
-	return func(yield func(engram.Unembedded, error) bool) {
-		resp, err := r.do(ctx, http.MethodGet, r.url("reembed"), "", nil)
-		if err != nil {
-			yield(engram.Unembedded{}, err)
-			return
-		}
-		defer resp.Body.Close() //nolint:errcheck // all of it that is wanted was read
-		lines := json.NewDecoder(resp.Body)
-		for {
-			var line struct {
-				engram.Unembedded
-				wire.LastLine
-			}
-			err := lines.Decode(&line)
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
-				err = fmt.Errorf("read what has no new embedding: %w", err)
-			} else if line.Problem != nil {
-				err = line.Problem
-			}
-			if !yield(line.Unembedded, err) || err != nil {
-				return
-			}
-		}
-	}
+	return streamed[engram.Unembedded](ctx, r, "reembed", "list of what has no new embedding")
 }
 
 // unembeddedAtOnce is how many memories are asked for at once: chosen.

@@ -48,9 +48,6 @@ func NewRestoration(fsys vfs.FS, dir string, until Until, side string) *Restorat
 	return &Restoration{fs: fsys, dir: dir, until: until, side: side}
 }
 
-// Position is that of the last write taken.
-func (r *Restoration) Position() uint64 { return r.position }
-
 // Section begins a section. Full ones start anew, unless they lie beyond the point that was asked for; others must
 // follow what was taken before without a gap.
 func (r *Restoration) Section(s backup.Space) error {

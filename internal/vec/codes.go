@@ -161,9 +161,6 @@ func (k codeKernel) String() string {
 // activeCodes is the fastest of this processor, set once.
 var activeCodes = supportedCodes()[0]
 
-// CodesImplementation names the kernel for codes in use: "avx512vnni", "avx2", "neon" or "go".
-func CodesImplementation() string { return activeCodes.String() }
-
 // dotCodeRowsGo is the twin of the assembly.
 func dotCodeRowsGo(query []int16, rows []int8, out []int32) {
 	for i := range out {

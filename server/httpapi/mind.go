@@ -103,6 +103,9 @@ func (a *API) judgements(w http.ResponseWriter, q *call) error {
 	told, last := 0, uint64(0)
 	for r, err := range q.space.FeedbackLog(q.r.Context()) {
 		if err != nil {
+			if out.open && lines.Flush() == nil {
+				endWith(out, err)
+			}
 			return err
 		}
 		if id != "" && r.ID != id || r.Position <= after {

@@ -284,7 +284,7 @@ type VerifyLine struct {
 	Problem  *problem.Problem     `json:"problem,omitempty"`
 }
 
-// LastLine is the last line of an export that could not be finished: why.
+// LastLine is the last line of a stream of lines, such as an export, that could not be finished: why.
 type LastLine struct {
 	Problem *problem.Problem `json:"problem"`
 }
