@@ -20,10 +20,10 @@
 // # Invariants
 //
 //   - A similarity, rough or exact, is a function of the two vectors and the metric alone, to the last bit: not of the
-//     part or group that holds the vector, of what else is searched, or of the processor. Whether it is exact depends on
-//     what was asked for: the nearest always are.
-//   - A rough similarity that Refine left so belongs to a row whose exact one is below what was asked for; so is the rough
-//     one itself.
+//     part or group that holds the vector, of what else is searched, or of the processor. Whether it is exact depends
+//     on what was asked for: the nearest always are.
+//   - A rough similarity that Refine left so belongs to a row whose exact one is below what was asked for; so is the
+//     rough one itself.
 //   - Every accepted row whose vector could be read is in the result once; what could not be read is in its Damage.
 //   - The result's order is that of parts, groups and places within a group.
 //

@@ -137,7 +137,8 @@ func TestSimilarityIsTheSameHoweverItIsReached(t *testing.T) {
 	query := random(rng, 100)
 	scan := func(parts []ann.Part, accept func(uint32) bool) map[uint32]float32 {
 		var r ann.Result
-		if err := ann.Scan(t.Context(), ann.Query{Vector: query, Dim: 100, Parts: parts, Accept: accept}, &r); err != nil {
+		err := ann.Scan(t.Context(), ann.Query{Vector: query, Dim: 100, Parts: parts, Accept: accept}, &r)
+		if err != nil {
 			t.Fatal(err)
 		}
 		exactly(t, &r)
@@ -249,7 +250,8 @@ func TestDamagedVectorsAreLeftOutAndTold(t *testing.T) {
 	good := segment.Group{Slots: []uint32{5}, Floats: one, Stride: 2, InvNorm: []float32{1}}
 	short := segment.Group{Slots: []uint32{6, 7}, Floats: []float32{1, 0, 1}, Stride: 2, InvNorm: []float32{1, 1}}
 	two := segment.Group{
-		Slots: []uint32{8, segment.NoRow, 9}, Floats: []float32{1, 0, 1, 0, 0, 1}, Stride: 2, InvNorm: []float32{1, 1, 1}, Bad: 2,
+		Slots: []uint32{8, segment.NoRow, 9}, Floats: []float32{1, 0, 1, 0, 0, 1}, Stride: 2,
+		InvNorm: []float32{1, 1, 1}, Bad: 2,
 	}
 	groups := []segment.Group{good, good, short, two}
 	for range 30 {
@@ -310,7 +312,8 @@ func (f fickle) Exact(v uint32, fn func([]float32, float32) error) error {
 func TestVectorsWithoutTheirFloats(t *testing.T) {
 	const n = 2*segment.GroupSize + 3
 	for _, metric := range []ann.Metric{ann.Cosine, ann.Dot} {
-		for _, turns := range []float64{n, 1000 * n} { // far apart; so near to each other that each might be the nearest
+		// Far apart; so near to each other that each might be the nearest.
+		for _, turns := range []float64{n, 1000 * n} {
 			var groups []segment.Group
 			var rows [][]float32
 			for i := range n {
@@ -391,12 +394,13 @@ func TestRefineIsExactWhereItMatters(t *testing.T) {
 							rough++
 						}
 						if got != want && (got >= least || want >= least) {
-							t.Fatalf("seed %d, dim %d, %v, %s of rank %d: row %d has %v, exactly %v, at least %v were asked for",
-								seed, dim, metric, by, rank, row, got, want, least)
+							t.Fatalf("seed %d, dim %d, %v, %s of rank %d: row %d has %v, exactly %v, at least %v "+
+								"were asked for", seed, dim, metric, by, rank, row, got, want, least)
 						}
 					}
 					if rank < 20 && rough < len(sorted)/2 {
-						t.Errorf("dim %d, %v, %s of rank %d: only %d of %d are rough", dim, metric, by, rank, rough, len(sorted))
+						t.Errorf("dim %d, %v, %s of rank %d: only %d of %d are rough",
+							dim, metric, by, rank, rough, len(sorted))
 					}
 				}
 			}

@@ -379,7 +379,8 @@ func (r *Result) exactGroup(part Part, g int) (gone int) {
 
 // check makes sure that the comparison stays within what was lent.
 func (r *Result) check(g *segment.Group, last int) error {
-	if len(g.Slots) <= last || g.Stride < r.query.Dim || len(g.Floats) < last*g.Stride+r.query.Dim || len(g.InvNorm) <= last {
+	if len(g.Slots) <= last || g.Stride < r.query.Dim || len(g.Floats) < last*g.Stride+r.query.Dim ||
+		len(g.InvNorm) <= last {
 		return fmt.Errorf("%d vectors of %d dimensions do not fit %d floats of stride %d with %d norms",
 			len(g.Slots), r.query.Dim, len(g.Floats), g.Stride, len(g.InvNorm))
 	}
@@ -407,7 +408,8 @@ func (r *Result) drop() {
 			if r.Similarities[at] != r.Similarities[at] {
 				continue
 			}
-			r.Rows[n], r.Similarities[n], r.slack[n], r.vectors[n] = r.Rows[at], r.Similarities[at], r.slack[at], r.vectors[at]
+			r.Rows[n], r.Similarities[n] = r.Rows[at], r.Similarities[at]
+			r.slack[n], r.vectors[n] = r.slack[at], r.vectors[at]
 			if r.query.Metric == Dot {
 				r.norms[n] = r.norms[at]
 			}

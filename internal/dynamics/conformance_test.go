@@ -180,7 +180,8 @@ var equations = map[string]equation{
 		c.args(t, &model, &stability, &grades)
 		var got []float64
 		for _, g := range grades {
-			got = append(got, models[model].Step(dynamics.Strength{Stability: stability, Difficulty: 5}, g, 0).Stability)
+			was := dynamics.Strength{Stability: stability, Difficulty: 5}
+			got = append(got, models[model].Step(was, g, 0).Stability)
 		}
 		c.compare(t, got)
 	},
@@ -237,7 +238,8 @@ func difficulties(alter func(*dynamics.Weights)) equation {
 		alter(&w)
 		var got []float64
 		for _, g := range grades {
-			got = append(got, dynamics.New(w).Step(dynamics.Strength{Stability: 5, Difficulty: difficulty}, g, 1).Difficulty)
+			was := dynamics.Strength{Stability: 5, Difficulty: difficulty}
+			got = append(got, dynamics.New(w).Step(was, g, 1).Difficulty)
 		}
 		c.compare(t, got)
 	}

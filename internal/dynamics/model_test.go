@@ -201,7 +201,8 @@ func TestBetaQuantiles(t *testing.T) {
 	for _, c := range loadConfidences(t).Beta {
 		got := []float64{
 			dynamics.BetaQuantile(.05, c.A, c.B), dynamics.BetaQuantile(.025, c.A, c.B),
-			dynamics.BetaQuantile(.975, c.A, c.B), dynamics.Reliability{Right: float32(c.A), Wrong: float32(c.B)}.Mean(),
+			dynamics.BetaQuantile(.975, c.A, c.B),
+			dynamics.Reliability{Right: float32(c.A), Wrong: float32(c.B)}.Mean(),
 		}
 		near(t, "Beta("+strconv.FormatFloat(c.A, 'g', -1, 64)+")", got, []float64{c.Q05, c.Q025, c.Q975, c.Mean}, 1e-5)
 		if c.A >= 1 && c.B >= 1 { // what a tally of whole numbers of sources leads to
@@ -373,7 +374,8 @@ func TestUselessAgainOnTheSameDay(t *testing.T) {
 		if many != once {
 			t.Errorf("of no use 21 times in 20 minutes: %+v, once %+v", many, once)
 		}
-		if again := m.Use(once, dynamics.Again, at(10.5)); !(again.Stability < once.Stability) || again.Lapse != at(10.5) {
+		again := m.Use(once, dynamics.Again, at(10.5))
+		if !(again.Stability < once.Stability) || again.Lapse != at(10.5) {
 			t.Errorf("of no use again half a day later: %+v, before %+v", again, once)
 		}
 		massed, spaced := m.Use(once, dynamics.Good, at(10.01)), m.Use(once, dynamics.Good, at(10.5))
@@ -385,7 +387,8 @@ func TestUselessAgainOnTheSameDay(t *testing.T) {
 			t.Errorf("a use half a day behind it makes of %+v %+v", once, spaced)
 		}
 		free := m.Without(dynamics.SameDayRule)
-		if twice := free.Use(free.Use(start, dynamics.Again, at(10)), dynamics.Again, at(10)+1); !(twice.Stability < once.Stability) {
+		twice := free.Use(free.Use(start, dynamics.Again, at(10)), dynamics.Again, at(10)+1)
+		if !(twice.Stability < once.Stability) {
 			t.Errorf("without the rule of the same day, of no use twice is %+v, once %+v", twice, once)
 		}
 	}

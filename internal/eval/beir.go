@@ -125,7 +125,8 @@ func loadBEIR(in *input, o LoadOptions) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := objects(in, "queries.jsonl", func(at Place, q text) error { return j.question(at, q.ID, q.Text) }); err != nil {
+	err = objects(in, "queries.jsonl", func(at Place, q text) error { return j.question(at, q.ID, q.Text) })
+	if err != nil {
 		return nil, err
 	}
 	split, err := beirSplit(in, o.Split)
@@ -160,7 +161,8 @@ func beirSplit(in *input, asked string) (string, error) {
 	if len(splits) != 1 {
 		return "", &DataError{
 			File: filepath.Join(in.root, "qrels"),
-			What: fmt.Sprintf("it has %d files of judgements (%s): name one as the split", len(splits), strings.Join(splits, ", ")),
+			What: fmt.Sprintf("it has %d files of judgements (%s): name one as the split", len(splits),
+				strings.Join(splits, ", ")),
 		}
 	}
 	return splits[0], nil

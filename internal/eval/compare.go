@@ -148,8 +148,8 @@ func (t *text) printf(format string, args ...any) {
 // WriteText writes the report for people.
 func (r *Report) WriteText(w io.Writer) error {
 	t := &text{w: w}
-	t.printf("%s: %d documents, each a %s, in %d x pool %s; %d questions asked, %d not scored, %d documents without text\n",
-		r.Format, r.Documents, r.Unit, r.Spaces, r.Pool, r.Asked, r.Unscored, r.Skipped)
+	t.printf("%s: %d documents, each a %s, in %d x pool %s; %d questions asked, %d not scored, %d documents without "+
+		"text\n", r.Format, r.Documents, r.Unit, r.Spaces, r.Pool, r.Asked, r.Unscored, r.Skipped)
 	s := r.Settings
 	t.printf("settings: depth %d, seed %d, %d resamples", s.Depth, s.Seed, s.Resamples)
 	if s.Repeats {

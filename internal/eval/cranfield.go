@@ -33,7 +33,9 @@ func sections(in *input, name string) ([]section, error) {
 		text := strings.TrimRight(string(line), "\r\n")
 		if len(text) >= 2 && text[0] == '.' && text[1] >= 'A' && text[1] <= 'Z' && (len(text) == 2 || text[2] == ' ') {
 			if strings.IndexByte("ITABW", text[1]) < 0 {
-				return nil, &DataError{File: in.path(name), Line: number, What: text[:2] + " is no mark: use .I, .T, .A, .B and .W"}
+				return nil, &DataError{
+					File: in.path(name), Line: number, What: text[:2] + " is no mark: use .I, .T, .A, .B and .W",
+				}
 			}
 			all = append(all, section{mark: text[1], rest: strings.TrimSpace(text[2:]), line: number})
 			continue
@@ -66,7 +68,8 @@ func records(in *input, name string, fn func(at Place, number string, texts map[
 		for i++; i < len(all) && all[i].mark != 'I'; i++ {
 			s := &all[i]
 			if _, twice := texts[s.mark]; twice && s.mark == 'T' {
-				return lineOf(in.path(name), s.line).fail(errors.New("a second .T: begin each record with .I and a number"))
+				err := errors.New("a second .T: begin each record with .I and a number")
+				return lineOf(in.path(name), s.line).fail(err)
 			}
 			texts[s.mark] = strings.TrimSpace(texts[s.mark] + "\n" + s.text())
 		}

@@ -93,7 +93,9 @@ func TestLoCoMoBySession(t *testing.T) {
 	if len(set.Pools) != 1 || set.Pool != "global" {
 		t.Errorf("%d pools %s, want one global pool", len(set.Pools), set.Pool)
 	}
-	each := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo, By: "session", SpacePer: "conversation"})
+	each := load(t, "testdata/locomo.json", eval.LoadOptions{
+		Format: eval.LoCoMo, By: "session", SpacePer: "conversation",
+	})
 	if len(each.Pools) != 2 {
 		t.Errorf("%d pools, want one a conversation", len(each.Pools))
 	}
@@ -154,23 +156,47 @@ func TestBrokenFiles(t *testing.T) {
 	}{
 		{"syntax", eval.LoCoMo, "locomo.json", "", `"dia_id": "D2:2", `, `"dia_id" "D2:2", `, ":9: "},
 		{"type", eval.LoCoMo, "locomo.json", "", `"category": 2`, `"category": "two"`, ":21: "},
-		{"type in a turn", eval.LoCoMo, "locomo.json", "", `"text": "The beehive survived the winter."`, `"text": 7`, ":8: "},
+		{
+			"type in a turn", eval.LoCoMo, "locomo.json", "", `"text": "The beehive survived the winter."`, `"text": 7`,
+			":8: ",
+		},
 		{"date", eval.LoCoMo, "locomo.json", "", "28 February", "30 February", ":11: the time is"},
-		{"no date", eval.LoCoMo, "locomo.json", "", `"session_1_date_time": "1:30`, `"session_9_date_time": "1:30`, ":12: there is no"},
+		{
+			"no date", eval.LoCoMo, "locomo.json", "", `"session_1_date_time": "1:30`, `"session_9_date_time": "1:30`,
+			":12: there is no",
+		},
 		{"turn twice", eval.LoCoMo, "locomo.json", "", `"D1:2"`, `"D1:1"`, ":14: dia_id"},
 		{"category", eval.LoCoMo, "locomo.json", "", `"category": 5`, `"category": 6`, ":22: category is 6"},
 		{"line", eval.BEIR, "beir", "corpus.jsonl", `"b", "title"`, `"b" "title"`, "corpus.jsonl:2: "},
 		{"twice", eval.BEIR, "beir", "corpus.jsonl", `"_id": "b"`, `"_id": "a"`, "corpus.jsonl:2: "},
 		{"unknown query", eval.BEIR, "beir", "qrels/test.tsv", "1\ta\t1", "8\ta\t1", "test.tsv:2: there is no query"},
-		{"unknown document", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tx\t0", "test.tsv:3: there is no document"},
+		{
+			"unknown document", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tx\t0",
+			"test.tsv:3: there is no document",
+		},
 		{"fields", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tb", "test.tsv:3: there are 2 fields"},
 		{"grade", eval.BEIR, "beir", "qrels/test.tsv", "1\tb\t0", "1\tb\tno", "test.tsv:3: the grade"},
-		{"no heading", eval.BEIR, "beir", "qrels/test.tsv", "query-id\tcorpus-id\tscore", "1\ta\thigh", "test.tsv:1: the grade"},
-		{"no UTF-8", eval.BEIR, "beir", "corpus.jsonl", "river bank", "river b\xe4nk", "corpus.jsonl:2: it is not UTF-8"},
-		{"no UTF-8", eval.LoCoMo, "locomo.json", "", "survived the winter", "survived the \xff winter", ":8: it is not UTF-8"},
-		{"other mark", eval.Cranfield, "cranfield", "cran.all.1400", ".I 2\n", ".J 2\n", "cran.all.1400:12: .J is no mark"},
+		{
+			"no heading", eval.BEIR, "beir", "qrels/test.tsv", "query-id\tcorpus-id\tscore", "1\ta\thigh",
+			"test.tsv:1: the grade",
+		},
+		{
+			"no UTF-8", eval.BEIR, "beir", "corpus.jsonl", "river bank", "river b\xe4nk",
+			"corpus.jsonl:2: it is not UTF-8",
+		},
+		{
+			"no UTF-8", eval.LoCoMo, "locomo.json", "", "survived the winter", "survived the \xff winter",
+			":8: it is not UTF-8",
+		},
+		{
+			"other mark", eval.Cranfield, "cranfield", "cran.all.1400", ".I 2\n", ".J 2\n",
+			"cran.all.1400:12: .J is no mark",
+		},
 		{"no record", eval.Cranfield, "cranfield", "cran.all.1400", ".I 2\n", "", "cran.all.1400:12: a second .T"},
-		{"no number", eval.Cranfield, "cranfield", "cran.all.1400", ".I 2\n", ".I two\n", "cran.all.1400:12: a record must begin"},
+		{
+			"no number", eval.Cranfield, "cranfield", "cran.all.1400", ".I 2\n", ".I two\n",
+			"cran.all.1400:12: a record must begin",
+		},
 		{"empty id", eval.Golden, "golden.jsonl", "", `["bee", "gone"]`, `[""]`, ":3: expected has an empty id"},
 		{"no .I", eval.Cranfield, "cranfield", "cran.all.1400", ".I 1\n", "", "cran.all.1400:1: "},
 		{"code", eval.Cranfield, "cranfield", "cranqrel", "1 2 -1", "1 2 x", "cranqrel:2: the code"},
@@ -212,10 +238,22 @@ func TestRefusedDocuments(t *testing.T) {
 		new    string
 		want   string
 	}{
-		{"text", eval.BEIR, "beir", "corpus.jsonl", "river bank", strings.Repeat("river ", 12_000), "corpus.jsonl:2: content"},
-		{"text", eval.LoCoMo, "locomo.json", "", "survived the winter", strings.Repeat("winter ", 12_000), "locomo.json:8: content"},
-		{"id", eval.Spector, "spector", "daily/corpus-day-01.jsonl", `"m2"`, `"` + strings.Repeat("m", 121) + `"`, "corpus-day-01.jsonl:2: id"},
-		{"query", eval.BEIR, "beir", "queries.jsonl", "where is clay dug", strings.Repeat("clay ", 2_000), "queries.jsonl:2: query"},
+		{
+			"text", eval.BEIR, "beir", "corpus.jsonl", "river bank", strings.Repeat("river ", 12_000),
+			"corpus.jsonl:2: content",
+		},
+		{
+			"text", eval.LoCoMo, "locomo.json", "", "survived the winter", strings.Repeat("winter ", 12_000),
+			"locomo.json:8: content",
+		},
+		{
+			"id", eval.Spector, "spector", "daily/corpus-day-01.jsonl", `"m2"`, `"` + strings.Repeat("m", 121) + `"`,
+			"corpus-day-01.jsonl:2: id",
+		},
+		{
+			"query", eval.BEIR, "beir", "queries.jsonl", "where is clay dug", strings.Repeat("clay ", 2_000),
+			"queries.jsonl:2: query",
+		},
 	} {
 		set := load(t, copied(t, c.from, c.file, c.old, c.new), eval.LoadOptions{Format: c.format})
 		_, err := eval.Run(t.Context(), set, eval.Options{Resamples: 100})
@@ -281,7 +319,9 @@ func TestRunAndAblate(t *testing.T) {
 	if r.Asked != 4 || r.Unscored != 1 || r.Documents != 5 || r.Spaces != 2 {
 		t.Errorf("asked %d, not scored %d, documents %d, spaces %d", r.Asked, r.Unscored, r.Documents, r.Spaces)
 	}
-	for group, want := range map[string]float64{"all": 1, "multi-hop": 1, "temporal": 1, "single-hop": 1, "adversarial": 1} {
+	for group, want := range map[string]float64{
+		"all": 1, "multi-hop": 1, "temporal": 1, "single-hop": 1, "adversarial": 1,
+	} {
 		if e := value(t, r, group, "recall@5"); e.Mean != want {
 			t.Errorf("recall@5 of %s = %v, want %v", group, e.Mean, want)
 		}
@@ -314,7 +354,9 @@ func TestRunAndAblate(t *testing.T) {
 	if err := r.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"multi-hop (n=1)", "adversarial (n=1)*", "association", r.SHA256, "engine test", "p99"} {
+	for _, want := range []string{
+		"multi-hop (n=1)", "adversarial (n=1)*", "association", r.SHA256, "engine test", "p99",
+	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())
 		}
@@ -325,7 +367,9 @@ func TestRunOtherFormats(t *testing.T) {
 	for format, path := range map[eval.Format]string{
 		eval.BEIR: "testdata/beir", eval.Cranfield: "testdata/cranfield", eval.Spector: "testdata/spector",
 	} {
-		r := run(t, load(t, path, eval.LoadOptions{Format: format}), eval.Options{K: []int{1, 10}, Depth: 20, Resamples: 100})
+		r := run(t, load(t, path, eval.LoadOptions{Format: format}), eval.Options{
+			K: []int{1, 10}, Depth: 20, Resamples: 100,
+		})
 		if e := value(t, r, "all", "recall@10"); e.Mean < .5 || r.Settings.Depth != 20 || r.Measures[0] != "recall@1" {
 			t.Errorf("%s: recall@10 = %+v, settings %+v", format, e, r.Settings)
 		}
@@ -421,7 +465,9 @@ func TestGolden(t *testing.T) {
 
 // TestPlainSettings: what is left out is not found by, the session's time is, and a step reaches the neighbour.
 func TestPlainSettings(t *testing.T) {
-	set := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo, LeaveOut: []string{"caption", "speaker"}, Dated: true})
+	set := load(t, "testdata/locomo.json", eval.LoadOptions{
+		Format: eval.LoCoMo, LeaveOut: []string{"caption", "speaker"}, Dated: true,
+	})
 	wantLines(t, "documents", shown(set)[:3], []string{
 		"0000000 c1 D1:1|I bought a telescope. 1:30 pm on 28 February, 2024",
 		"0000001 c1 D1:2|Saturn first, then! 1:30 pm on 28 February, 2024",
@@ -450,8 +496,12 @@ func TestPlainSettings(t *testing.T) {
 func TestCompareSettings(t *testing.T) {
 	set := load(t, "testdata/locomo.json", eval.LoadOptions{Format: eval.LoCoMo})
 	k1 := 1.5
-	a := run(t, set, eval.Options{Resamples: 100, Without: []string{"time", "association"}, Engine: "(devel) commit unknown"})
-	b := run(t, set, eval.Options{Resamples: 100, Without: []string{"association"}, K1: &k1, Engine: "(devel) commit unknown"})
+	a := run(t, set, eval.Options{
+		Resamples: 100, Without: []string{"time", "association"}, Engine: "(devel) commit unknown",
+	})
+	b := run(t, set, eval.Options{
+		Resamples: 100, Without: []string{"association"}, K1: &k1, Engine: "(devel) commit unknown",
+	})
 	c, err := eval.Compare(parsed(t, a), parsed(t, b), 1, 100)
 	if err != nil {
 		t.Fatal(err)
@@ -464,7 +514,9 @@ func TestCompareSettings(t *testing.T) {
 	if err := c.WriteText(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, line := range []string{"commit unknown", "  without    a association time, b association\n", "  k1         a the engine's, b 1.5\n"} {
+	for _, line := range []string{
+		"commit unknown", "  without    a association time, b association\n", "  k1         a the engine's, b 1.5\n",
+	} {
 		if !strings.Contains(text.String(), line) {
 			t.Errorf("the text lacks %q:\n%s", line, text.String())
 		}

@@ -61,7 +61,9 @@ func (in *input) read(name string) ([]byte, error) {
 		return nil, &DataError{File: in.path(name), What: fmt.Sprintf("it is larger than %d bytes: split it", maxFile)}
 	}
 	if at := invalidText(data); at >= 0 {
-		return nil, &DataError{File: in.path(name), Line: lineAt(data, int64(at)), What: "it is not UTF-8: convert the file"}
+		return nil, &DataError{
+			File: in.path(name), Line: lineAt(data, int64(at)), What: "it is not UTF-8: convert the file",
+		}
 	}
 	sum := sha256.Sum256(data)
 	if name == "" {

@@ -33,9 +33,24 @@ func TestKnownLadder(t *testing.T) {
 		step     float64
 		want     [5]float64
 	}{
-		{"text", "none", "names day", []string{"speaker", "caption"}, 1.2, .75, 0, [5]float64{.410, .486, .570, .357, .340}},
-		{"stop words", "porter", "names day stems", []string{"speaker", "caption"}, 1.2, .75, 0, [5]float64{.476, .561, .617, .417, .394}},
-		{"stems", "porter", "names day", []string{"speaker", "caption"}, 1.2, .75, 0, [5]float64{.510, .588, .653, .455, .442}},
+		{
+			"text", "none", "names day",
+			[]string{"speaker", "caption"},
+			1.2, .75, 0,
+			[5]float64{.410, .486, .570, .357, .340},
+		},
+		{
+			"stop words", "porter", "names day stems",
+			[]string{"speaker", "caption"},
+			1.2, .75, 0,
+			[5]float64{.476, .561, .617, .417, .394},
+		},
+		{
+			"stems", "porter", "names day",
+			[]string{"speaker", "caption"},
+			1.2, .75, 0,
+			[5]float64{.510, .588, .653, .455, .442},
+		},
 		{"speaker", "porter", "names day", []string{"caption"}, 1.2, .75, 0, [5]float64{.546, .612, .682, .488, .477}},
 		{"reference", "porter", "names day", nil, 1.2, .75, 0, [5]float64{.548, .631, .698, .494, .478}},
 		{"dated", "porter", "names day", nil, 1.2, .75, 0, [5]float64{.568, .651, .713, .516, .499}},
@@ -45,8 +60,8 @@ func TestKnownLadder(t *testing.T) {
 	} {
 		set := load(t, path, eval.LoadOptions{Format: eval.LoCoMo, LeaveOut: c.leaveOut, Dated: c.what == "dated"})
 		r := run(t, set, eval.Options{
-			Language: c.language, Off: strings.Fields(c.off), Without: others, K1: &c.k1, B: &c.b, Step: c.step, Fill: true, Repeats: true,
-			Resamples: 100,
+			Language: c.language, Off: strings.Fields(c.off), Without: others, K1: &c.k1, B: &c.b, Step: c.step,
+			Fill: true, Repeats: true, Resamples: 100,
 		})
 		var got [5]float64
 		for i, measure := range []string{"recall@5", "recall@10", "recall@20", "ndcg@10", "mrr"} {

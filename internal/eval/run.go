@@ -73,15 +73,19 @@ func (o Options) withDefaults(s *Set) (Options, error) {
 	o.Resamples = cmp.Or(o.Resamples, defaultResamples)
 	switch {
 	case !increasing(o.K):
-		return o, &engram.InvalidError{Field: "k", Value: fmt.Sprint(o.K), Allowed: "use ranks from 1, each larger than the last"}
+		return o, &engram.InvalidError{
+			Field: "k", Value: fmt.Sprint(o.K), Allowed: "use ranks from 1, each larger than the last",
+		}
 	case o.Depth < slices.Max(o.K) || o.Depth > maxDepth:
 		return o, &engram.InvalidError{
 			Field: "depth", Value: fmt.Sprint(o.Depth),
 			Allowed: fmt.Sprintf("use the largest k, %d, to %d", slices.Max(o.K), maxDepth),
 		}
-	case s.Format == Golden && (o.Language != "" || o.K1 != nil || o.B != nil || o.Fill || o.Step != 0 || len(o.Off) > 0):
+	case s.Format == Golden &&
+		(o.Language != "" || o.K1 != nil || o.B != nil || o.Fill || o.Step != 0 || len(o.Off) > 0):
 		return o, &engram.InvalidError{
-			Field: "format", Value: `"golden"`, Allowed: "the space exists: language, k1, b, off, step and fill cannot take effect",
+			Field: "format", Value: `"golden"`,
+			Allowed: "the space exists: language, k1, b, off, step and fill cannot take effect",
 		}
 	}
 	if err := o.checkStep(s); err != nil {

@@ -139,7 +139,9 @@ func Load(path string, o LoadOptions) (*Set, error) {
 
 func (o LoadOptions) check() error {
 	if !slices.Contains(Formats(), o.Format) {
-		return &engram.InvalidError{Field: "format", Value: fmt.Sprintf("%q", o.Format), Allowed: "use " + listed(Formats())}
+		return &engram.InvalidError{
+			Field: "format", Value: fmt.Sprintf("%q", o.Format), Allowed: "use " + listed(Formats()),
+		}
 	}
 	for _, f := range []struct {
 		name, value string
@@ -148,7 +150,10 @@ func (o LoadOptions) check() error {
 	}{
 		{"by", o.By, LoCoMo, []string{"turn", "session"}},
 		{"space-per", o.SpacePer, LoCoMo, []string{"conversation", "global"}},
-		{"leave-out", strings.Join(o.LeaveOut, ","), LoCoMo, []string{"speaker", "caption", "speaker,caption", "caption,speaker"}},
+		{
+			"leave-out", strings.Join(o.LeaveOut, ","), LoCoMo,
+			[]string{"speaker", "caption", "speaker,caption", "caption,speaker"},
+		},
 		{"dated", map[bool]string{true: "true"}[o.Dated], LoCoMo, nil},
 		{"split", o.Split, BEIR, nil},
 	} {
@@ -156,7 +161,8 @@ func (o LoadOptions) check() error {
 		case f.value == "":
 		case o.Format != f.format:
 			return &engram.InvalidError{
-				Field: f.name, Value: fmt.Sprintf("%q", f.value), Allowed: "it belongs to the format " + string(f.format),
+				Field: f.name, Value: fmt.Sprintf("%q", f.value),
+				Allowed: "it belongs to the format " + string(f.format),
 			}
 		case f.allowed != nil && !slices.Contains(f.allowed, f.value):
 			return &engram.InvalidError{

@@ -192,11 +192,12 @@ func TestPushMeasurements(t *testing.T) {
 			}
 		}
 		if edges < low*row.Edges || edges > high*row.Edges {
-			t.Errorf("epsilon %v, alpha %v: %.0f edges, the other implementation had %.0f", row.Eps, row.Alpha, edges, row.Edges)
+			t.Errorf("epsilon %v, alpha %v: %.0f edges, the other implementation had %.0f",
+				row.Eps, row.Alpha, edges, row.Edges)
 		}
 		if worst > 1 || worst == 0 || over != push.Overestimates {
-			t.Errorf("epsilon %v, alpha %v: error %v of its bound, measured were %v; %d overestimates", row.Eps, row.Alpha, worst,
-				push.Ratios, over)
+			t.Errorf("epsilon %v, alpha %v: error %v of its bound, measured were %v; %d overestimates", row.Eps,
+				row.Alpha, worst, push.Ratios, over)
 		}
 	}
 }
@@ -250,7 +251,8 @@ func (w *web) checkPush(t *testing.T, name string, seeds []graph.Seed, walk grap
 		total += got
 		bound := walk.Epsilon * float64(w.degree(uint32(i))) * ratio
 		if got > want+1e-12 || got < want-bound-1e-12 {
-			t.Errorf("%s, epsilon %v: node %d = %v, want %v or at most %v less", name, walk.Epsilon, i, got, want, bound)
+			t.Errorf("%s, epsilon %v: node %d = %v, want %v or at most %v less",
+				name, walk.Epsilon, i, got, want, bound)
 		}
 	}
 	for _, s := range seeds {
@@ -260,7 +262,8 @@ func (w *web) checkPush(t *testing.T, name string, seeds []graph.Seed, walk grap
 		t.Errorf("%s, epsilon %v: mass %v, want %v", name, walk.Epsilon, total, seeded)
 	}
 	if edges, _, truncated := a.Work(); truncated || float64(edges) > 1/(walk.Epsilon*walk.Alpha) {
-		t.Errorf("%s: %d associations (truncated: %v), want at most 1/(%v*%v)", name, edges, truncated, walk.Epsilon, walk.Alpha)
+		t.Errorf("%s: %d associations (truncated: %v), want at most 1/(%v*%v)",
+			name, edges, truncated, walk.Epsilon, walk.Alpha)
 	}
 }
 
@@ -268,7 +271,9 @@ func (w *web) checkPush(t *testing.T, name string, seeds []graph.Seed, walk grap
 func randomWeb(rng *rand.Rand, n int, weights []float64) *web {
 	w := &web{n: n}
 	for range 3 * n {
-		w.arcs = append(w.arcs, arc{uint32(rng.IntN(n * 3 / 4)), uint32(rng.IntN(n * 3 / 4)), weights[rng.IntN(len(weights))]})
+		w.arcs = append(w.arcs, arc{
+			uint32(rng.IntN(n * 3 / 4)), uint32(rng.IntN(n * 3 / 4)), weights[rng.IntN(len(weights))],
+		})
 	}
 	for i := range n / 2 {
 		w.arcs = append(w.arcs, arc{0, uint32(i), weights[rng.IntN(len(weights))]})
@@ -284,10 +289,12 @@ func TestPushOfRandomGraphs(t *testing.T) {
 			weights, ratio = []float64{1, .5, .25}, 4
 		}
 		w := randomWeb(rng, 20+rng.IntN(60), weights)
-		seeds := []graph.Seed{keep(uint32(w.n-1), .25), keep(uint32(rng.IntN(w.n)), .5), keep(0, .25)} // isolated, any, hub
+		isolated, other, hub := keep(uint32(w.n-1), .25), keep(uint32(rng.IntN(w.n)), .5), keep(0, .25)
+		seeds := []graph.Seed{isolated, other, hub}
 		for _, epsilon := range []float64{1e-2, 1e-3, 1e-4} {
 			for _, alpha := range []float64{.15, .5} {
-				w.checkPush(t, fmt.Sprint("seed ", seed), seeds, graph.Walk{Alpha: alpha, Epsilon: epsilon, MaxEdges: 1 << 30}, ratio)
+				w.checkPush(t, fmt.Sprint("seed ", seed), seeds,
+					graph.Walk{Alpha: alpha, Epsilon: epsilon, MaxEdges: 1 << 30}, ratio)
 			}
 		}
 	}
@@ -533,7 +540,8 @@ func TestFanEffect(t *testing.T) {
 		r, slope, rmse := fit(predicted[g], times[g])
 		t.Logf("%s: r %.3f, slope %.3f s, RMSE %.1f ms", bound.name, r, slope, rmse*1e3)
 		if len(times[g]) != bound.n || r < bound.r || slope <= 0 || g == 2 && rmse > .050 {
-			t.Errorf("%s: %d cells, r %.3f, RMSE %.1f ms, want %d, r >= %v, 50 ms", bound.name, len(times[g]), r, rmse*1e3, bound.n, bound.r)
+			t.Errorf("%s: %d cells, r %.3f, RMSE %.1f ms, want %d, r >= %v, 50 ms", bound.name, len(times[g]), r,
+				rmse*1e3, bound.n, bound.r)
 		}
 	}
 	if r := fanWithoutDivision(t); r >= .85 {
@@ -594,8 +602,8 @@ func TestEven(t *testing.T) {
 		evenFew, _ := give(fan/2, true)
 		evenMany, _ := give(fan, true)
 		if !(many < .6*few) || !(evenMany >= evenFew) {
-			t.Errorf("%d against %d associations: each gets %v against %v, with Even %v against %v", fan, fan/2, many, few,
-				evenMany, evenFew)
+			t.Errorf("%d against %d associations: each gets %v against %v, with Even %v against %v", fan, fan/2, many,
+				few, evenMany, evenFew)
 		}
 	}
 }

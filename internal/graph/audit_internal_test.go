@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// TestLopsided: an association that one end does not have, or has with another weight, shows at the end that was pointed
-// at; a count that is wrong at the entry that it is of. What is whole, ended or of an entry with itself does not show.
+// TestLopsided: an association that one end does not have, or has with another weight, shows at the end that was
+// pointed at; a count that is wrong at the entry that it is of. What is whole, ended or of an entry with itself does
+// not show.
 func TestLopsided(t *testing.T) {
 	whole := func() *Links {
 		l := NewLinks()

@@ -97,7 +97,8 @@ func TestInsertIsNotLinear(t *testing.T) {
 		}
 		first := uint32(slices.Index(keys, slices.Min(keys)))
 		rows := walk(t, c, first, everyone)
-		if len(rows) != n || !slices.IsSortedFunc(rows, func(a, b uint32) int { return cmp.Compare(keys[a], keys[b]) }) {
+		if len(rows) != n ||
+			!slices.IsSortedFunc(rows, func(a, b uint32) int { return cmp.Compare(keys[a], keys[b]) }) {
 			t.Errorf("%s: %d rows in the chain, want %d in order", name, len(rows), n)
 		}
 	}

@@ -22,8 +22,8 @@ func beliefs(p *published) []experiment {
 		row: Row{
 			ID: "K1", Replicates: "belief by independent sources, each further one at half the weight",
 			Source: "calculated from the equations", Published: "none: a rule of the model",
-			NotClaimed: "\"" + unreachable + "\": a memory's writer is always a source; internal/dynamics is tested on " +
-				"it",
+			NotClaimed: "\"" + unreachable + "\": a memory's writer is always a source; internal/dynamics is tested " +
+				"on it",
 		},
 		reference: func(*bench) (string, error) { return want.String(), nil },
 		run: func(b *bench) (finding, error) {
@@ -33,11 +33,12 @@ func beliefs(p *published) []experiment {
 		ablated: func(b *bench) (finding, error) { return believe(b, independent) },
 	}, {
 		row: Row{
-			ID: "K2", Replicates: "calibration: reports of sources of hidden reliability, some of them copied, and few " +
+			ID: "K2",
+			Replicates: "calibration: reports of sources of hidden reliability, some of them copied, and few " +
 				"ever checked; 12 conditions",
 			Source: "a simulation made for this model; conditions: published/README.md",
-			Published: fmt.Sprintf("calculated independently: error %.3f, worst %.3f, Brier score %.3f; of Beta counts "+
-				"%.3f",
+			Published: fmt.Sprintf("calculated independently: error %.3f, worst %.3f, Brier score %.3f; of Beta "+
+				"counts %.3f",
 				pt["belief_ece"], pt["belief_ece_worst"], pt["belief_brier"], pt["belief_brier_counts"]),
 			NotClaimed: "that real sources are like these: the reports are made up, independent of the engine",
 		},
@@ -46,7 +47,8 @@ func beliefs(p *published) []experiment {
 		ablated: func(b *bench) (finding, error) { return calibrated(b, byIndependence) },
 	}, {
 		row: Row{
-			ID: "K3", Replicates: "who says it again adds nothing; another one does; the order does not matter, nor in " +
+			ID: "K3",
+			Replicates: "who says it again adds nothing; another one does; the order does not matter, nor in " +
 				"which copy it was said",
 			Source: "the engine's model: evidence is a set by source", Published: "none: a rule of the model",
 		},
@@ -59,8 +61,8 @@ func beliefs(p *published) []experiment {
 			Source:    "Platt 1999",
 			Published: fmt.Sprintf("calculated independently: error %.3f", pt["platt_ece"]),
 			Documented: "no score of the engine is a line in the cosine: meaning is the surprise of a similarity " +
-				"beside those of all other memories, for each question anew (package internal/recall), so there is no " +
-				"c0 and no T to be fitted. What a nat of it is worth on one's own judgements, engram fit tells",
+				"beside those of all other memories, for each question anew (package internal/recall), so there is " +
+				"no c0 and no T to be fitted. What a nat of it is worth on one's own judgements, engram fit tells",
 		},
 	}}
 }

@@ -38,8 +38,8 @@ func newBench(ctx context.Context, dir, dataDir string) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{
-		ctx: ctx, dir: dir, dataDir: dataDir, published: p, dbs: map[string]*engram.DB{}, updates: map[string][]update{},
-		gaps: map[string]*gapSpace{},
+		ctx: ctx, dir: dir, dataDir: dataDir, published: p, dbs: map[string]*engram.DB{},
+		updates: map[string][]update{}, gaps: map[string]*gapSpace{},
 	}
 	b.clock.Store(start.UnixNano())
 	return b, nil

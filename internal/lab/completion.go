@@ -25,7 +25,8 @@ func completions(*published) []experiment {
 	hopfield := "Ramsauer et al. 2020"
 	return []experiment{{
 		row: Row{
-			ID: "H1", Replicates: fmt.Sprintf("pattern completion: %d random vectors of %d dimensions, half of each of "+
+			ID: "H1",
+			Replicates: fmt.Sprintf("pattern completion: %d random vectors of %d dimensions, half of each of "+
 				"%d cues masked",
 				patternCount, patternDim, patternCues),
 			Source: hopfield, Published: "one update suffices; no table",
@@ -34,14 +35,16 @@ func completions(*published) []experiment {
 		off: blurred, ablated: func(b *bench) (finding, error) { return halves(b, "sharpness") },
 	}, {
 		row: Row{
-			ID: "H2", Replicates: "the completed vector lies within its bound of the nearest pattern; also nine tenths " +
+			ID: "H2",
+			Replicates: "the completed vector lies within its bound of the nearest pattern; also nine tenths " +
 				"masked",
 			Source: hopfield + "; bound: internal/dynamics/complete", Published: "exponentially small error",
 		},
 		run: bounded, off: "all but the two nearest patterns in the bound (N = 2)", ablated: overbold,
 	}, {
 		row: Row{
-			ID: "H3", Replicates: "a stored pattern is a fixed point", Source: hopfield, Published: "no number compared",
+			ID: "H3", Replicates: "a stored pattern is a fixed point", Source: hopfield,
+			Published: "no number compared",
 		},
 		run: func(b *bench) (finding, error) { return fixedPoints(b) },
 		off: blurred, ablated: func(b *bench) (finding, error) { return fixedPoints(b, "sharpness") },

@@ -35,7 +35,8 @@ func consolidations(p *published) []experiment {
 		off: dropped, ablated: func(b *bench) (finding, error) { return again(b, true) },
 	}, {
 		row: Row{
-			ID: "C3", Replicates: "a pass cut off anywhere leaves each cluster as it was or as it is to be, and every " +
+			ID: "C3",
+			Replicates: "a pass cut off anywhere leaves each cluster as it was or as it is to be, and every " +
 				"member cited",
 			Source: "the engine's model", Published: "none: a rule of the model",
 		},
@@ -91,8 +92,9 @@ func restatements(r *rand.Rand, clusters, members, once int) (all []restated) {
 	}
 	add := func(cluster int, of []any) {
 		all = append(all, restated{cluster, engram.Draft{
-			Content: fmt.Sprintf(phrasings()[r.IntN(len(phrasings()))], of...), Source: fmt.Sprint("source", len(all)%7),
-			Session: fmt.Sprint("s", r.IntN(40)), OccurredAt: start.Add(time.Duration(len(all)) * time.Hour),
+			Content: fmt.Sprintf(phrasings()[r.IntN(len(phrasings()))], of...),
+			Source:  fmt.Sprint("source", len(all)%7), Session: fmt.Sprint("s", r.IntN(40)),
+			OccurredAt: start.Add(time.Duration(len(all)) * time.Hour),
 		}})
 	}
 	var facts [][]any
@@ -299,7 +301,7 @@ func again(b *bench, dropped bool) (f finding, err error) {
 		return c.ID == joined && clusterOf[c.Members[0]] == 0
 	})
 	f.check(own && len(third.Concepts) == 1, "the restatement joins no concept of its own fact")
-	f.engine = fmt.Sprintf("first pass archives %d, second %d; of a later restatement %d joins a concept", first.Archived,
-		second.Archived, third.Archived)
+	f.engine = fmt.Sprintf("first pass archives %d, second %d; of a later restatement %d joins a concept",
+		first.Archived, second.Archived, third.Archived)
 	return f, s.err
 }

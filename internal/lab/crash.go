@@ -76,9 +76,8 @@ func (b *bench) passImages() (out passImages, err error) {
 		out.dirs = append(out.dirs, passImage{dir: dir})
 		return copyStore(filepath.Join(b.dir, dir), filepath.Join(b.dir, name))
 	}
-	report := s.consolidate(engram.ConsolidateOptions{
-		Summarize: func(_ context.Context, members []engram.Memory) (string, error) { return members[0].Content, take() },
-	})
+	summarize := func(_ context.Context, members []engram.Memory) (string, error) { return members[0].Content, take() }
+	report := s.consolidate(engram.ConsolidateOptions{Summarize: summarize})
 	if s.err != nil || len(report.Problems) > 0 {
 		return out, errors.Join(s.err, fmt.Errorf("problems: %v", report.Problems))
 	}

@@ -52,8 +52,8 @@ func TestEveryRow(t *testing.T) {
 		t.Errorf("rows are %s, want %s", got, catalogue)
 	}
 	s := lab.Summarize(rows)
-	if s.Rows != len(rows) || s.Match+s.NoMatch+s.NotShipped+s.NotBuilt != s.Rows || s.Failed != s.Ablations || s.NoMatch != 1 ||
-		s.NotBuilt != 1 {
+	if s.Rows != len(rows) || s.Match+s.NoMatch+s.NotShipped+s.NotBuilt != s.Rows || s.Failed != s.Ablations ||
+		s.NoMatch != 1 || s.NotBuilt != 1 {
 		t.Errorf("summary %+v", s)
 	}
 	if table := lab.Markdown(rows); strings.Count(table, "\n| ") != len(rows) || !strings.Contains(table, s.String()) {
@@ -121,7 +121,8 @@ func golden(t *testing.T, rows []lab.Row) {
 			t.Fatalf("%s, row %d: %v", path, i+1, err)
 		}
 		if was.Verdict != lab.NotShipped && now[i] != line {
-			t.Errorf("row %s is\n%s\nbefore it was\n%s\nif that is meant, go test ./internal/lab -update", was.ID, now[i], line)
+			t.Errorf("row %s is\n%s\nbefore it was\n%s\nif that is meant, go test ./internal/lab -update",
+				was.ID, now[i], line)
 		}
 	}
 }
@@ -129,7 +130,8 @@ func golden(t *testing.T, rows []lab.Row) {
 // TestRunSome: rows by their ids, and no others; an id that there is not is refused.
 func TestRunSome(t *testing.T) {
 	rows, err := lab.Run(t.Context(), "", "K4", "K3", "S1")
-	if err != nil || len(rows) != 3 || rows[0].ID != "S1" || rows[0].Verdict != lab.NotShipped || rows[2].Verdict != lab.NotBuilt {
+	if err != nil || len(rows) != 3 || rows[0].ID != "S1" || rows[0].Verdict != lab.NotShipped ||
+		rows[2].Verdict != lab.NotBuilt {
 		t.Errorf("Run of K4, K3 and S1 = %+v, %v", rows, err)
 	}
 	if _, err := lab.Run(t.Context(), "", "K9"); err == nil || !strings.Contains(err.Error(), catalogue[:2]) {

@@ -115,8 +115,8 @@ type bounds struct {
 func loadPublished() (*published, error) {
 	p := &published{points: map[string]float64{}}
 	err := errors.Join(
-		decode("model_reference.json", &p.model), decode("ppr_reference.json", &p.ppr), decode("bounds.json", &p.bounds),
-		p.loadSavings(), p.loadFan(), p.loadPoints(),
+		decode("model_reference.json", &p.model), decode("ppr_reference.json", &p.ppr),
+		decode("bounds.json", &p.bounds), p.loadSavings(), p.loadFan(), p.loadPoints(),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("load published numbers: %w", err)
@@ -195,8 +195,8 @@ func (p *published) loadSavings() error {
 func (p *published) loadFan() error {
 	return embedded("fan_anderson1974.csv", func(r *record) {
 		p.fan = append(p.fan, fanCell{
-			target: r.row["probe"] == "target", person: int(r.number("person_fan")), location: int(r.number("location_fan")),
-			human: r.number("human_s"), model: r.number("actr_model_s"),
+			target: r.row["probe"] == "target", person: int(r.number("person_fan")),
+			location: int(r.number("location_fan")), human: r.number("human_s"), model: r.number("actr_model_s"),
 		})
 	})
 }

@@ -257,9 +257,8 @@ func voices(b *bench, renamed bool) (f finding, err error) {
 	f.check(math.Abs(merged-first) <= b.published.bounds.Belief, "two copies that heard half each and were joined: "+
 		"%.6f", merged)
 	f.misses = shortened(f.misses)
-	f.engine = fmt.Sprintf("probability %.6f in six orders, each report told twice; %.6f in two copies that heard half "+
-		"each and were "+
-		"joined", first, merged)
+	f.engine = fmt.Sprintf("probability %.6f in six orders, each report told twice; %.6f in two copies that heard "+
+		"half each and were joined", first, merged)
 	return f, err
 }
 

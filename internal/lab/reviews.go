@@ -27,8 +27,8 @@ func reviewing(p *published) []experiment {
 				pt["reviews_loss"],
 				pt["reviews_auc"]),
 			NotClaimed: "the way through the API: whoever fails in the log learns anew, which being of no use is not " +
-				"to the engine; the row asks the engine's model, internal/dynamics. Nor that an agent's needs are like " +
-				"a person's reviews",
+				"to the engine; the row asks the engine's model, internal/dynamics. Nor that an agent's needs are " +
+				"like a person's reviews",
 		},
 		reference: func(b *bench) (string, error) {
 			log, err := b.reviews()

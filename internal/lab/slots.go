@@ -13,7 +13,8 @@ import (
 func slots(*published) []experiment {
 	return []experiment{{
 		row: Row{
-			ID: "H5", Replicates: "structured completion: half of a record's fields are masked; how sure it says it is " +
+			ID: "H5",
+			Replicates: "structured completion: half of a record's fields are masked; how sure it says it is " +
 				"of the others, and how often it is right",
 			Source: "the engine's model", Published: "none: a rule of the model",
 			NotClaimed: "the same of vectors of fewer dimensions, where fields that have nothing to do with the one " +
@@ -95,7 +96,8 @@ func slotFilling(b *bench, certain bool) (f finding, err error) {
 			metadata[fmt.Sprint(field)] = value
 		}
 		drafts[i] = engram.Draft{
-			ID: fmt.Sprintf("r%d", i), Content: strings.Join(words, " "), Metadata: metadata, Embedding: space.sum(words),
+			ID: fmt.Sprintf("r%d", i), Content: strings.Join(words, " "), Metadata: metadata,
+			Embedding: space.sum(words),
 		}
 	}
 	s.rememberAll(drafts)

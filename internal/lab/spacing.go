@@ -42,8 +42,8 @@ func spacing(p *published) []experiment {
 	}, {
 		row: Row{
 			ID: "S2b", Replicates: "the size of the best gap", Source: "Cepeda et al. 2008", Published: shares,
-			Documented: "the engine's state is fitted to reviews of flash cards, and is the better predictor of those; " +
-				"its best gap is too long for a week and a little too short for a year",
+			Documented: "the engine's state is fitted to reviews of flash cards, and is the better predictor of " +
+				"those; its best gap is too long for a week and a little too short for a year",
 		},
 		run: gapShares,
 	}, {
@@ -98,8 +98,8 @@ func cepedaFit(b *bench, p sac.Params) (finding, error) {
 	rmse, bound := math.Sqrt(sum), &b.published.bounds
 	f.engine = fmt.Sprintf("not measured; the reference model, internal/lab/sac: %.2f points over %d cells", rmse,
 		len(cells))
-	f.check(math.Abs(rmse-bound.SACRMSE) <= bound.SACTolerance, "error %.2f, %.2f +- %.2f is wanted", rmse, bound.SACRMSE,
-		bound.SACTolerance)
+	f.check(math.Abs(rmse-bound.SACRMSE) <= bound.SACTolerance, "error %.2f, %.2f +- %.2f is wanted", rmse,
+		bound.SACRMSE, bound.SACTolerance)
 	return f, nil
 }
 

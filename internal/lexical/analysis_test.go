@@ -148,8 +148,9 @@ func TestQueryFrequencies(t *testing.T) {
 // away.
 func FuzzAnalyze(f *testing.F) {
 	for _, seed := range []string{
-		"don't", "צה\"ל", "東京s", "👩‍👩‍👧‍👦🇩🇪", "a\u0301\u200d", "\xff\xe4", "İIıi", "ｶﾞ=\u0338", "to be or not to be", "IT",
-		"getUserById v1.24.3 a/b.c ada@example.org 2023-05-07 $1,200.50 7th 5k", "die Häuser, où est la gare, AT&T",
+		"don't", "צה\"ל", "東京s", "👩‍👩‍👧‍👦🇩🇪", "a\u0301\u200d", "\xff\xe4", "İIıi", "ｶﾞ=\u0338", "to be or not to be",
+		"IT", "getUserById v1.24.3 a/b.c ada@example.org 2023-05-07 $1,200.50 7th 5k",
+		"die Häuser, où est la gare, AT&T",
 	} {
 		f.Add(seed, "")
 		f.Add(seed, "english")
@@ -192,7 +193,9 @@ func FuzzAnalyze(f *testing.F) {
 func TestUnstemmedAndUndated(t *testing.T) {
 	s := newShelf(t, lexical.Options{Language: "english", Unstemmed: true, Undated: true})
 	s.add(lexical.Document{Content: "the boats were sailing", When: time.Date(2023, 5, 7, 0, 0, 0, 0, time.UTC)})
-	for question, found := range map[string]bool{"boats": true, "boat": false, "sailing": true, "sail": false, "2023": false, "may": false} {
+	for question, found := range map[string]bool{
+		"boats": true, "boat": false, "sailing": true, "sail": false, "2023": false, "may": false,
+	} {
 		if got := s.find(question); (len(got) == 1) != found {
 			t.Errorf("%s finds %v", question, got)
 		}

@@ -16,7 +16,8 @@ func audited(t *testing.T, seed uint64) (*Index, map[uint32]Document, uint32) {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
-	words := strings.Fields("river rivers run running runs runner harbour getUserById the The IT yesterday 東京 café gelaufen laufen und die")
+	words := strings.Fields("river rivers run running runs runner harbour getUserById the The IT yesterday 東京 café " +
+		"gelaufen laufen und die")
 	docs := map[uint32]Document{}
 	row := uint32(0)
 	for range 400 {
@@ -27,7 +28,10 @@ func audited(t *testing.T, seed uint64) (*Index, map[uint32]Document, uint32) {
 		for i := range said {
 			said[i] = words[rng.IntN(len(words))]
 		}
-		d := Document{Content: strings.Join(said, " "), Speaker: []string{"", "Ines"}[rng.IntN(2)], Tags: []string{fmt.Sprint("t", row)}}
+		d := Document{
+			Content: strings.Join(said, " "), Speaker: []string{"", "Ines"}[rng.IntN(2)],
+			Tags: []string{fmt.Sprint("t", row)},
+		}
 		if rng.IntN(2) == 0 {
 			d.When = time.Date(2023, 5, rng.IntN(28)+1, 0, 0, 0, 0, time.UTC)
 		}

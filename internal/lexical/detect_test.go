@@ -39,15 +39,17 @@ func TestLanguageIsFound(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"", "ok", "Los Angeles, Las Vegas", "Juan de la Cruz", "alpha beta gamma", "42", "😂", "Україна і її мова", "فارسی چیست",
-		"東京都に犬がいる",
+		"", "ok", "Los Angeles, Las Vegas", "Juan de la Cruz", "alpha beta gamma", "42", "😂", "Україна і її мова",
+		"فارسی چیست", "東京都に犬がいる",
 	} {
 		if got := s.x.Prepare(lexical.Document{Content: text}).Detected(); got != "" {
 			t.Errorf("%q is found to be in %q, want none", text, got)
 		}
 	}
 	for _, d := range []lexical.Document{
-		{Content: tongues["de"], Language: "fr"}, {Content: tongues["de"], Language: "none"}, {Content: tongues["de"], Found: new("")},
+		{Content: tongues["de"], Language: "fr"},
+		{Content: tongues["de"], Language: "none"},
+		{Content: tongues["de"], Found: new("")},
 	} {
 		if got := s.x.Prepare(d).Detected(); got != "" {
 			t.Errorf("a document with its language is found to be in %q", got)
@@ -70,8 +72,8 @@ func TestQuestionsInTheLanguagesPresent(t *testing.T) {
 	german := s.text("Die Häuser am Hafen sind verkauft, und das ist schade")
 	haus := s.text("das Haus ist alt und es war ein wenig feucht")
 	for question, want := range map[string][]uint32{
-		"Haus": {german, haus}, "Häuser": {german, haus}, "wo ist das Haus?": {german, haus}, "which house was sold?": {english},
-		"houses": {english}, "was ist das": {}, "die": {},
+		"Haus": {german, haus}, "Häuser": {german, haus}, "wo ist das Haus?": {german, haus},
+		"which house was sold?": {english}, "houses": {english}, "was ist das": {}, "die": {},
 	} {
 		if got := s.find(question); !cmp.Equal(got, want) {
 			t.Errorf("%q is found in %v, want %v", question, got, want)

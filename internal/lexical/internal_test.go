@@ -15,8 +15,8 @@ import (
 // the whole text.
 func TestShortCutAgreesWithLibrary(t *testing.T) {
 	pieces := []string{
-		"a", "B", "z9", "10", "3.5", "1,000", "7th", "XMLHttp", "URLs", "5k", "07T10", "/", "€", "don't", "it’s", "_", "-", ".", ":", ",", "'", "\"", " ", " ", "\n",
-		"\t", "\r\n",
+		"a", "B", "z9", "10", "3.5", "1,000", "7th", "XMLHttp", "URLs", "5k", "07T10", "/", "€", "don't", "it’s", "_",
+		"-", ".", ":", ",", "'", "\"", " ", " ", "\n", "\t", "\r\n",
 		"é", "e\u0301", "\u0301", "\u200d", "\ufe0f", "\u20e3", "#", "1", "ß", "І", "שׁ", "צה", "\u0338", "=", "東", "京",
 		"ー",
 		"カ", "ｶ", "ﾞ", "서울", "ไทย", "😂", "👩", "👍🏽", "🇩🇪", "\u00ad", "\u200e", "؟", "·", "…", "½",
@@ -200,7 +200,9 @@ func TestLn(t *testing.T) {
 		t.Errorf("ln(1) = %v, ln(2) = %v", ln(1), ln(2))
 	}
 	// The same bits on every machine.
-	for x, want := range map[float64]uint64{1.6: 0x3fde148a1a2726ce, 8.0 / 3: 0x3fef62f40794a7b8, 12345.678: 0x4022d79559791e31} {
+	for x, want := range map[float64]uint64{
+		1.6: 0x3fde148a1a2726ce, 8.0 / 3: 0x3fef62f40794a7b8, 12345.678: 0x4022d79559791e31,
+	} {
 		if got := math.Float64bits(ln(x)); got != want {
 			t.Errorf("ln(%v) has the bits %#x, want %#x", x, got, want)
 		}

@@ -151,7 +151,9 @@ func TestWordingsDependOnRowsAlone(t *testing.T) {
 		{Content: "winters sails " + strings.Repeat("sailing ", 300)},
 	}
 	before := []string{"sailing sailed city winters will wills", "Will Sails", "Winter Winters"}
-	questions := []string{"sail", "sails", "sailing", "sailed", "cities", "city", "will", "wills", "Winter", "winters", "ship"}
+	questions := []string{
+		"sail", "sails", "sailing", "sailed", "cities", "city", "will", "wills", "Winter", "winters", "ship",
+	}
 	score := func(met ...lexical.Document) (scores []map[uint32]float64) {
 		s := newShelf(t, lexical.Options{})
 		for _, d := range met {
@@ -206,7 +208,8 @@ func TestWordingsAreCountedWhole(t *testing.T) {
 		if !cmp.Equal(got, first) {
 			t.Errorf("texts in the order %v score %v, want %v", order, got, first)
 		}
-		if why := s.x.Explain(s.ask("sailed"), s.view(), uint32(slices.Index(order, 0))); why[0].Frequency != 4 || why[0].Exact != 0 {
+		why := s.x.Explain(s.ask("sailed"), s.view(), uint32(slices.Index(order, 0)))
+		if why[0].Frequency != 4 || why[0].Exact != 0 {
 			t.Errorf("four wordings are explained as %+v", why)
 		}
 	}

@@ -85,7 +85,9 @@ func (x *Index) heldBy(id uint32, v View) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(newest.hits(id, noWording, v.Rows, nil), func(h hit) bool { return v.Ends.EndsAfter(h.row, v.At) })
+	return slices.ContainsFunc(newest.hits(id, noWording, v.Rows, nil), func(h hit) bool {
+		return v.Ends.EndsAfter(h.row, v.At)
+	})
 }
 
 // neighbour is a term near a word.

@@ -11,8 +11,8 @@ import (
 // set, and two contents of like size have a sample in common.
 //
 //	bits 0-57 of half i  words of which level+i bits of the hash are 0
-//	bits 58-63           of the number of words, 4095 for more, the lower six bits and the upper six; level is that number
-//	                     over 16, in bits, less 1
+//	bits 58-63           of the number of words, 4095 for more, the lower six bits and the upper six; level is that
+//	                     number over 16, in bits, less 1
 //
 // Words are known by the numbers of their terms, which show in no result: a sketch only says what cannot be.
 type sketch [2]uint64

@@ -106,7 +106,9 @@ func nearestByLooking(word string, alive map[string]bool) (texts []string) {
 			all = append(all, near{text, d})
 		}
 	}
-	slices.SortFunc(all, func(a, b near) int { return cmp.Or(cmp.Compare(b.dice, a.dice), cmp.Compare(a.text, b.text)) })
+	slices.SortFunc(all, func(a, b near) int {
+		return cmp.Or(cmp.Compare(b.dice, a.dice), cmp.Compare(a.text, b.text))
+	})
 	for _, n := range all[:min(3, len(all))] {
 		texts = append(texts, fmt.Sprintf("%s %.3f", n.text, n.dice))
 	}

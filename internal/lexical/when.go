@@ -38,12 +38,12 @@ const maxTimes = 2
 
 // TimesIn lists the spans that the English expressions of time in text name, in their order, at most maxTimes:
 //
-//   - dates: "7 May 2023", "May 7", "2023-05-07", "5/14/2024", "in May", "in 2022", "summer of 2022", "3-5 June", "from May
-//     to July", "Christmas". One without a year is the nearest to now. 5/7/2023 is both of the days that it can be. A day
-//     that its month does not have is left out.
-//   - what is relative to the day of now: "yesterday", "last week", "two days ago", "half a year ago", "in two weeks", "over
-//     the past two weeks", "last Friday", "next month", "last summer", "the weekend before last". A weekday by itself is the
-//     last one, the next one after "will", "see you" and the like. Weeks begin on Monday.
+//   - dates: "7 May 2023", "May 7", "2023-05-07", "5/14/2024", "in May", "in 2022", "summer of 2022", "3-5 June", "from
+//     May to July", "Christmas". One without a year is the nearest to now. 5/7/2023 is both of the days that it can be.
+//     A day that its month does not have is left out.
+//   - what is relative to the day of now: "yesterday", "last week", "two days ago", "half a year ago", "in two weeks",
+//     "over the past two weeks", "last Friday", "next month", "last summer", "the weekend before last". A weekday by
+//     itself is the last one, the next one after "will", "see you" and the like. Weeks begin on Monday.
 //   - what is relative to another: "the day before yesterday", "the week after 9 June", and "two days later" after an
 //     expression that says a day.
 //

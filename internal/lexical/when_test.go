@@ -156,8 +156,8 @@ func TestTimesBesideACalendar(t *testing.T) {
 			t.Errorf("TimesIn(%q) = %v, want %v", c.text, got, c.want)
 		}
 	}
-	if got := lexical.TimesIn("7 May 2024, the day after, and yesterday", time.Time{}); len(got) != 2 || got[0] != span("2024-05-07", 1) ||
-		got[1].Days != 0 {
+	if got := lexical.TimesIn("7 May 2024, the day after, and yesterday", time.Time{}); len(got) != 2 ||
+		got[0] != span("2024-05-07", 1) || got[1].Days != 0 {
 		t.Errorf("beside no day: %v", got)
 	}
 }

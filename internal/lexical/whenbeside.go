@@ -104,7 +104,8 @@ func (w *when) readBeside(phrase []sign, i int) int {
 		direction = 1
 	}
 	words += 2
-	if p[words].is(roleShift, direction) && unit.role == roleUnit && words == 2 && (len(p) == 3 || p[3].role < roleStrong) {
+	if p[words].is(roleShift, direction) && unit.role == roleUnit && words == 2 &&
+		(len(p) == 3 || p[3].role < roleStrong) {
 		w.say(w.unit(unit.value, 2*direction), true)
 		return 3
 	}

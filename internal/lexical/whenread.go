@@ -66,7 +66,8 @@ func (w *when) dateAt(phrase []sign, i int) (d date, n int) {
 		return d, 0
 	}
 	d.month = int(p[0].value)
-	if len(p) > 1 && p[1].isDay() && (p[1].joint == jointBlank || p[1].joint == jointList) && (len(p) < 3 || !p[2].month()) {
+	if len(p) > 1 && p[1].isDay() && (p[1].joint == jointBlank || p[1].joint == jointList) &&
+		(len(p) < 3 || !p[2].month()) {
 		d.day = int(p[1].value)
 		return withYear(d, p, 2)
 	}
@@ -93,7 +94,8 @@ func withYear(d date, p []sign, n int) (date, int) {
 
 // numericDate reads 2023-05-07, 7.5.2023 and 5/14/2024; two dates if it can be either.
 func numericDate(p []sign) (both [2]date, n int) {
-	if len(p) < 3 || p[0].role != roleNumber || p[1].role != roleNumber || p[2].role != roleNumber || p[1].joint != p[2].joint {
+	if len(p) < 3 || p[0].role != roleNumber || p[1].role != roleNumber || p[2].role != roleNumber ||
+		p[1].joint != p[2].joint {
 		return both, 0
 	}
 	of := func(s sign) number { return number{int(s.value), int(s.digits)} }

@@ -71,7 +71,8 @@ type sign struct {
 
 // counts reports whether the sign is a number of something: 3, three.
 func (s *sign) counts() bool {
-	return s.role == roleCount || s.role == roleNumber && (s.joint == jointBlank || s.joint == jointList || s.joint == jointNone)
+	return s.role == roleCount ||
+		s.role == roleNumber && (s.joint == jointBlank || s.joint == jointList || s.joint == jointNone)
 }
 
 // isDay reports whether the sign is a number that can be a day of a month.

@@ -66,7 +66,8 @@ func asksWhen(text string) bool {
 			next = words[i+1]
 		}
 		switch {
-		case w == "when" && (i == 0 || next == "did" || next == "was" || next == "is" || next == "does" || next == "will"),
+		case w == "when" &&
+			(i == 0 || next == "did" || next == "was" || next == "is" || next == "does" || next == "will"),
 			(w == "what" || w == "which") && slices.Contains([]string{"year", "month", "day", "date", "week"}, next),
 			w == "how" && (next == "long"):
 			return true

@@ -44,7 +44,8 @@ func newCoefficients(named map[string]float64) *coefficients {
 func checkCoefficients(named map[string]float64) error {
 	for name, value := range named {
 		if !slices.Contains(Weighable(), name) {
-			return fmt.Errorf("check query: a coefficient of %q: there is only %s", name, strings.Join(Weighable(), ", "))
+			return fmt.Errorf("check query: a coefficient of %q: there is only %s", name,
+				strings.Join(Weighable(), ", "))
 		}
 		if !(value >= dynamics.LeastCoefficient && value <= dynamics.MostCoefficient) {
 			return fmt.Errorf("check query: the coefficient of %s is %v: it must lie in [%v,%v]", name, value,

@@ -27,7 +27,8 @@ func TestCoefficients(t *testing.T) {
 		q.Coefficients = map[string]float64{name: []float64{.9, 1.1}[i%2]}
 		answer := s.recall(q)
 		if len(answer.Hits) != len(plain) || !answer.Weighed {
-			t.Errorf("%s: %d hits, %d without coefficients; weighed %v", name, len(answer.Hits), len(plain), answer.Weighed)
+			t.Errorf("%s: %d hits, %d without coefficients; weighed %v",
+				name, len(answer.Hits), len(plain), answer.Weighed)
 		}
 		met := 0
 		for _, h := range answer.Hits {
@@ -68,8 +69,9 @@ func toldSpace(t *testing.T) *space {
 	rng := rand.New(rand.NewPCG(seed, 8))
 	for i := range 40 {
 		m := memory{
-			id: name(i), at: int64(i), confidence: 1, speaker: []string{"Ines", "Tom"}[i%2], session: fmt.Sprint("s", i/10),
-			text: []string{"the harbour in May 2024", "a boat", "the harbour"}[i%3], vector: make([]float32, 64),
+			id: name(i), at: int64(i), confidence: 1, speaker: []string{"Ines", "Tom"}[i%2],
+			session: fmt.Sprint("s", i/10), text: []string{"the harbour in May 2024", "a boat", "the harbour"}[i%3],
+			vector: make([]float32, 64),
 		}
 		for k := range m.vector {
 			m.vector[k] = float32(rng.NormFloat64())

@@ -95,7 +95,8 @@ func (r *run) historyTerms(row uint32) []Term {
 			state.Stability, r.model.StateRetrievability(&state, r.q.Now))
 	})
 	add(TermBelief, h.belief, func() string {
-		return fmt.Sprintf("P %.2f, %d for, %d against", state.Tally.Probability(), state.Tally.NumFor, state.Tally.NumAgainst)
+		return fmt.Sprintf("P %.2f, %d for, %d against",
+			state.Tally.Probability(), state.Tally.NumFor, state.Tally.NumAgainst)
 	})
 	return terms
 }

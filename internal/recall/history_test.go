@@ -23,7 +23,8 @@ func swayed(t *testing.T, rng *rand.Rand, n int) *space {
 			text.WriteString(fmt.Sprintf("word%d ", rng.IntN(12)))
 		}
 		row := s.add(memory{
-			id: position(i), text: text.String(), session: fmt.Sprint("s", rng.IntN(4)), at: rng.Int64N(300) * day, confidence: 1,
+			id: position(i), text: text.String(), session: fmt.Sprint("s", rng.IntN(4)), at: rng.Int64N(300) * day,
+			confidence: 1,
 		})
 		if rng.IntN(2) == 0 {
 			continue

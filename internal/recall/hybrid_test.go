@@ -318,7 +318,8 @@ func TestRandomVectorFindsNothing(t *testing.T) {
 				t.Errorf("%d dimensions, %s: %d of %d random questions found something", dim, kind, found, questions)
 			}
 			if rejected < questions-found {
-				t.Errorf("%d dimensions, %s: %d answers tell what was rejected, want %d", dim, kind, rejected, questions-found)
+				t.Errorf("%d dimensions, %s: %d answers tell what was rejected, want %d",
+					dim, kind, rejected, questions-found)
 			}
 			// The mechanism off: everything is evidence.
 			w := recall.DefaultWeights()
@@ -329,7 +330,8 @@ func TestRandomVectorFindsNothing(t *testing.T) {
 				found += min(1, len(s.recall(q).Hits))
 			}
 			if dim > 8 && kind == "isotropic" && found < questions/10 {
-				t.Errorf("%d dimensions, %s: with alpha 1 %d of %d random questions found something", dim, kind, found, questions)
+				t.Errorf("%d dimensions, %s: with alpha 1 %d of %d random questions found something",
+					dim, kind, found, questions)
 			}
 		}
 	}

@@ -11,13 +11,14 @@ import (
 
 // momentWords are words by which no memory is found in a question that names a time: those that name it, and those of
 // asking what there was. Stop words and numbers are not listed.
-const momentWords = ` today yesterday tomorrow tonight morning afternoon evening night noon midnight last next past previous
- coming ago day days week weeks weekend weekends month months year years fortnight spring summer autumn fall winter
- monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october
- november december jan feb mar apr jun jul aug sep sept oct nov dec early late beginning middle end one two three four five
- six seven eight nine ten eleven twelve couple first second third since around
- happen happens happened happening go goes going went gone make made say said tell told thing things anything something
- everything news new `
+const momentWords = `
+today yesterday tomorrow tonight morning afternoon evening night noon midnight last next past previous coming ago day
+days week weeks weekend weekends month months year years fortnight spring summer autumn fall winter
+monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september
+october november december jan feb mar apr jun jul aug sep sept oct nov dec early late beginning middle end one two three
+four five six seven eight nine ten eleven twelve couple first second third since around
+happen happens happened happening go goes going went gone make made say said tell told thing things anything something
+everything news new`
 
 // onlyMoment reports whether a question in English names a time and nothing else to find memories by.
 func (r *run) onlyMoment() bool {

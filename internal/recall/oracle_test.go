@@ -248,7 +248,9 @@ func (s *space) checkOracle(t *testing.T, rng *rand.Rand, word func() string) {
 		q.Filters.ValidAt = int64(rng.IntN(100))
 	}
 	if rng.IntN(2) == 0 { // one of them far from the other, so that what is found is ordered anew
-		q.Coefficients = map[string]float64{recall.TermWords: .25 + rng.Float64(), recall.TermAssociation: 4 * rng.Float64()}
+		q.Coefficients = map[string]float64{
+			recall.TermWords: .25 + rng.Float64(), recall.TermAssociation: 4 * rng.Float64(),
+		}
 		q.Coefficients[recall.TermAssociation] = max(q.Coefficients[recall.TermAssociation], .25)
 	}
 	type scored struct {

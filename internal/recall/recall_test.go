@@ -442,7 +442,8 @@ func TestOrderOfStoringDoesNotShow(t *testing.T) {
 	first := build(inOrder)
 	for round := range uint64(3) {
 		order := slices.Clone(inOrder)
-		rand.New(rand.NewPCG(seed, round)).Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+		rng := rand.New(rand.NewPCG(seed, round))
+		rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		other := build(order)
 		for k, question := range c.questions {
 			for _, q := range []recall.Query{ask(question.Question), ask(question.Question), ask("")} {

@@ -39,7 +39,8 @@ func TestScoring(t *testing.T) {
 	}
 	scoring.Scores(rows, scores)
 	for i, h := range hits {
-		if got := scores[i]; !slices.Contains(scoring.Candidates(), h.Row) || math.Float64bits(got) != math.Float64bits(h.Score) {
+		got := scores[i]
+		if !slices.Contains(scoring.Candidates(), h.Row) || math.Float64bits(got) != math.Float64bits(h.Score) {
 			t.Errorf("row %d scores %v, in the answer %v; candidates %v", h.Row, got, h.Score, scoring.Candidates())
 		}
 	}

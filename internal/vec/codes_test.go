@@ -52,7 +52,8 @@ func TestCodeKernelsAreExact(t *testing.T) {
 				impl.Rows(query, rows, out[:count])
 				for i := range count {
 					if want := product(query, rows[i*n:(i+1)*n]); int64(out[i]) != want {
-						t.Fatalf("seed %d: %s: %d codes, row %d of %d = %d, want %d", seed, impl.Name, n, i, count, out[i], want)
+						t.Fatalf("seed %d: %s: %d codes, row %d of %d = %d, want %d",
+							seed, impl.Name, n, i, count, out[i], want)
 					}
 				}
 				if out[count] != mark {
@@ -202,7 +203,8 @@ func TestCodesAreTheSameEverywhere(t *testing.T) {
 		codes, query := make([]int8, vec.CodeLen(n)), make([]int16, vec.CodeLen(n))
 		scale, residual := vec.Quantize(v, codes)
 		queryScale, queryResidual := vec.QuantizeQuery(v, query)
-		sum.Write(vec.Encode([]float32{scale, residual, queryScale, queryResidual, float32(vec.DotCodes(query, codes))}))
+		product := float32(vec.DotCodes(query, codes))
+		sum.Write(vec.Encode([]float32{scale, residual, queryScale, queryResidual, product}))
 		for i := range codes {
 			sum.Write([]byte{byte(codes[i]), byte(query[i]), byte(query[i] >> 8)})
 		}

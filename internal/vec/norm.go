@@ -94,8 +94,8 @@ func (e *InvalidError) Error() string {
 		return "vector has norm 0: a vector needs a direction, so at least one element must differ from 0; " +
 			"leave the vector out if there is no embedding"
 	default:
-		return fmt.Sprintf("vector has norm %.3g: it must lie between %.3g and %.3g; scale the vector, for instance to 1",
-			e.Value, math.Sqrt(MinSquaredNorm), math.Sqrt(MaxSquaredNorm))
+		return fmt.Sprintf("vector has norm %.3g: it must lie between %.3g and %.3g; scale the vector, for instance "+
+			"to 1", e.Value, math.Sqrt(MinSquaredNorm), math.Sqrt(MaxSquaredNorm))
 	}
 }
 

@@ -214,7 +214,8 @@ func TestImplementationsGiveTheSameBits(t *testing.T) {
 						seed, impl.Name, n, regime.name, at, bt, got, want)
 				}
 				if got := impl.Dot(b, a); !same(got, want) {
-					t.Fatalf("seed %d: %s: Dot(b, a) of %d %s = %x, want %x", seed, impl.Name, n, regime.name, got, want)
+					t.Fatalf("seed %d: %s: Dot(b, a) of %d %s = %x, want %x",
+						seed, impl.Name, n, regime.name, got, want)
 				}
 			}
 		}

@@ -1,7 +1,7 @@
 // Package complete fills in what a partial cue leaves out, from memories that resemble it, and says how sure that is.
 //
-//	update, err := complete.Complete(cue, patterns, complete.Beta) // one step: weights over the patterns, their mixture
-//	choices := complete.Vote(members)                             // what a field most likely holds
+//	update, err := complete.Complete(cue, patterns, complete.Beta) // one step: weights of the patterns, their mixture
+//	choices := complete.Vote(members)                              // what a field most likely holds
 //	p, none := complete.Compete(scores, threshold, complete.Temperature)
 //
 // # The step

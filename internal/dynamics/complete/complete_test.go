@@ -22,7 +22,7 @@ type target struct {
 	dim, patterns                  int
 	correlation, mask, noise, beta float64
 	top1                           float64
-	cosine, before, margin         float64 // of the completed vector, of the cue, and its gap; NaN where the table has none
+	cosine, before, margin         float64 // of the completed vector, of the cue, and its gap; NaN for none
 	held                           string  // in how many of the cues the bound held
 }
 
@@ -274,14 +274,18 @@ func TestCompleteRefuses(t *testing.T) {
 	good[0] = 1
 	bad := slices.Clone(good)
 	bad[3] = float32(math.NaN())
-	for name, call := range map[string]func() (complete.Update, error){
-		"no patterns":       func() (complete.Update, error) { return complete.Complete(good, nil, 1) },
-		"beta 0":            func() (complete.Update, error) { return complete.Complete(good, [][]float32{good}, 0) },
-		"no direction":      func() (complete.Update, error) { return complete.Complete(make([]float32, 8), [][]float32{good}, 1) },
-		"another dimension": func() (complete.Update, error) { return complete.Complete(good, [][]float32{good[:7]}, 1) },
-		"not a number":      func() (complete.Update, error) { return complete.Complete(good, [][]float32{bad}, 1) },
+	for name, c := range map[string]struct {
+		cue      []float32
+		patterns [][]float32
+		beta     float64
+	}{
+		"no patterns":       {good, nil, 1},
+		"beta 0":            {good, [][]float32{good}, 0},
+		"no direction":      {make([]float32, 8), [][]float32{good}, 1},
+		"another dimension": {good, [][]float32{good[:7]}, 1},
+		"not a number":      {good, [][]float32{bad}, 1},
 	} {
-		if _, err := call(); err == nil {
+		if _, err := complete.Complete(c.cue, c.patterns, c.beta); err == nil {
 			t.Errorf("%s is accepted", name)
 		}
 	}
@@ -361,7 +365,8 @@ func TestBounds(t *testing.T) {
 	for _, c := range file.Bound {
 		weight, distance := complete.Bounds(c.N, c.Margin, c.Beta)
 		if math.Abs(weight-c.MinWeight) > 1e-7 || math.Abs(distance-c.MaxErr) > 1e-7 {
-			t.Errorf("Bounds(%d, %v, %v) = %v, %v, want %v, %v", c.N, c.Margin, c.Beta, weight, distance, c.MinWeight, c.MaxErr)
+			t.Errorf("Bounds(%d, %v, %v) = %v, %v, want %v, %v",
+				c.N, c.Margin, c.Beta, weight, distance, c.MinWeight, c.MaxErr)
 		}
 	}
 }

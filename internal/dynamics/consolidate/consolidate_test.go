@@ -17,7 +17,8 @@ const stop = " a an the is was are were it that who of to in at on by for and or
 // item is a memory with its words as they stand: these tests use no inflections.
 func item(id, text string) consolidate.Item {
 	it := consolidate.Item{ID: id, Text: text}
-	for _, w := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') }) {
+	blank := func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9') }
+	for _, w := range strings.FieldsFunc(strings.ToLower(text), blank) {
 		if !strings.Contains(stop, " "+w+" ") {
 			it.Words = append(it.Words, w)
 		}
@@ -32,7 +33,8 @@ func texts(texts ...string) []consolidate.Item {
 	}
 	// Others, for the frequencies of words.
 	for i := range 30 {
-		items = append(items, item(fmt.Sprintf("x%02d", i), fmt.Sprintf("filler%d talks%d about%d weather%d", i, i, i, i)))
+		said := fmt.Sprintf("filler%d talks%d about%d weather%d", i, i, i, i)
+		items = append(items, item(fmt.Sprintf("x%02d", i), said))
 	}
 	return items
 }

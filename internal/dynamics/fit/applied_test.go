@@ -51,8 +51,8 @@ func TestApplied(t *testing.T) {
 			events := asIf(plain, c.made, rand.New(rand.NewPCG(seed, 22)))
 			r, err := fit.Scores(t.Context(), events, terms, nil)
 			if err != nil || r.Better() != c.better || r.Applied.Current != r.Ones {
-				t.Errorf("seed %d, %s: better %v, want %v: ones %.4f, current %.4f, %+v, %v", seed, name, r.Better(), c.better,
-					r.Ones, r.Applied.Current, r.Applied, err)
+				t.Errorf("seed %d, %s: better %v, want %v: ones %.4f, current %.4f, %+v, %v", seed, name, r.Better(),
+					c.better, r.Ones, r.Applied.Current, r.Applied, err)
 			}
 			if got := slices.Sorted(maps.Keys(r.Applied.Coefficients)); !slices.Equal(got, terms) {
 				t.Errorf("seed %d, %s: coefficients of %v, want %v", seed, name, got, terms)

@@ -63,7 +63,8 @@ func TestScoresRecoverWhatMadeThem(t *testing.T) {
 				continue // age and use go together: what one does not say any more, the other says in part
 			}
 			if !(math.Abs(c.Value-want) < 3*c.StandardError) || !(c.StandardError < .2) {
-				t.Errorf("seed %d, shuffled %d: %s is %.3f ± %.3f, want %v", seed, shuffled, c.Name, c.Value, c.StandardError, want)
+				t.Errorf("seed %d, shuffled %d: %s is %.3f ± %.3f, want %v",
+					seed, shuffled, c.Name, c.Value, c.StandardError, want)
 			}
 		}
 		if worse := r.Ones - r.Fitted; shuffled == 1 && worse < .05 || shuffled < 0 && math.Abs(worse) > .01 {
@@ -141,8 +142,8 @@ func TestForgetting(t *testing.T) {
 			if got.Better() != c.better || !fit.Within(got.Weights) || got.Current != got.Default {
 				t.Errorf("%s, seed %d: better %v, want %v: %+v", name, seed, got.Better(), c.better, got)
 			}
-			t.Logf("%s: default %.4f, fitted %.4f ± %.4f, S0 %.2f, w20 %.3f", name, got.Default, got.Fitted, got.StandardError,
-				got.Weights[2], got.Weights[20])
+			t.Logf("%s: default %.4f, fitted %.4f ± %.4f, S0 %.2f, w20 %.3f", name, got.Default, got.Fitted,
+				got.StandardError, got.Weights[2], got.Weights[20])
 			if seed > 0 {
 				continue
 			}
@@ -180,14 +181,16 @@ func TestTooFew(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	few := judged(990, dynamics.DefaultWeights(), rng)
 	var short *fit.TooFewError
-	if _, err := fit.Forgetting(t.Context(), few, dynamics.DefaultWeights()); !errors.As(err, &short) || short.Have != 990 {
+	_, err := fit.Forgetting(t.Context(), few, dynamics.DefaultWeights())
+	if !errors.As(err, &short) || short.Have != 990 {
 		t.Errorf("Forgetting = %v", err)
 	}
 	massed := judged(2000, dynamics.DefaultWeights(), rng)
 	for i := range massed {
 		massed[i].Days = .4
 	}
-	if _, err := fit.Forgetting(t.Context(), massed, dynamics.DefaultWeights()); !errors.As(err, &short) || short.Have != 0 {
+	_, err = fit.Forgetting(t.Context(), massed, dynamics.DefaultWeights())
+	if !errors.As(err, &short) || short.Have != 0 {
 		t.Errorf("Forgetting of massed uses = %v", err)
 	}
 	if _, err := fit.Scores(t.Context(), few, nil, nil); !errors.As(err, &short) || short.Have != 0 {

@@ -45,7 +45,9 @@ func Scores(ctx context.Context, events []Event, terms []string, current map[str
 	}
 	r.Intercept = Coefficient{Name: "intercept", Value: x.beta[0], StandardError: x.errors[0]}
 	for i, name := range t.names {
-		r.Coefficients = append(r.Coefficients, Coefficient{Name: name, Value: x.beta[i+1], StandardError: x.errors[i+1]})
+		r.Coefficients = append(r.Coefficients, Coefficient{
+			Name: name, Value: x.beta[i+1], StandardError: x.errors[i+1],
+		})
 	}
 	ones, err := t.regress(ctx, r.Training, nil, t.sums, nil)
 	if err != nil {

@@ -24,8 +24,8 @@ func cepeda(t *testing.T) []cell {
 	path := filepath.Join(dir, "..", "tables", "cepeda2008.csv")
 	f, err := os.Open(path)
 	if err != nil {
-		t.Skipf("%s is not there: it holds Cepeda et al. (2008) as digitised by others, which is not shipped; set ENGRAM_DATA "+
-			"to the folder beside tables/", path)
+		t.Skipf("%s is not there: it holds Cepeda et al. (2008) as digitised by others, which is not shipped; set "+
+			"ENGRAM_DATA to the folder beside tables/", path)
 	}
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
