@@ -113,7 +113,9 @@ func pace(ctx context.Context, bytesPerSecond int64) func(int) error {
 	}
 }
 
-// BackgroundCompaction says when spaces are compacted by themselves. The zero value is the default.
+// BackgroundCompaction says when spaces are compacted by themselves. The zero value is the default. Damage that costs
+// nothing, because there is a second copy, or memory or a segment holds the same, is written anew whatever it says,
+// unless it says never to all three; damage that costs something is left alone, and all of its space with it.
 type BackgroundCompaction struct {
 	// ErasedShare is the share of a space's segments, in bytes and above 0, from which on those with erased memories in
 	// them are compacted; 0 means .25, negative means never.
@@ -160,8 +162,8 @@ func (c BackgroundCompaction) validate() error {
 	return checkColdAfter("Options.Compaction.ColdAfter", c.ColdAfter)
 }
 
-// compactor erases what expired long ago, compacts open spaces in which much was erased, and moves segments between
-// tiers, one space after the other.
+// compactor erases what expired long ago, compacts open spaces in which much was erased or that hold damage that can be
+// written anew, and moves segments between tiers, one space after the other.
 type compactor struct {
 	db     *DB
 	policy BackgroundCompaction
@@ -218,18 +220,22 @@ func (c *compactor) space(ctx context.Context, h *handle) {
 		}
 	}
 	err := isolate.Go("compact", h.name, func() error {
-		if h.space.Health() != nil {
+		free, mend := h.space.Mendable()
+		if !free {
 			return nil // it is told elsewhere, and what is damaged is not touched
 		}
 		if err := c.eraseExpired(ctx, h, begin); err != nil {
 			return err
 		}
-		if c.muchErased(h) {
+		if much := c.muchErased(h); much || len(mend) > 0 {
 			begin()
-			r, err := h.space.Compact(ctx, store.CompactOptions{DeadOnly: true, Pace: pace(ctx, c.policy.BytesPerSecond)})
+			r, err := h.space.Compact(ctx, store.CompactOptions{
+				DeadOnly: true, MendOnly: !much, Pace: pace(ctx, c.policy.BytesPerSecond),
+			})
 			if err = errors.Join(append(r.Left, err)...); err != nil {
 				return err
 			}
+			c.db.scrubber.forget(h.name, mend)
 		}
 		r, err := c.moveTiers(ctx, h, begin)
 		return errors.Join(append(r.Left, err)...)

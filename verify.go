@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,6 +105,7 @@ type scrubber struct {
 	report   ScrubReport
 	previous []ScrubProblem
 	current  []ScrubProblem
+	anew     []string // files of the space being read that were written anew meanwhile
 }
 
 // ScrubReport tells what the scrubber found; zero if it is off.
@@ -169,7 +171,7 @@ func (c *scrubber) space(ctx context.Context, name string) error {
 		return err
 	}
 	c.mu.Lock()
-	c.report.Space = name
+	c.report.Space, c.anew = name, nil
 	c.mu.Unlock()
 	report, err := space.VerifyPaced(ctx, VerifyOptions{BytesPerSecond: c.db.o.ScrubBytesPerSecond})
 	c.mu.Lock()
@@ -188,9 +190,23 @@ func (c *scrubber) space(ctx context.Context, name string) error {
 func (c *scrubber) found(space string, p Problem) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.current) < maxLost {
+	if len(c.current) < maxLost && (p.File == "" || !slices.Contains(c.anew, p.File)) {
 		c.current = append(c.current, ScrubProblem{Space: space, Problem: p})
 	}
+}
+
+// forget forgets problems of files of a space that were written anew.
+func (c *scrubber) forget(space string, files []string) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.report.Space == space {
+		c.anew = append(c.anew, files...)
+	}
+	anew := func(p ScrubProblem) bool { return p.Space == space && slices.Contains(files, p.File) }
+	c.previous, c.current = slices.DeleteFunc(c.previous, anew), slices.DeleteFunc(c.current, anew)
 }
 
 func (c *scrubber) close() {

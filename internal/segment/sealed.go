@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,7 @@ type Sealed struct {
 	codesSeen   []seen
 	made        []atomic.Pointer[madeCodes] // of version 1, which has none; see madeCodes
 	opened      time.Time
+	mended      atomic.Pointer[[]error] // see Mended
 }
 
 // meta is what Open reads of a segment; constant.
@@ -44,8 +46,6 @@ type meta struct {
 	// unpacker unpacks bodies, if they are packed; badDict is why it cannot be had.
 	unpacker *unpacker
 	badDict  error
-	// mended is damage that a second copy made up for.
-	mended []error
 }
 
 // Open opens a sealed segment whose size the manifest knows. It verifies header, summary and size; lines, bodies and
@@ -167,7 +167,7 @@ func (w *Sealed) either(first, second error) error {
 	}
 	for _, err := range []error{first, second} {
 		if err != nil {
-			w.mended = append(w.mended, err)
+			w.noteMended(err)
 		}
 	}
 	return nil
@@ -193,9 +193,32 @@ func (w *Sealed) readHead(b []byte, at int64) (codec.Header, error) {
 	return h, err
 }
 
-// Mended is the damage that Open met in what there are two copies of, one of which is whole: the segment serves all it
-// holds, and should be written anew.
-func (w *Sealed) Mended() []error { return w.mended }
+// Mended is the damage that Open met in what there are two copies of, one of which is whole, and that Verify met since
+// in what Open has read: the segment serves all it holds, and should be written anew.
+func (w *Sealed) Mended() []error {
+	if list := w.mended.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// noteMended adds to Mended, but for what is there.
+func (w *Sealed) noteMended(damage error) {
+	for {
+		old := w.mended.Load()
+		var list []error
+		if old != nil {
+			list = *old
+		}
+		if slices.ContainsFunc(list, func(err error) bool { return err.Error() == damage.Error() }) {
+			return
+		}
+		grown := append(slices.Clone(list), damage)
+		if w.mended.CompareAndSwap(old, &grown) {
+			return
+		}
+	}
+}
 
 // Close lets go of the file. Nobody may read the segment any more.
 func (w *Sealed) Close() error { return w.holder.Close() }

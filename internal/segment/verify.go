@@ -77,9 +77,13 @@ func (v *verifier) head() error {
 	var damage error
 	for _, off := range places {
 		err := v.guarded(func() error { return v.headAt(off) })
-		if err != nil && !errors.Is(err, codec.ErrCorrupt) {
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, codec.ErrCorrupt) {
 			return err
 		}
+		v.of.noteMended(err) // by the other copy, or by what Open has read
 		damage = errors.Join(damage, err)
 	}
 	return damage
@@ -96,8 +100,14 @@ func (v *verifier) dictionary() error {
 			}
 			return v.checkDict(off, b)
 		})
-		if err != nil && !errors.Is(err, codec.ErrCorrupt) {
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, codec.ErrCorrupt) {
 			return err
+		}
+		if v.badDict == nil {
+			v.of.noteMended(err)
 		}
 		damage = errors.Join(damage, err)
 	}

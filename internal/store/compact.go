@@ -24,6 +24,9 @@ import (
 type CompactOptions struct {
 	// DeadOnly leaves segments alone that hold nothing erased, small as they may be.
 	DeadOnly bool
+	// MendOnly leaves everything alone but damage that costs nothing, see Space.Mendable: segments with damage that a
+	// second copy makes up for are written anew, and manifest and state; the log goes where a record of it is damaged.
+	MendOnly bool
 	// Pace, if not nil, is told of every so many bytes that were read or written; its error ends the compaction.
 	Pace func(bytes int) error
 	// Progress, if not nil, is called after every segment with the report so far.
@@ -78,10 +81,7 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 	if err := s.writableNow(); err != nil {
 		return err
 	}
-	if err := isolate.Fault("store/compact.rotate"); err != nil {
-		return err
-	}
-	last, err := s.log.Rotate()
+	drop, err := s.beginDrop(o)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,24 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 	if err := s.compactApart(ctx, o, report); err != nil {
 		return err
 	}
-	return s.dropLog(ctx, last)
+	if slices.ContainsFunc(s.notes(), s.resealed) { // nothing was written since
+		if err := s.commit(ctx, nil); err != nil {
+			return err
+		}
+	}
+	return drop(ctx)
+}
+
+// beginDrop begins a new file of the log, behind which drop lets go of what there is now, if a compaction is to.
+func (s *Space) beginDrop(o CompactOptions) (drop func(context.Context) error, err error) {
+	if o.MendOnly && !slices.ContainsFunc(s.notes(), s.inLog) {
+		return func(context.Context) error { return nil }, nil
+	}
+	if err := isolate.Fault("store/compact.rotate"); err != nil {
+		return nil, err
+	}
+	last, err := s.log.Rotate()
+	return func(ctx context.Context) error { return s.dropLog(ctx, last) }, err
 }
 
 // rebuild replaces the groups that pick finds, one after the other.
@@ -174,7 +191,7 @@ func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Se
 		if p.sealed != nil && !damaged[p.sealed] && !s.stuck(v, p) {
 			tier = p.sealed.Tier()
 		}
-		if !g.takes(p, tier) || o.DeadOnly && len(g.parts) > 0 {
+		if !g.takes(p, tier) || (o.DeadOnly || o.MendOnly) && len(g.parts) > 0 {
 			if g.worth() {
 				return g, p.base
 			}
@@ -182,7 +199,8 @@ func (s *Space) nextGroup(base uint32, o CompactOptions, damaged map[*segment.Se
 		}
 		if tier != 0 {
 			g.add(p, tier)
-			g.dead = g.dead || s.deadIn(p, position).Rows > 0 || len(p.sealed.Mended()) > 0 || p.generation != v.Generation
+			g.dead = g.dead || len(p.sealed.Mended()) > 0 ||
+				!o.MendOnly && (s.deadIn(p, position).Rows > 0 || p.generation != v.Generation)
 		}
 	}
 	return nil, 0 // the hot segment is the last part, and ends every group
@@ -372,7 +390,8 @@ func (s *Space) keepID(ids map[uint32]string, p part, row uint32) {
 	_ = p.sealed.Read(row-p.base, read)
 }
 
-// commit makes the replacement durable and swaps it in, by a sealing of its own.
+// commit makes the replacement durable and swaps it in, by a sealing of its own. Without one it writes manifest and
+// state anew.
 func (s *Space) commit(ctx context.Context, r *replacement) error {
 	s.mu.Lock()
 	for s.frozen {
@@ -455,5 +474,5 @@ func (s *Space) tryDropLog(last wal.LSN) (done bool, err error) {
 	if first := s.log.Stats().First; first <= last {
 		return false, fmt.Errorf("the log still holds records from %d on, up to %d was to go", first, last)
 	}
-	return true, nil
+	return true, s.forgetTrimmed()
 }

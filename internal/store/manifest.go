@@ -243,9 +243,11 @@ func decodeManifest(version uint32, body []byte) (*manifest, error) {
 }
 
 func (s *Space) writeManifest(m *manifest) error {
-	if _, err := writeTwice(s.fs, filepath.Join(s.dir, manifestName), manifestHeader(m), m.encode()); err != nil {
+	path := filepath.Join(s.dir, manifestName)
+	if _, err := writeTwice(s.fs, path, manifestHeader(m), m.encode()); err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
+	s.forget(func(damaged string) bool { return damaged == path })
 	return nil
 }
 

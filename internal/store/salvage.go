@@ -406,11 +406,3 @@ func (s *Space) storeOf(path string) (id [16]byte, err error) {
 	h, err := codec.ReadHeader(path, b, string(b[kindAt:kindEnd]), newest)
 	return h.Store, err
 }
-
-// damageNotes lists the damage found so far.
-func (s *Space) damageNotes() []string {
-	if list := s.damaged.Load(); list != nil {
-		return *list
-	}
-	return nil
-}

@@ -269,7 +269,7 @@ func (s *Space) drop(position uint64) error {
 	if isolate.Off("trim bound") {
 		position++
 	}
-	return s.log.Trim(wal.LSN(position + 1))
+	return errors.Join(s.log.Trim(wal.LSN(position+1)), s.forgetTrimmed())
 }
 
 // sealRows writes the rows of the frozen segment, if it has any, and names the file in next.
@@ -317,6 +317,7 @@ func (s *Space) sweep() error {
 	for name := range man.names() {
 		named = append(named, filepath.Join(s.dir, name))
 	}
+	s.forgetUnnamed(named)
 	s.litter = slices.DeleteFunc(s.litter, func(path string) bool {
 		if slices.Contains(named, path) {
 			return true

@@ -138,7 +138,7 @@ type Space struct {
 	// outdated are the hashes of ids that lost records of a salvaged space were of.
 	outdated map[uint64]error
 
-	damaged   atomic.Pointer[[]string]
+	damaged   atomic.Pointer[[]note] // never empty
 	unread    unreadable
 	fragments atomic.Pointer[fragments]
 

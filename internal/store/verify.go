@@ -120,6 +120,7 @@ func (s *Space) verifyFiles(r *Report) error {
 	defer s.unpin()
 	m, err := readManifest(s.fs, s.dir)
 	if err != nil {
+		s.noteDamage(err) // the next sealing writes it anew, from memory
 		r.add(err)
 		return nil
 	}
@@ -127,6 +128,7 @@ func (s *Space) verifyFiles(r *Report) error {
 	s.addMended(r, m.mended)
 	if m.state.number != 0 {
 		if err := s.verifyState(r, m); err != nil {
+			s.noteDamage(err)
 			r.add(err)
 			return nil
 		}
@@ -162,8 +164,15 @@ func (s *Space) verifyLog(ctx context.Context, r *Report, step func(*Report) err
 	s.mu.Unlock()
 	kept := s.log.Stats()
 	r.Files += kept.Files
-	for _, err := range s.logTold {
-		r.add(err)
+	there, err := s.logFiles()
+	if err != nil {
+		return err
+	}
+	for _, told := range s.logTold {
+		var corrupt *codec.CorruptError
+		if !asCorrupt(told, &corrupt) || there[corrupt.Path] {
+			r.add(told)
+		}
 	}
 	if s.wounded {
 		return nil
@@ -182,7 +191,7 @@ func (s *Space) verifyLog(ctx context.Context, r *Report, step func(*Report) err
 		}
 		from = max(last, from) + 1
 	}
-	_, err := s.readLog(ctx, r, step, sealed+1, wal.LSN(maxPosition), sealed)
+	_, err = s.readLog(ctx, r, step, sealed+1, wal.LSN(maxPosition), sealed)
 	return err
 }
 
@@ -314,9 +323,7 @@ func (s *Space) Stats() Stats {
 		}
 	}
 	st.LogBytes = s.log.Stats().SizeBytes
-	if list := s.damaged.Load(); list != nil {
-		st.Damaged = *list
-	}
+	st.Damaged = s.damageNotes()
 	st.ReadOnly, st.Sealing = errors.Join(s.refusing()...), s.sealing.told(s.sealErr.get())
 	return st
 }

@@ -383,35 +383,6 @@ func (t Time) Go() time.Time {
 	return time.Unix(0, t.Nanos).In(zone)
 }
 
-// noteDamage remembers what was found damaged, for Stats and Health; at most 100 different ones.
-func (s *Space) noteDamage(err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each of them is noted
-		for _, one := range joined.Unwrap() {
-			s.noteDamage(one)
-		}
-		return
-	}
-	var corrupt *codec.CorruptError
-	if err == nil || !asCorrupt(err, &corrupt) {
-		return
-	}
-	what := fmt.Sprintf("%s at %d: %v", corrupt.Path, corrupt.Offset, corrupt.Err)
-	for {
-		old := s.damaged.Load()
-		var list []string
-		if old != nil {
-			list = *old
-		}
-		if len(list) >= 100 || slices.Contains(list, what) {
-			return
-		}
-		grown := append(slices.Clone(list), what)
-		if s.damaged.CompareAndSwap(old, &grown) {
-			return
-		}
-	}
-}
-
 // Expired counts the memories that have expired at now and were not erased: those not archived, and those that are.
 func (v *View) Expired(now int64) (active, archived int) {
 	if !v.Expiring {
