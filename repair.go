@@ -222,12 +222,10 @@ func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []exportLin
 	for i, row := range rows {
 		r, err := v.Record(row)
 		if err == nil {
-			var vector []float32
-			if vector, err = ownVector(v, row); err != nil {
+			m := memoryOf(v, f, r)
+			if err = m.setVector(v, row); err != nil {
 				out.lose(fmt.Errorf("vector of memory %q, version %d: %w", r.ID, r.Version, err))
 			}
-			m := memoryOf(v, f, r)
-			m.Embedding = vector
 			versions = append(versions, lineOf(m))
 			newest = i == len(rows)-1 && v.Outdated(f) == nil
 			continue

@@ -381,6 +381,101 @@ func TestRepairRefuses(t *testing.T) {
 }
 
 // TestRepairTellsOfItsProgress: each space from its beginning, then every hundred memories, and the report is the end.
+// TestRepairSavesWhatAnExportWrites repairs a space that nothing is wrong with, from both tiers and from the log: its
+// export is the same afterwards, line by line.
+func TestRepairSavesWhatAnExportWrites(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	sure := .9
+	for i := range 12 {
+		d := engram.Draft{
+			ID: fmt.Sprint("m", i), Content: fmt.Sprintf("harbour note %d", i), Session: "s", Speaker: "Ada",
+			Source: fmt.Sprint("source ", i%3), IdempotencyKey: fmt.Sprint("key ", i), Metadata: map[string]string{"n": "1"},
+		}
+		if i%2 == 0 {
+			d.Embedding, d.EmbeddingModel, d.Confidence = make8(float32(i)), "e5", &sure
+		}
+		switch i {
+		case 5:
+			d.Links = []engram.Link{{To: "m1", Type: "causes"}}
+		case 6:
+			d.Supersedes, d.Contradicts = []string{"m2"}, []string{"m3"}
+		}
+		remember(t, s, d)
+		if i == 7 {
+			if err := s.Seal(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	content := "harbour note 8, corrected"
+	if _, err := s.Update(t.Context(), "m8", engram.Change{Content: &content, Reason: "tide"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"m9"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Feedback(t.Context(), engram.Feedback{Wrong: []string{"m10"}, Source: "Bo", Verified: true}); err != nil {
+		t.Fatal(err)
+	}
+	lines := func(s *engram.Space) []string {
+		t.Helper()
+		var b bytes.Buffer
+		if _, err := s.Export(t.Context(), &b); err != nil {
+			t.Fatal(err)
+		}
+		all := strings.Split(b.String(), "\n")
+		slices.Sort(all)
+		return all
+	}
+	before := lines(s)
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	report, err := w.o.On(w.fs).Repair(t.Context(), "/data", "/repaired")
+	if err != nil || report.Spaces[0].LostCount != 0 {
+		t.Fatalf("Repair = %+v, %v, want nothing lost", report, err)
+	}
+	repaired, err := w.o.On(w.fs).Open("/repaired")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer repaired.Close()
+	if s, err = repaired.Space(engram.DefaultSpace); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, lines(s)); diff != "" {
+		t.Errorf("the export of what was repaired differs (-before +after):\n%s", diff)
+	}
+	w.open()
+}
+
+// TestRepairSaysThatNobodyNamesTheModel takes away all that says which model made the embeddings.
+func TestRepairSaysThatNobodyNamesTheModel(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	remember(t, w.def(), engram.Draft{ID: "a", Content: "a buoy", Embedding: make8(1), EmbeddingModel: "e5"})
+	if err := w.def().Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fs := w.fs.CrashClone(1, vfs.KeepAll)
+	w.open()
+	for _, path := range append(files(t, fs, dataSpace, ".state"), dataSpace+"/MANIFEST") {
+		if err := fs.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	report, err := w.o.On(fs).Repair(t.Context(), "/data", "/repaired")
+	if err != nil || report.Spaces[0].Memories != 1 {
+		t.Fatalf("Repair = %+v, %v", report, err)
+	}
+	if lost := strings.Join(report.Spaces[0].Lost, "\n"); !strings.Contains(lost, "which model made the embeddings") {
+		t.Errorf("Repair lost:\n%s\nand does not say that the model's name is", lost)
+	}
+}
+
 func TestRepairTellsOfItsProgress(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	for i := range 250 {
