@@ -24,7 +24,8 @@ type BackgroundConsolidation struct {
 func (b *BackgroundConsolidation) validate() error {
 	if b.Every < 0 {
 		return &InvalidError{
-			Field: "Options.Consolidation.Every", Value: b.Every.String(), Allowed: "use a duration above 0, or 0 for never",
+			Field: "Options.Consolidation.Every", Value: b.Every.String(),
+			Allowed: "use a duration above 0, or 0 for never",
 		}
 	}
 	if err := b.check(); err != nil {

@@ -391,7 +391,8 @@ func TestBackupUnderLoad(t *testing.T) {
 	}
 	want, known := states[report.Spaces[0].To]
 	if !known || len(states) < 5 {
-		t.Fatalf("seed %d: the backup is of position %d; states are known of %d positions", seed, report.Spaces[0].To, len(states))
+		t.Fatalf("seed %d: the backup is of position %d; states are known of %d positions",
+			seed, report.Spaces[0].To, len(states))
 	}
 	other := newWorld(t, engram.Options{})
 	restoreInto(t, other.db, engram.RestoreOptions{}, stream.Bytes())
@@ -404,7 +405,8 @@ func TestRestoreRefusesAndRenames(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	remember(t, w.def(), engram.Draft{ID: "a", Content: "the boat"})
 	stream, report := backUp(t, w.db, engram.BackupOptions{})
-	if _, err := w.db.Restore(t.Context(), bytes.NewReader(stream), engram.RestoreOptions{}); !errors.Is(err, engram.ErrConflict) {
+	_, err := w.db.Restore(t.Context(), bytes.NewReader(stream), engram.RestoreOptions{})
+	if !errors.Is(err, engram.ErrConflict) {
 		t.Errorf("Restore over a space with memories = %v, want ErrConflict", err)
 	}
 	restoreInto(t, w.db, engram.RestoreOptions{Spaces: []string{engram.DefaultSpace}, As: "copy"}, stream)
@@ -469,7 +471,8 @@ func TestCrashWhileRestoring(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if n++; n%3 == 0 {
-			clones = append(clones, base.CrashClone(uint64(n), []vfs.CrashMode{vfs.KeepAll, vfs.LoseAll, vfs.Random}[n/3%3]))
+			mode := []vfs.CrashMode{vfs.KeepAll, vfs.LoseAll, vfs.Random}[n/3%3]
+			clones = append(clones, base.CrashClone(uint64(n), mode))
 		}
 	}
 	restoreInto(t, db, engram.RestoreOptions{}, stream)

@@ -90,7 +90,8 @@ func TestBackupsKeepFittedWeights(t *testing.T) {
 			o := engram.RestoreOptions{Spaces: []string{engram.DefaultSpace}, As: "back", Position: position}
 			other := newWorld(t, engram.Options{})
 			restoreInto(t, other.db, o, streams...)
-			want(t, fmt.Sprint("restored to position ", position), goesBy(t, other.space("back")), wants[max(0, i-back)])
+			want(t, fmt.Sprint("restored to position ", position), goesBy(t, other.space("back")),
+				wants[max(0, i-back)])
 		}
 	}
 	again := newWorld(t, engram.Options{}) // what was given twice changes nothing

@@ -80,7 +80,8 @@ func (b Budgets) validate() error {
 	} {
 		if f.value < 0 {
 			return &InvalidError{
-				Field: "Options.Budgets." + f.name, Value: fmt.Sprint(f.value), Allowed: "use 1 or more, or 0 for no bound",
+				Field: "Options.Budgets." + f.name, Value: fmt.Sprint(f.value),
+				Allowed: "use 1 or more, or 0 for no bound",
 			}
 		}
 	}
@@ -171,7 +172,9 @@ func (db *DB) admitSpace(name string, names []string) error {
 	if int64(len(all)) < most {
 		return nil
 	}
-	return &BudgetError{Budget{budgetSpaces, int64(len(all)), most}, 1, "use a space that there is, or raise the budget"}
+	return &BudgetError{
+		Budget{budgetSpaces, int64(len(all)), most}, 1, "use a space that there is, or raise the budget",
+	}
 }
 
 // spaceNames lists the spaces there are, if anything counts them.
@@ -215,7 +218,9 @@ type result struct {
 // add refuses what would make an answer too large.
 func (r *result) add(content string) error {
 	if r.size += len(content); r.size > r.most {
-		return &SizeError{Field: "answer", Got: r.size, Most: r.most, Unit: "bytes of content so far (ask for fewer memories)"}
+		return &SizeError{
+			Field: "answer", Got: r.size, Most: r.most, Unit: "bytes of content so far (ask for fewer memories)",
+		}
 	}
 	return nil
 }

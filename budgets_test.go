@@ -104,7 +104,8 @@ func TestBudgetOfBytes(t *testing.T) {
 		t.Errorf("the budgets in Stats are %v, the space takes %d", st.Budgets, st.SegmentBytes)
 	}
 	for i := range n / 2 {
-		if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{fmt.Sprint("m", i)}, Mode: engram.Erase}); err != nil {
+		_, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{fmt.Sprint("m", i)}, Mode: engram.Erase})
+		if err != nil {
 			t.Fatalf("Erase in a full space = %v", err)
 		}
 	}
@@ -210,7 +211,8 @@ func TestResultLimit(t *testing.T) {
 	w := newWorld(t, engram.Options{Limits: engram.Limits{Result: 100}})
 	s := w.def()
 	for i := range 4 {
-		remember(t, s, engram.Draft{ID: fmt.Sprint("m", i), Content: fmt.Sprint("harbour ", strings.Repeat("-", 31), i)}) // 40 bytes
+		const filler = "-------------------------------" // makes a content of 40 bytes
+		remember(t, s, engram.Draft{ID: fmt.Sprint("m", i), Content: fmt.Sprint("harbour ", filler, i)})
 	}
 	sized := func(what string, err error) {
 		t.Helper()
@@ -221,7 +223,8 @@ func TestResultLimit(t *testing.T) {
 	}
 	_, err := s.Recall(t.Context(), engram.Cue{Text: "harbour"})
 	sized("a recall", err)
-	if answer, err := s.Recall(t.Context(), engram.Cue{Text: "harbour", Limit: 2}); err != nil || len(answer.Hits) != 2 {
+	answer, err := s.Recall(t.Context(), engram.Cue{Text: "harbour", Limit: 2})
+	if err != nil || len(answer.Hits) != 2 {
 		t.Errorf("a recall of two = %v, %v", answer.Hits, err)
 	}
 	var ids []string
@@ -279,7 +282,10 @@ func TestBudgetOfReembedding(t *testing.T) {
 	w := newWorld(t, engram.Options{Budgets: engram.Budgets{SpaceBytes: most}, LogKeepBytes: -1})
 	s := w.def()
 	for i := range 400 {
-		remember(t, s, engram.Draft{ID: fmt.Sprint("m", i), Content: fmt.Sprint("bird ", i), Embedding: make8(float32(i)), EmbeddingModel: "small"})
+		remember(t, s, engram.Draft{
+			ID: fmt.Sprint("m", i), Content: fmt.Sprint("bird ", i), Embedding: make8(float32(i)),
+			EmbeddingModel: "small",
+		})
 	}
 	if err := s.Seal(t.Context()); err != nil {
 		t.Fatal(err)
@@ -293,7 +299,8 @@ func TestBudgetOfReembedding(t *testing.T) {
 	}
 	report, err := s.Reembed(t.Context(), strings.NewReader(lines.String()), engram.ReembedOptions{Model: "large"})
 	e := overBudget(t, "vectors of another model", err, "space_bytes", most)
-	if e.Budget.Used > most+page || e.Budget.Used+e.More <= most || e.Budget.Used <= used || report.Built == 0 || report.Built >= 400 {
+	if e.Budget.Used > most+page || e.Budget.Used+e.More <= most || e.Budget.Used <= used || report.Built == 0 ||
+		report.Built >= 400 {
 		t.Errorf("refused with %+v and %d more; %d were used before; built %d", e.Budget, e.More, used, report.Built)
 	}
 	if got := recall(t, s, engram.Cue{Embedding: make8(0), EmbeddingModel: "small", Limit: 1}); len(got) != 1 {

@@ -67,8 +67,8 @@ func (s *Space) fits(tx *store.Tx, more int) error {
 }
 
 func tooFew(most, held, room int) error {
-	return fmt.Errorf("max_memories is %d, and the space would have %d active memories, of which only %d can be archived; "+
-		"the others are pinned or part of this write: unpin, archive or erase some, or raise the limit: %w",
+	return fmt.Errorf("max_memories is %d, and the space would have %d active memories, of which only %d can be "+
+		"archived; the others are pinned or part of this write: unpin, archive or erase some, or raise the limit: %w",
 		most, held, room, errFull)
 }
 

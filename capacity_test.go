@@ -45,7 +45,9 @@ func worthOf(m *engram.Memory, now time.Time) float64 {
 	if len(m.Belief.Evidence) > 0 {
 		var evidence []dynamics.Evidence
 		for _, e := range m.Belief.Evidence {
-			evidence = append(evidence, dynamics.Evidence{Source: e.Source, Supports: e.Supports, LogOdds: float32(e.LogOdds)})
+			evidence = append(evidence, dynamics.Evidence{
+				Source: e.Source, Supports: e.Supports, LogOdds: float32(e.LogOdds),
+			})
 		}
 		st.Learn(evidence)
 	}
@@ -181,7 +183,9 @@ func TestNoRoom(t *testing.T) {
 			t.Errorf("%s left something (-before +after):\n%s", what, diff)
 		}
 	}
-	_, err := s.Remember(t.Context(), engram.Draft{ID: "d", Content: "note d", Supersedes: []string{"a"}, IdempotencyKey: "k"})
+	_, err := s.Remember(t.Context(), engram.Draft{
+		ID: "d", Content: "note d", Supersedes: []string{"a"}, IdempotencyKey: "k",
+	})
 	refuse("Remember", err)
 	_, err = s.Update(t.Context(), "a", engram.Change{Content: new("other"), Mode: engram.UpdateReplace})
 	refuse("Update", err)
@@ -189,7 +193,8 @@ func TestNoRoom(t *testing.T) {
 	if err != nil || report.BadCount != 1 || report.Created != 0 {
 		t.Errorf("Import = %+v, %v, want one bad line", report, err)
 	}
-	_, err = s.Import(t.Context(), strings.NewReader(`{"id":"d","content":"note d"}`), engram.ImportOptions{Strict: true})
+	_, err = s.Import(t.Context(), strings.NewReader(`{"id":"d","content":"note d"}`),
+		engram.ImportOptions{Strict: true})
 	refuse("strict Import", err)
 	remember(t, s, engram.Draft{ID: "a", Content: "note a"})
 	say(t, s, engram.Feedback{Useless: []string{"a"}})
@@ -329,7 +334,9 @@ func TestRoomCrash(t *testing.T) {
 		mu.Lock()
 		crashing = i >= 6
 		mu.Unlock()
-		remember(t, s, engram.Draft{ID: fmt.Sprintf("m%02d", 99-i), Content: strings.Repeat(fmt.Sprint("note ", i, " "), 40)})
+		remember(t, s, engram.Draft{
+			ID: fmt.Sprintf("m%02d", 99-i), Content: strings.Repeat(fmt.Sprint("note ", i, " "), 40),
+		})
 		mu.Lock()
 		crashing, acked = false, i
 		mu.Unlock()

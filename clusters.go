@@ -322,7 +322,8 @@ func (c *consolidator) settle(v *store.View, cl *cluster) error {
 func (c *consolidator) fits(v *store.View, cl *cluster) error {
 	size := 0
 	add := func(r *store.Record, dims int) {
-		size += 4*dims + len(r.Content) + len(r.ID) + len(r.Speaker) + len(r.Session) + len(r.Source) + len(r.Reason) + 256
+		size += 4*dims + len(r.Content) + len(r.ID) + len(r.Speaker) + len(r.Session) + len(r.Source) +
+			len(r.Reason) + 256
 		for _, p := range r.Metadata {
 			size += len(p.Key) + len(p.Value)
 		}
@@ -370,7 +371,8 @@ func (c *consolidator) summarize(v *store.View, cl *cluster) error {
 		err = c.s.db.o.Limits.draft(&Draft{Content: text})
 	}
 	if err != nil {
-		return fmt.Errorf("summarize %q and %d more: %w: %w", cl.members[0].record.ID, len(cl.members)-1, err, errLeftAlone)
+		return fmt.Errorf("summarize %q and %d more: %w: %w",
+			cl.members[0].record.ID, len(cl.members)-1, err, errLeftAlone)
 	}
 	if cl.record.Content != text {
 		cl.record.Content = text

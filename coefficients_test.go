@@ -31,7 +31,9 @@ func companions(t *testing.T, w *world, useful func(h *engram.Hit) float64) {
 					ID: "told " + session, Session: session, OccurredAt: day(0),
 					Content: fmt.Sprintf("topic%dx %s", topic, strings.Repeat("and more ", i)),
 				},
-				engram.Draft{ID: "beside " + session, Session: session, OccurredAt: day(1), Content: "beside " + session},
+				engram.Draft{
+					ID: "beside " + session, Session: session, OccurredAt: day(1), Content: "beside " + session,
+				},
 			)
 		}
 	}
@@ -109,8 +111,10 @@ func TestFittedCoefficients(t *testing.T) {
 		sum := 0.0
 		for _, term := range h.Why {
 			sum += term.Value
-			if by := coefficients[term.Name]; term.Name != "use" && math.Abs(term.Value-by*was[h.ID][term.Name]) > 1e-9 {
-				t.Errorf("%s of %s is %v, was %v, and its coefficient is %v", term.Name, h.ID, term.Value, was[h.ID][term.Name], by)
+			by := coefficients[term.Name]
+			if term.Name != "use" && math.Abs(term.Value-by*was[h.ID][term.Name]) > 1e-9 {
+				t.Errorf("%s of %s is %v, was %v, and its coefficient is %v", term.Name, h.ID, term.Value,
+					was[h.ID][term.Name], by)
 			}
 		}
 		if math.Abs(sum-h.Score) > 1e-9 || !(h.Score > 0) {
@@ -121,8 +125,8 @@ func TestFittedCoefficients(t *testing.T) {
 		return slices.IndexFunc(a.Hits, func(h engram.Hit) bool { return h.ID == id })
 	}
 	if place(before, "beside 7-1") < place(before, "alone 7") || place(after, "beside 7-1") > place(after, "alone 7") {
-		t.Errorf("what is of use comes at %d behind %d, before it was learnt at %d behind %d", place(after, "beside 7-1"),
-			place(after, "alone 7"), place(before, "beside 7-1"), place(before, "alone 7"))
+		t.Errorf("what is of use comes at %d behind %d, before it was learnt at %d behind %d",
+			place(after, "beside 7-1"), place(after, "alone 7"), place(before, "beside 7-1"), place(before, "alone 7"))
 	}
 	// The space goes by it after a restart, and so do copies.
 	w.reopen()
@@ -191,7 +195,8 @@ func TestFittedCoefficientsAreRefusedIfDamaged(t *testing.T) {
 		`"name":"words"`: `"name":"fan"`, `"value":`: `"value":9`, `"coefficients"`: `"coefficient"`,
 	} {
 		other := newWorld(t, engram.Options{})
-		report, err := other.def().Import(t.Context(), strings.NewReader(strings.Replace(line, old, instead, 1)), engram.ImportOptions{})
+		report, err := other.def().Import(t.Context(), strings.NewReader(strings.Replace(line, old, instead, 1)),
+			engram.ImportOptions{})
 		if err != nil || report.BadCount != 1 || !strings.Contains(report.Bad[0].Error, "coefficient") {
 			t.Errorf("%s for %s: %+v, %v", instead, old, report, err)
 		}

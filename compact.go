@@ -89,8 +89,8 @@ func (s *Space) Compact(ctx context.Context, o CompactOptions) (CompactReport, e
 
 func compactReport(r store.CompactReport) CompactReport {
 	out := CompactReport{
-		Sources: r.Sources, Written: r.Written, Dropped: r.Dropped, BytesBefore: r.BytesBefore, BytesAfter: r.BytesAfter,
-		Cooled: r.Cooled, Warmed: r.Warmed, Left: []Problem{},
+		Sources: r.Sources, Written: r.Written, Dropped: r.Dropped, BytesBefore: r.BytesBefore,
+		BytesAfter: r.BytesAfter, Cooled: r.Cooled, Warmed: r.Warmed, Left: []Problem{},
 	}
 	for _, err := range r.Left {
 		p := Problem{What: err.Error()}
@@ -146,7 +146,8 @@ func (c BackgroundCompaction) validate() error {
 	switch {
 	case c.ErasedShare > 1:
 		return &InvalidError{
-			Field: "Options.Compaction.ErasedShare", Value: fmt.Sprint(c.ErasedShare), Allowed: "use up to 1, or below 0 for never",
+			Field: "Options.Compaction.ErasedShare", Value: fmt.Sprint(c.ErasedShare),
+			Allowed: "use up to 1, or below 0 for never",
 		}
 	case c.BytesPerSecond < 0:
 		return &InvalidError{

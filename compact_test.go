@@ -33,8 +33,9 @@ func TestCompactErasesFromEveryFile(t *testing.T) {
 	ctx := t.Context()
 	secret := engram.Draft{
 		ID: "needle-id", Content: "needle-content", Speaker: "needle-speaker", Session: "needle-session",
-		Source: "needle-source", Tags: []string{"needle-tag"}, Metadata: map[string]string{"needle-key": "needle-value"},
-		IdempotencyKey: "needle-idempotency", Supersedes: []string{"old"},
+		Source: "needle-source", Tags: []string{"needle-tag"},
+		Metadata: map[string]string{"needle-key": "needle-value"}, IdempotencyKey: "needle-idempotency",
+		Supersedes: []string{"old"},
 	}
 	remember(t, s, engram.Draft{ID: "old", Content: "It was otherwise."})
 	remember(t, s, engram.Draft{ID: "other", Content: "Something else."})
@@ -42,7 +43,9 @@ func TestCompactErasesFromEveryFile(t *testing.T) {
 	if err := s.Link(ctx, "other", engram.Link{To: "needle-id", Type: "needle-type"}); err != nil {
 		t.Fatal(err)
 	}
-	judged := engram.Feedback{EventID: "needle-event", IDs: []string{"needle-id"}, Signal: engram.Useful, Reason: "needle-reason"}
+	judged := engram.Feedback{
+		EventID: "needle-event", IDs: []string{"needle-id"}, Signal: engram.Useful, Reason: "needle-reason",
+	}
 	if _, err := s.Feedback(ctx, judged); err != nil {
 		t.Fatal(err)
 	}

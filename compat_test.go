@@ -14,7 +14,8 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
-var writeCompat = flag.String("write-compat", "", "write the golden directory of this name anew; for a new format version")
+var writeCompat = flag.String("write-compat", "",
+	"write the golden directory of this name anew; for a new format version")
 
 // TestGoldenDirectoriesOpen opens a copy of every directory in testdata/compat, each written by the format versions
 // that its README names, and compares what is in it with what was exported from it then, to the last field. A change of
@@ -164,13 +165,20 @@ func writeGolden(t *testing.T, dir string) {
 		}
 	}
 	vector := []float32{1, 2, 3, 4, 5, 6, 7, 8}
-	remember(t, s, engram.Draft{ID: "a", Content: "The boat is in the harbour.", Speaker: "Ada", Session: "s", Tags: []string{"sea"}, Embedding: vector})
-	remember(t, s, engram.Draft{ID: "b", Content: "The harbour master is Bo.", Session: "s", Metadata: map[string]string{"k": "v"}})
+	remember(t, s, engram.Draft{
+		ID: "a", Content: "The boat is in the harbour.", Speaker: "Ada", Session: "s", Tags: []string{"sea"},
+		Embedding: vector,
+	})
+	remember(t, s, engram.Draft{
+		ID: "b", Content: "The harbour master is Bo.", Session: "s", Metadata: map[string]string{"k": "v"},
+	})
 	remember(t, s, engram.Draft{ID: "c", Content: "An old note.", Kind: "fact", Pin: true, IdempotencyKey: "key-1"})
 	remember(t, s, engram.Draft{ID: "gone", Content: "To be erased."})
 	must(s.Link(t.Context(), "a", engram.Link{To: "b"}))
 	c.set(day(2))
-	_, err = s.Update(t.Context(), "a", engram.Change{Content: new("The boat has left the harbour."), Reason: "it left"})
+	_, err = s.Update(t.Context(), "a", engram.Change{
+		Content: new("The boat has left the harbour."), Reason: "it left",
+	})
 	must(err)
 	_, err = s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"gone"}, Mode: engram.Erase})
 	must(err)
@@ -178,7 +186,9 @@ func writeGolden(t *testing.T, dir string) {
 	c.set(day(3))
 	_, err = s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"c"}})
 	must(err)
-	remember(t, s, engram.Draft{ID: "d", Content: "The harbour master is Cleo.", Supersedes: []string{"b"}, Session: "s"})
+	remember(t, s, engram.Draft{
+		ID: "d", Content: "The harbour master is Cleo.", Supersedes: []string{"b"}, Session: "s",
+	})
 	_, err = s.Feedback(t.Context(), engram.Feedback{EventID: "e1", IDs: []string{"a"}, Signal: engram.Useful})
 	must(err)
 	var export bytes.Buffer

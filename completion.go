@@ -183,9 +183,9 @@ func (l Limits) partial(p *Partial) error {
 			c.fail(at, quote(name), "it is there twice: give each field once")
 		}
 	}
-	empty := p.Where == nil && p.Text == "" && len(p.Embedding) == 0 && len(p.IDs) == 0 && len(p.Kinds) == 0 && len(p.Tags) == 0 &&
-		len(p.TagsAny) == 0 && p.Speaker == "" && p.Session == "" && p.From.IsZero() && p.To.IsZero() &&
-		len(p.Metadata) == 0
+	empty := p.Where == nil && p.Text == "" && len(p.Embedding) == 0 && len(p.IDs) == 0 && len(p.Kinds) == 0 &&
+		len(p.Tags) == 0 && len(p.TagsAny) == 0 && p.Speaker == "" && p.Session == "" && p.From.IsZero() &&
+		p.To.IsZero() && len(p.Metadata) == 0
 	if empty {
 		c.fail("query", "", "give words, a vector or known fields to complete from")
 	}

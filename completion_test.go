@@ -43,11 +43,13 @@ func TestCompleteByWords(t *testing.T) {
 			Metadata: map[string]string{"place": place}, OccurredAt: day(1 + i),
 		})
 	}
-	remember(t, s, engram.Draft{ID: "other", Content: "The boiler leaks", Metadata: map[string]string{"place": "cellar"}})
+	remember(t, s, engram.Draft{
+		ID: "other", Content: "The boiler leaks", Metadata: map[string]string{"place": "cellar"},
+	})
 	c := completeIn(t, s, engram.Partial{Cue: engram.Cue{Text: "quartet rehearsal"}})
 	place := fieldIn(c, "metadata.place")
-	if place.Value != "Lisbon" || !place.Ambiguous || !c.Ambiguous || len(place.Members) != 2 || len(place.Rivals) != 1 ||
-		math.Abs(place.Confidence-2./3) > 1e-9 || place.Rivals[0].Value != "Porto" {
+	if place.Value != "Lisbon" || !place.Ambiguous || !c.Ambiguous || len(place.Members) != 2 ||
+		len(place.Rivals) != 1 || math.Abs(place.Confidence-2./3) > 1e-9 || place.Rivals[0].Value != "Porto" {
 		t.Errorf("place = %+v", place)
 	}
 	if who := fieldIn(c, "speaker"); who.Value != "Ines" || who.Ambiguous || len(who.Members) != 3 {
@@ -57,19 +59,27 @@ func TestCompleteByWords(t *testing.T) {
 	c = completeIn(t, s, engram.Partial{
 		Cue: engram.Cue{Text: "quartet rehearsal", Speaker: "Ines"}, Metadata: map[string]string{"place": "Porto"},
 	})
-	if when := fieldIn(c, "occurred_at"); when.Value != "2026-03-03T09:00:00Z" || c.Ambiguous || when.Members[0].ID != "m2" {
+	when := fieldIn(c, "occurred_at")
+	if when.Value != "2026-03-03T09:00:00Z" || c.Ambiguous || when.Members[0].ID != "m2" {
 		t.Errorf("occurred_at = %+v", when)
 	}
 	want(t, "given fields", []string{fieldIn(c, "speaker").Name, fieldIn(c, "metadata.place").Name}, []string{"", ""})
 	// Known fields alone; fields as asked for.
-	c = completeIn(t, s, engram.Partial{Cue: engram.Cue{Session: "s1"}, Fields: []string{"content", "metadata.place", "source"}})
+	c = completeIn(t, s, engram.Partial{
+		Cue: engram.Cue{Session: "s1"}, Fields: []string{"content", "metadata.place", "source"},
+	})
 	want(t, "by", c.By, "fields")
 	want(t, "fields", c.Fields, []engram.CompletedField{
-		{Name: "content", Value: "Ada rehearses the quartet", Confidence: 1, Members: []engram.Member{{ID: "m1", Weight: 1}}},
+		{
+			Name: "content", Value: "Ada rehearses the quartet", Confidence: 1,
+			Members: []engram.Member{{ID: "m1", Weight: 1}},
+		},
 		{Name: "metadata.place", Value: "Lisbon", Confidence: 1, Members: []engram.Member{{ID: "m1", Weight: 1}}},
 	})
 	for _, p := range []engram.Partial{
-		{Cue: engram.Cue{Text: "zeppelin"}}, {Metadata: map[string]string{"place": "Rome"}}, {Cue: engram.Cue{Speaker: "Bo"}},
+		{Cue: engram.Cue{Text: "zeppelin"}},
+		{Metadata: map[string]string{"place": "Rome"}},
+		{Cue: engram.Cue{Speaker: "Bo"}},
 	} {
 		if c := completeIn(t, s, p); !c.Novel || len(c.Fields)+len(c.Members) > 0 {
 			t.Errorf("Complete(%+v) = %+v, want novel", p, c)
@@ -191,8 +201,8 @@ func TestCompletionSurvives(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 9))
 	for i := range 60 {
 		remember(t, w.def(), engram.Draft{
-			ID: fmt.Sprint("m", i), Content: oracleWords[r.IntN(12)] + " " + oracleWords[r.IntN(12)], Speaker: fmt.Sprint(i % 4),
-			Embedding: embedded(64, oracleWords[i%12], oracleWords[r.IntN(12)]),
+			ID: fmt.Sprint("m", i), Content: oracleWords[r.IntN(12)] + " " + oracleWords[r.IntN(12)],
+			Speaker: fmt.Sprint(i % 4), Embedding: embedded(64, oracleWords[i%12], oracleWords[r.IntN(12)]),
 		})
 	}
 	cues := []engram.Partial{
@@ -266,8 +276,8 @@ func TestCompletionIsCalibrated(t *testing.T) {
 			words = append(words, name(f, fmt.Sprint(v)))
 		}
 		drafts = append(drafts, engram.Draft{
-			ID: fmt.Sprint("r", i), Content: strings.Join(words, " "), Metadata: all[i], Embedding: embedded(dim, words...),
-			OccurredAt: day(1),
+			ID: fmt.Sprint("r", i), Content: strings.Join(words, " "), Metadata: all[i],
+			Embedding: embedded(dim, words...), OccurredAt: day(1),
 		})
 	}
 	if _, err := s.RememberBatch(t.Context(), drafts); err != nil {
@@ -388,7 +398,9 @@ func TestCompetition(t *testing.T) {
 			t.Errorf("%d rivals: P = %v after %v", i, p, last)
 		}
 		last = p
-		remember(t, s, engram.Draft{ID: fmt.Sprint("r", i), Content: "the copper lantern opens with " + fmt.Sprint("key", i)})
+		remember(t, s, engram.Draft{
+			ID: fmt.Sprint("r", i), Content: "the copper lantern opens with " + fmt.Sprint("key", i),
+		})
 	}
 	if last > .35 {
 		t.Errorf("19 rivals: P = %v", last)

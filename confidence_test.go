@@ -17,7 +17,9 @@ import (
 func TestConfidenceIsWhatIsBelieved(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
-	for id, given := range map[string]*float64{"plain": nil, "certain": new(1.), "sure": new(.95), "unsure": new(.3), "denied": nil, "odd": new(.123456)} {
+	for id, given := range map[string]*float64{
+		"plain": nil, "certain": new(1.), "sure": new(.95), "unsure": new(.3), "denied": nil, "odd": new(.123456),
+	} {
 		remember(t, s, engram.Draft{ID: id, Content: "The ferry is " + id, Source: "of " + id, Confidence: given})
 	}
 	say(t, s, engram.Feedback{Wrong: []string{"denied"}, Source: "Bo"})
@@ -44,8 +46,9 @@ func TestConfidenceIsWhatIsBelieved(t *testing.T) {
 		if got != expected[m.ID] || m.Belief.Probability != m.Confidence {
 			t.Errorf("%s of %s: %+v, want %+v", what, m.ID, got, expected[m.ID])
 		}
-		if text := m.Standing(); !strings.Contains(text, fmt.Sprintf("confidence %.2f (%d source", m.Confidence, m.Belief.Sources)) ||
-			strings.Contains(text, "disputed") != m.Belief.Disputed || !strings.Contains(text, "freshness") {
+		sure := fmt.Sprintf("confidence %.2f (%d source", m.Confidence, m.Belief.Sources)
+		if text := m.Standing(); !strings.Contains(text, sure) || !strings.Contains(text, "freshness") ||
+			strings.Contains(text, "disputed") != m.Belief.Disputed {
 			t.Errorf("standing of %s: %s", m.ID, text)
 		}
 	}
@@ -98,7 +101,9 @@ func TestConfidenceIsWhatIsBelieved(t *testing.T) {
 func TestASourceIsBelievedLessAtOnce(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	for i := range 6 {
-		remember(t, w.def(), engram.Draft{ID: fmt.Sprint("m", i), Content: fmt.Sprint("The ferry, note ", i), Source: []string{"liar", "Ada"}[i%2]})
+		remember(t, w.def(), engram.Draft{
+			ID: fmt.Sprint("m", i), Content: fmt.Sprint("The ferry, note ", i), Source: []string{"liar", "Ada"}[i%2],
+		})
 	}
 	cue := engram.Cue{Text: "ferry"}
 	order := idsOf(t, w.def(), cue)
@@ -137,7 +142,9 @@ func TestSourcesBeyondThoseListed(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"a", "b", "c"} {
-		remember(t, s, engram.Draft{ID: id, Content: "ferry " + id, Source: map[string]string{"a": "liar", "b": "liar", "c": "Ada"}[id]})
+		remember(t, s, engram.Draft{
+			ID: id, Content: "ferry " + id, Source: map[string]string{"a": "liar", "b": "liar", "c": "Ada"}[id],
+		})
 	}
 	say(t, s, engram.Feedback{Wrong: []string{"a"}, Verified: true, Source: "check"})
 	want(t, "believed", idsOf(t, s, engram.Cue{Text: "ferry", MinConfidence: .7}), "c")

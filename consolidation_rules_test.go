@@ -50,15 +50,28 @@ func TestWhatIsNotConsolidated(t *testing.T) {
 		after  func(s *engram.Space)
 		want   []string
 	}{
-		"all":         {n: 4, want: []string{"m0", "m1", "m2", "m3"}},
-		"two":         {n: 2},
-		"speaker":     {n: 4, change: only(3, func(d *engram.Draft) { d.Speaker = "Bo" }), want: []string{"m0", "m1", "m2"}},
-		"kind":        {n: 4, change: only(0, func(d *engram.Draft) { d.Kind = "fact" }), want: []string{"m1", "m2", "m3"}},
-		"events":      {n: 4, change: func(_ int, d *engram.Draft) { d.Kind = "event" }},
-		"validity":    {n: 4, change: only(1, func(d *engram.Draft) { d.ValidFrom = day(1) }), want: []string{"m0", "m2", "m3"}},
-		"expiring":    {n: 4, change: only(2, func(d *engram.Draft) { d.ExpiresAt = day(300) }), want: []string{"m0", "m1", "m3"}},
-		"pinned":      {n: 4, change: only(2, func(d *engram.Draft) { d.Pin = true }), want: []string{"m0", "m1", "m3"}},
-		"other words": {n: 4, change: only(2, func(d *engram.Draft) { d.Content += " with Bo's red kettle" }), want: []string{"m0", "m1", "m3"}},
+		"all": {n: 4, want: []string{"m0", "m1", "m2", "m3"}},
+		"two": {n: 2},
+		"speaker": {
+			n: 4, change: only(3, func(d *engram.Draft) { d.Speaker = "Bo" }), want: []string{"m0", "m1", "m2"},
+		},
+		"kind": {
+			n: 4, change: only(0, func(d *engram.Draft) { d.Kind = "fact" }), want: []string{"m1", "m2", "m3"},
+		},
+		"events": {n: 4, change: func(_ int, d *engram.Draft) { d.Kind = "event" }},
+		"validity": {
+			n: 4, change: only(1, func(d *engram.Draft) { d.ValidFrom = day(1) }), want: []string{"m0", "m2", "m3"},
+		},
+		"expiring": {
+			n: 4, change: only(2, func(d *engram.Draft) { d.ExpiresAt = day(300) }), want: []string{"m0", "m1", "m3"},
+		},
+		"pinned": {
+			n: 4, change: only(2, func(d *engram.Draft) { d.Pin = true }), want: []string{"m0", "m1", "m3"},
+		},
+		"other words": {
+			n: 4, change: only(2, func(d *engram.Draft) { d.Content += " with Bo's red kettle" }),
+			want: []string{"m0", "m1", "m3"},
+		},
 		"archived": {n: 4, want: []string{"m0", "m1", "m3"}, after: func(s *engram.Space) {
 			_, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"m2"}})
 			if err != nil {
@@ -276,7 +289,8 @@ func TestWhatWasReplacedStaysReplaced(t *testing.T) {
 		w := newWorld(t, engram.Options{})
 		s := w.def()
 		for i, text := range []string{
-			"Ada keeps the green bicycle in the shed", "the green bicycle Ada keeps in the shed", "in the shed Ada keeps the green bicycle",
+			"Ada keeps the green bicycle in the shed", "the green bicycle Ada keeps in the shed",
+			"in the shed Ada keeps the green bicycle",
 		} {
 			remember(t, s, engram.Draft{ID: fmt.Sprint("m", i), Content: text})
 		}
@@ -428,16 +442,25 @@ func TestConsolidateRefuses(t *testing.T) {
 	remember(t, s, engram.Draft{ID: "plain", Content: "The shed leaks"})
 	link := engram.Link{To: "plain", Type: engram.LinkConsolidates}
 	draft := engram.Draft{Content: "x", Links: []engram.Link{link}}
+	undo := func(id string) func() error {
+		return func() error {
+			_, err := s.UndoConsolidation(t.Context(), id)
+			return err
+		}
+	}
 	for what, c := range map[string]struct {
 		call func() error
 		want error
 	}{
-		"undo of a memory":   {func() error { _, err := s.UndoConsolidation(t.Context(), "plain"); return err }, engram.ErrConflict},
-		"undo of nobody":     {func() error { _, err := s.UndoConsolidation(t.Context(), "none"); return err }, engram.ErrNotFound},
-		"undo of a member":   {func() error { _, err := s.UndoConsolidation(t.Context(), "m0"); return err }, engram.ErrConflict},
-		"undo of nothing":    {func() error { _, err := s.UndoConsolidation(t.Context(), ""); return err }, engram.ErrInvalid},
+		"undo of a memory":   {undo("plain"), engram.ErrConflict},
+		"undo of nobody":     {undo("none"), engram.ErrNotFound},
+		"undo of a member":   {undo("m0"), engram.ErrConflict},
+		"undo of nothing":    {undo(""), engram.ErrInvalid},
 		"a link of its type": {func() error { return s.Link(t.Context(), "m0", link) }, engram.ErrInvalid},
-		"a draft with one":   {func() error { _, err := s.Remember(t.Context(), draft); return err }, engram.ErrInvalid},
+		"a draft with one": {func() error {
+			_, err := s.Remember(t.Context(), draft)
+			return err
+		}, engram.ErrInvalid},
 		"unlink": {func() error {
 			_, err := s.Unlink(t.Context(), id, "m0", engram.LinkConsolidates)
 			return err
@@ -467,7 +490,9 @@ func TestConsolidationBudget(t *testing.T) {
 		t.Errorf("two of four: %+v", report)
 	}
 	for i := range 3 {
-		remember(t, s, engram.Draft{ID: fmt.Sprint("n", i), Content: "Bo lost " + strings.Repeat("his ", i) + "red kettle"})
+		remember(t, s, engram.Draft{
+			ID: fmt.Sprint("n", i), Content: "Bo lost " + strings.Repeat("his ", i) + "red kettle",
+		})
 	}
 	report = consolidateIn(t, s, engram.ConsolidateOptions{
 		MaxTime: time.Minute, Summarize: func(_ context.Context, m []engram.Memory) (string, error) {
@@ -479,10 +504,13 @@ func TestConsolidationBudget(t *testing.T) {
 		t.Errorf("one minute: %+v", report)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := s.Consolidate(ctx, engram.ConsolidateOptions{Undone: true, Summarize: func(context.Context, []engram.Memory) (string, error) {
-		cancel()
-		return "Bo lost it", nil
-	}})
+	_, err := s.Consolidate(ctx, engram.ConsolidateOptions{
+		Undone: true,
+		Summarize: func(context.Context, []engram.Memory) (string, error) {
+			cancel()
+			return "Bo lost it", nil
+		},
+	})
 	if err != nil {
 		t.Errorf("called off after the last cluster: %v", err)
 	}
@@ -552,7 +580,8 @@ func TestConsolidationCrash(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if crashing {
-			clones = append(clones, base.CrashClone(uint64(op.Index), []vfs.CrashMode{vfs.LoseAll, vfs.Random}[op.Index%2]))
+			mode := []vfs.CrashMode{vfs.LoseAll, vfs.Random}[op.Index%2]
+			clones = append(clones, base.CrashClone(uint64(op.Index), mode))
 		}
 	}
 	crash := func(on bool) {
@@ -573,8 +602,9 @@ func TestConsolidationCrash(t *testing.T) {
 	for c := range 6 {
 		for i := range 4 {
 			remember(t, s, engram.Draft{
-				ID: fmt.Sprintf("m%d-%d", c, i), Content: fmt.Sprintf("Bo %s stored jar%d beside shelf%d", strings.Repeat("has ", i), c, c*7),
-				Tags: []string{fmt.Sprint("t", i)}, Embedding: embedded(16, fmt.Sprint(c)),
+				ID:      fmt.Sprintf("m%d-%d", c, i),
+				Content: fmt.Sprintf("Bo %s stored jar%d beside shelf%d", strings.Repeat("has ", i), c, c*7),
+				Tags:    []string{fmt.Sprint("t", i)}, Embedding: embedded(16, fmt.Sprint(c)),
 			})
 		}
 	}
@@ -606,7 +636,8 @@ func TestConsolidationCrash(t *testing.T) {
 		for id, members := range concepts {
 			undone, err := s.UndoConsolidation(t.Context(), id)
 			if err != nil || len(members) != 4 || len(undone.Restored) != 4 {
-				t.Fatalf("crash %d: concept %s cites %v, undoing it restores %v, %v", i, id, members, undone.Restored, err)
+				t.Fatalf("crash %d: concept %s cites %v, undoing it restores %v, %v",
+					i, id, members, undone.Restored, err)
 			}
 		}
 		if got := memoriesIn(t, s); got != before {
@@ -645,7 +676,9 @@ func TestConsolidationThatFails(t *testing.T) {
 		}
 		restate(t, s, 4, nil)
 		for i := range 3 {
-			remember(t, s, engram.Draft{ID: fmt.Sprint("n", i), Content: "Bo lost " + strings.Repeat("his ", i) + "red kettle"})
+			remember(t, s, engram.Draft{
+				ID: fmt.Sprint("n", i), Content: "Bo lost " + strings.Repeat("his ", i) + "red kettle",
+			})
 		}
 		before := exported(t, s)
 		end.Store(int64(fault.Ops() + n))

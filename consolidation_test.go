@@ -51,16 +51,19 @@ type restated struct {
 }
 
 var (
-	people  = strings.Fields("Ada Bo Ines Wen Tariq Lena Oskar Mira Paulo Greta Nils Farah Ivo Selma Ruben Edda Jonas Kaja Luca Noor")
-	deeds   = strings.Fields("bought repaired painted sold borrowed cleaned measured packed carried sketched")
-	things  = strings.Fields("ladder kettle bicycle lantern piano compass mirror blanket telescope anchor barrel violin")
+	people = strings.Fields("Ada Bo Ines Wen Tariq Lena Oskar Mira Paulo Greta Nils Farah Ivo Selma Ruben Edda " +
+		"Jonas Kaja Luca Noor")
+	deeds  = strings.Fields("bought repaired painted sold borrowed cleaned measured packed carried sketched")
+	things = strings.Fields("ladder kettle bicycle lantern piano compass mirror blanket telescope anchor barrel " +
+		"violin")
 	colours = strings.Fields("green blue red yellow black white orange purple silver golden")
 	places  = strings.Fields("harbour station library bakery museum orchard chapel market quarry lighthouse")
 	// phrasings say the same with the same salient words; %[1]s is who, then deed, colour, thing, place.
 	phrasings = []string{
 		"%[1]s %[2]s the %[3]s %[4]s at the %[5]s", "At the %[5]s, %[1]s %[2]s a %[3]s %[4]s.",
-		"It was %[1]s who %[2]s the %[4]s, the %[3]s one, at the %[5]s!", "%[1]s has %[2]s that %[3]s %[4]s (at the %[5]s)",
-		"the %[3]s %[4]s was %[2]s by %[1]s at the %[5]s", "%[1]s: %[3]s %[4]s %[2]s at the %[5]s",
+		"It was %[1]s who %[2]s the %[4]s, the %[3]s one, at the %[5]s!",
+		"%[1]s has %[2]s that %[3]s %[4]s (at the %[5]s)", "the %[3]s %[4]s was %[2]s by %[1]s at the %[5]s",
+		"%[1]s: %[3]s %[4]s %[2]s at the %[5]s",
 	}
 )
 
@@ -184,11 +187,13 @@ func TestConsolidation(t *testing.T) {
 			w.clock.set(day(100))
 			report := consolidateIn(t, s, engram.ConsolidateOptions{})
 			if len(dry.Concepts) != len(report.Concepts) || dry.Archived != report.Archived || !dry.DryRun {
-				t.Errorf("dry run = %d and %d, run = %d and %d", len(dry.Concepts), dry.Archived, len(report.Concepts), report.Archived)
+				t.Errorf("dry run = %d and %d, run = %d and %d",
+					len(dry.Concepts), dry.Archived, len(report.Concepts), report.Archived)
 			}
 			stats, err := s.Stats(t.Context())
 			if err != nil || float64(stats.Memories) > .45*float64(len(all)) {
-				t.Errorf("seed %d: %d of %d memories are active, at most 45 %% are allowed", seed, stats.Memories, len(all))
+				t.Errorf("seed %d: %d of %d memories are active, at most 45 %% are allowed",
+					seed, stats.Memories, len(all))
 			}
 			concepts := map[string]int{}
 			for _, c := range report.Concepts {
@@ -233,7 +238,8 @@ func TestConsolidation(t *testing.T) {
 			if again := consolidateIn(t, s, engram.ConsolidateOptions{}); again.Archived > 0 {
 				t.Errorf("what was undone is consolidated again: %d", again.Archived)
 			}
-			if again := consolidateIn(t, s, engram.ConsolidateOptions{Undone: true}); again.Archived != report.Archived {
+			again := consolidateIn(t, s, engram.ConsolidateOptions{Undone: true})
+			if again.Archived != report.Archived {
 				t.Errorf("asked for, %d of %d are consolidated again", again.Archived, report.Archived)
 			}
 		})

@@ -132,8 +132,8 @@ func (m *Memory) setStanding(v *store.View, f store.Found, r *store.Record, at l
 	both.u.Retrievability = sixDecimals(at.model.StateRetrievability(&st, now))
 	m.Confidence = t.Confidence()
 	both.b = Belief{
-		Probability: m.Confidence, For: int(t.NumFor), Against: int(t.NumAgainst), Sources: int(t.NumFor) + int(t.NumAgainst),
-		Disputed: t.Disputed(),
+		Probability: m.Confidence, For: int(t.NumFor), Against: int(t.NumAgainst),
+		Sources: int(t.NumFor) + int(t.NumAgainst), Disputed: t.Disputed(),
 	}
 	low, high := t.Interval()
 	both.b.Low, both.b.High = sixDecimals(low), sixDecimals(high)

@@ -19,7 +19,9 @@ func TestDamageIsSaidAndConfined(t *testing.T) {
 		for j := range v {
 			v[j] = float32((i*31+j*17)%23) - 11
 		}
-		remember(t, s, engram.Draft{ID: fmt.Sprint(i), Content: fmt.Sprintf("Marker%d of the long wall.", i), Embedding: v})
+		remember(t, s, engram.Draft{
+			ID: fmt.Sprint(i), Content: fmt.Sprintf("Marker%d of the long wall.", i), Embedding: v,
+		})
 	}
 	if err := s.Seal(t.Context()); err != nil {
 		t.Fatal(err)
@@ -39,7 +41,8 @@ func TestDamageIsSaidAndConfined(t *testing.T) {
 		t.Errorf("Get of a damaged memory = %v, want a CorruptError that names %s and an offset", err, path)
 	}
 	for _, i := range []int{0, 76, 78, n - 1} {
-		if m, err := s.Get(t.Context(), fmt.Sprint(i)); err != nil || !strings.Contains(m.Content, fmt.Sprintf("Marker%d ", i)) {
+		m, err := s.Get(t.Context(), fmt.Sprint(i))
+		if err != nil || !strings.Contains(m.Content, fmt.Sprintf("Marker%d ", i)) {
 			t.Errorf("Get(%d) beside a damaged memory = %+v, %v", i, m, err)
 		}
 	}
@@ -66,7 +69,8 @@ func TestDamageIsSaidAndConfined(t *testing.T) {
 			probe[j] = float32((199*31+j*17)%23) - 11
 		}
 		answer, err := s.Recall(t.Context(), engram.Cue{Text: "wall", Embedding: probe, Limit: 5})
-		if err != nil || len(answer.Damaged) != 1 || !strings.Contains(answer.Damaged[0], path) || len(answer.Hits) == 0 {
+		if err != nil || len(answer.Damaged) != 1 || !strings.Contains(answer.Damaged[0], path) ||
+			len(answer.Hits) == 0 {
 			t.Errorf("Recall beside damaged %s = %+v, %v, want hits and what was left out", what, answer.Damaged, err)
 		}
 		if err := w.fs.Corrupt(path, place, 4); err != nil {

@@ -125,8 +125,8 @@ func TestDamagedMemoriesAreToldAndPassedOver(t *testing.T) {
 				}
 				whole("Recall by "+name, ids)
 				switch {
-				case name == "ids" && len(ids) != 2, name == "words" && len(ids) != n-len(damaged), name == "few" && len(ids) != 10,
-					name == "newest" && len(ids) != n-len(damaged):
+				case name == "ids" && len(ids) != 2, name == "few" && len(ids) != 10,
+					name == "words" && len(ids) != n-len(damaged), name == "newest" && len(ids) != n-len(damaged):
 					t.Errorf("Recall by %s gives %q", name, ids)
 				}
 				if len(answer.Damaged) == 0 && name != "few" && name != "distinct" && name != "vector" {
@@ -140,8 +140,8 @@ func TestDamagedMemoriesAreToldAndPassedOver(t *testing.T) {
 			told("List", page.Damaged, len(damaged))
 			var out bytes.Buffer
 			report, err := s.Export(t.Context(), &out)
-			if !errors.Is(err, engram.ErrCorrupt) || report.Memories != n-len(damaged) || report.DamagedCount != len(damaged) ||
-				strings.Count(out.String(), "marker-") != n-len(damaged) {
+			if !errors.Is(err, engram.ErrCorrupt) || report.Memories != n-len(damaged) ||
+				report.DamagedCount != len(damaged) || strings.Count(out.String(), "marker-") != n-len(damaged) {
 				t.Errorf("Export = %+v, %v, want all but the damaged ones, and an error", report, err)
 			}
 			told("Export", report.Damaged, len(damaged))

@@ -164,8 +164,8 @@ func TestRememberRecallGetReopen(t *testing.T) {
 	expected := engram.Memory{
 		ID: "m1", Content: full.Content, Kind: "fact", Tags: full.Tags, Speaker: "Ada", Session: "chat-1",
 		OccurredAt: full.OccurredAt, ValidFrom: day(1), ValidUntil: day(20), ExpiresAt: day(25), Pin: true,
-		Confidence: .75, GivenConfidence: new(.75), Source: "mail:7", Metadata: full.Metadata, Embedding: full.Embedding,
-		CreatedAt: day(1), UpdatedAt: day(1), Version: 1, Tier: engram.TierHot,
+		Confidence: .75, GivenConfidence: new(.75), Source: "mail:7", Metadata: full.Metadata,
+		Embedding: full.Embedding, CreatedAt: day(1), UpdatedAt: day(1), Version: 1, Tier: engram.TierHot,
 		Use:    &engram.Usage{Stability: 2.3065, Difficulty: 2.118104, LastUsed: day(1), Retrievability: 1},
 		Belief: &engram.Belief{Probability: .75, For: 1, Sources: 1, Low: .223607, High: .974679},
 	}
@@ -210,7 +210,8 @@ func TestOutcomes(t *testing.T) {
 			t.Errorf("%s: %+v, want created", name, out)
 		}
 	}
-	want(t, "same id, same content", remember(t, s, engram.Draft{Content: "Tea at four.", ID: "mine"}).Result, engram.Reinforced)
+	want(t, "same id, same content", remember(t, s, engram.Draft{Content: "Tea at four.", ID: "mine"}).Result,
+		engram.Reinforced)
 	_, err := s.Remember(t.Context(), engram.Draft{Content: "Tea at five.", ID: "mine"})
 	if !errors.Is(err, engram.ErrConflict) || !strings.Contains(err.Error(), "update") {
 		t.Errorf("same id, other content: %v, want a conflict that says to use update", err)
@@ -253,16 +254,22 @@ func TestUpdateHistoryForgetRestore(t *testing.T) {
 	s := w.def()
 	remember(t, s, engram.Draft{ID: "a", Content: "The code is 1234.", Embedding: make8(1)})
 	w.clock.set(day(2))
-	out, err := s.Update(t.Context(), "a", engram.Change{Content: new("The code is 9876."), Reason: "changed", IfVersion: 1})
+	out, err := s.Update(t.Context(), "a", engram.Change{
+		Content: new("The code is 9876."), Reason: "changed", IfVersion: 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want(t, "update", out, engram.Outcome{ID: "a", Result: engram.Updated, Version: 2, Embedding: "none"})
-	if out, err = s.Update(t.Context(), "a", engram.Change{Content: new("The code is 9876."), Mode: engram.UpdateReplace}); err != nil {
+	out, err = s.Update(t.Context(), "a", engram.Change{
+		Content: new("The code is 9876."), Mode: engram.UpdateReplace,
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	want(t, "update to the same", out, engram.Outcome{ID: "a", Result: engram.Unchanged, Version: 2, Embedding: "none"})
-	if _, err := s.Update(t.Context(), "a", engram.Change{Pin: new(true), IfVersion: 1}); !errors.Is(err, engram.ErrConflict) {
+	_, err = s.Update(t.Context(), "a", engram.Change{Pin: new(true), IfVersion: 1})
+	if !errors.Is(err, engram.ErrConflict) {
 		t.Errorf("stale version: %v, want conflict", err)
 	}
 	check := func(stage string) {

@@ -123,7 +123,8 @@ func (s *Space) Events(ctx context.Context) iter.Seq2[Event, error] {
 				continue
 			}
 			if n := s.db.feed.takeMissed(l); n > 0 {
-				if !yield(Event{}, fmt.Errorf("%d %w: the listener was more than %d behind", n, ErrEventsLost, eventBuffer)) {
+				if !yield(Event{}, fmt.Errorf("%d %w: the listener was more than %d behind",
+					n, ErrEventsLost, eventBuffer)) {
 					return
 				}
 			}

@@ -28,7 +28,10 @@ func Example() {
 	}
 	ctx := context.Background()
 	for _, d := range []engram.Draft{
-		{ID: "move", Content: "Ada moved to Lisbon.", Speaker: "Bo", OccurredAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)},
+		{
+			ID: "move", Content: "Ada moved to Lisbon.", Speaker: "Bo",
+			OccurredAt: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+		},
 		{ID: "tea", Content: "Tea is at four.", Speaker: "Bo", OccurredAt: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
 	} {
 		out, err := space.Remember(ctx, d)

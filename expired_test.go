@@ -101,8 +101,14 @@ func TestTheExpiredAreGone(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
 	remember(t, s, engram.Draft{ID: "a", Content: "The code is blue.", Session: "s", OccurredAt: day(1)})
-	remember(t, s, engram.Draft{ID: "x", Content: "The code is green.", Session: "s", OccurredAt: day(2), Tags: []string{"t"}, ExpiresAt: day(5)})
-	remember(t, s, engram.Draft{ID: "b", Content: "The code is red.", Session: "s", OccurredAt: day(3), Links: []engram.Link{{To: "x"}, {To: "a"}}})
+	remember(t, s, engram.Draft{
+		ID: "x", Content: "The code is green.", Session: "s", OccurredAt: day(2), Tags: []string{"t"},
+		ExpiresAt: day(5),
+	})
+	remember(t, s, engram.Draft{
+		ID: "b", Content: "The code is red.", Session: "s", OccurredAt: day(3),
+		Links: []engram.Link{{To: "x"}, {To: "a"}},
+	})
 	remember(t, s, engram.Draft{ID: "y", Content: "The code is grey.", Tags: []string{"t"}, ExpiresAt: day(5)})
 	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"y"}}); err != nil {
 		t.Fatal(err)
@@ -119,21 +125,28 @@ func TestTheExpiredAreGone(t *testing.T) {
 	}
 	want(t, "memories, archived, expired before", stats(), []int{3, 1, 0})
 	w.clock.set(day(6))
+	x, pinned := []string{"x"}, engram.Change{Pin: new(true)}
 	for _, stage := range []string{"fresh", "sealed", "reopened"} {
 		for what, call := range map[string]func() error{
 			"Get":            func() error { _, err := s.Get(t.Context(), "x"); return err },
-			"Update":         func() error { _, err := s.Update(t.Context(), "x", engram.Change{Pin: new(true)}); return err },
+			"Update":         func() error { _, err := s.Update(t.Context(), "x", pinned); return err },
 			"Link":           func() error { return s.Link(t.Context(), "x", engram.Link{To: "a"}) },
 			"Link to":        func() error { return s.Link(t.Context(), "a", engram.Link{To: "x"}) },
 			"Unlink":         func() error { _, err := s.Unlink(t.Context(), "x", "a", ""); return err },
 			"Unlink from":    func() error { _, err := s.Unlink(t.Context(), "b", "x", ""); return err },
 			"Restore":        func() error { _, err := s.Restore(t.Context(), "y"); return err },
-			"Update archive": func() error { _, err := s.Update(t.Context(), "y", engram.Change{Pin: new(true)}); return err },
+			"Update archive": func() error { _, err := s.Update(t.Context(), "y", pinned); return err },
 			"Neighbors":      func() error { _, err := s.Neighbors(t.Context(), "x"); return err },
-			"Spread":         func() error { _, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"x"}}); return err },
-			"Predict":        func() error { _, err := s.Predict(t.Context(), engram.Precedent{IDs: []string{"x"}}); return err },
+			"Spread": func() error {
+				_, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: x})
+				return err
+			},
+			"Predict": func() error {
+				_, err := s.Predict(t.Context(), engram.Precedent{IDs: x})
+				return err
+			},
 			"Feedback": func() error {
-				_, err := s.Feedback(t.Context(), engram.Feedback{IDs: []string{"x"}, Signal: engram.Useful})
+				_, err := s.Feedback(t.Context(), engram.Feedback{IDs: x, Signal: engram.Useful})
 				return err
 			},
 			"a link": func() error {
@@ -169,7 +182,9 @@ func TestTheExpiredAreGone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want(t, stage+": links", m.Links, []engram.Association{{To: "a", Type: "relates_to", Weight: engram.DefaultLinkWeight}})
+		want(t, stage+": links", m.Links, []engram.Association{
+			{To: "a", Type: "relates_to", Weight: engram.DefaultLinkWeight},
+		})
 		next, err := s.Neighbors(t.Context(), "a")
 		if err != nil {
 			t.Fatal(err)

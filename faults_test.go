@@ -76,7 +76,9 @@ func TestCallsFailAlone(t *testing.T) {
 			remember(t, w.def(), engram.Draft{ID: "a", Content: "the harbour"})
 			remember(t, w.def(), engram.Draft{ID: "b", Content: "the boat"})
 			if point == "engram/inherit" {
-				remember(t, w.def(), engram.Draft{ID: "c", Content: "the mast", Links: []engram.Link{{To: "a"}, {To: "b"}}})
+				remember(t, w.def(), engram.Draft{
+					ID: "c", Content: "the mast", Links: []engram.Link{{To: "a"}, {To: "b"}},
+				})
 			}
 			for i := range 3 {
 				remember(t, w.def(), engram.Draft{Content: "Bo lost " + strings.Repeat("his ", i) + "red kettle"})

@@ -173,8 +173,8 @@ func (s *Space) Sources(ctx context.Context) ([]SourceRecord, error) {
 	err := s.read(ctx, "sources", func(v *store.View) error {
 		for _, known := range v.Sources() {
 			out = append(out, SourceRecord{
-				Source: known.Name, Right: weight64(known.Right), Wrong: weight64(known.Wrong), Reliability: known.Mean(),
-				JudgedAt: fromNanos(known.At),
+				Source: known.Name, Right: weight64(known.Right), Wrong: weight64(known.Wrong),
+				Reliability: known.Mean(), JudgedAt: fromNanos(known.At),
 			})
 		}
 		return nil

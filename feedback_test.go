@@ -44,7 +44,8 @@ func TestFeedbackShowsInTheOrder(t *testing.T) {
 		if got := idsOf(t, w.def(), cue); got != "a b c d" {
 			t.Fatalf("recalled %d times: %s", n, got)
 		}
-		if m, err := w.def().Get(t.Context(), "a"); err != nil || !m.Use.LastUsed.Equal(day(1)) || m.Belief.Evidence != nil {
+		m, err := w.def().Get(t.Context(), "a")
+		if err != nil || !m.Use.LastUsed.Equal(day(1)) || m.Belief.Evidence != nil {
 			t.Fatalf("looking changes %+v, %v", m, err)
 		}
 	}
@@ -101,7 +102,8 @@ func TestFeedbackOnARecall(t *testing.T) {
 	other := w.space("other")
 	remember(t, other, engram.Draft{Content: "x"})
 	answer = answerOf(t, w.def(), engram.Cue{Text: "ferry"})
-	if _, err := other.Feedback(t.Context(), engram.Feedback{RecallID: answer.RecallID, Signal: engram.Useful}); err == nil {
+	_, err = other.Feedback(t.Context(), engram.Feedback{RecallID: answer.RecallID, Signal: engram.Useful})
+	if err == nil {
 		t.Errorf("one space judges the recall of another")
 	}
 }
@@ -122,7 +124,8 @@ func TestFeedbackRefuses(t *testing.T) {
 		}
 	}
 	_, err := w.def().Feedback(t.Context(), engram.Feedback{Useful: []string{"a", "nobody"}})
-	if m, getErr := w.def().Get(t.Context(), "a"); !errors.Is(err, engram.ErrNotFound) || getErr != nil || !m.Use.LastUsed.Equal(day(1)) {
+	m, getErr := w.def().Get(t.Context(), "a")
+	if !errors.Is(err, engram.ErrNotFound) || getErr != nil || !m.Use.LastUsed.Equal(day(1)) {
 		t.Errorf("Feedback on nobody = %v, and a is %+v", err, m.Use)
 	}
 }
@@ -292,7 +295,8 @@ func TestVerifiedVerdictsCountOnce(t *testing.T) {
 	want(t, "and right twice", sources(), map[string][2]float64{"Ada": {5, 2}})
 	say(t, w.def(), engram.Feedback{IDs: []string{"a"}, Signal: engram.Wrong, Source: "other", Verified: true})
 	want(t, "another judges", sources(), map[string][2]float64{"Ada": {5, 2}, "check": {4, 2}})
-	if _, err := w.def().Update(t.Context(), "a", engram.Change{Content: new("The ferry leaves at eight")}); err != nil {
+	_, err := w.def().Update(t.Context(), "a", engram.Change{Content: new("The ferry leaves at eight")})
+	if err != nil {
 		t.Fatal(err)
 	}
 	verdict(engram.Wrong)
@@ -339,7 +343,9 @@ func TestSourcesMakeRoom(t *testing.T) {
 		var ids []string
 		for k := i; k < i+batch; k++ {
 			ids = append(ids, fmt.Sprint("m", k))
-			drafts = append(drafts, engram.Draft{ID: ids[k-i], Content: fmt.Sprint("fact ", k), Source: fmt.Sprint("s", k)})
+			drafts = append(drafts, engram.Draft{
+				ID: ids[k-i], Content: fmt.Sprint("fact ", k), Source: fmt.Sprint("s", k),
+			})
 		}
 		if _, err := s.RememberBatch(t.Context(), drafts); err != nil {
 			t.Fatal(err)
@@ -399,29 +405,33 @@ func TestContradicted(t *testing.T) {
 	cancel()
 	want(t, "events", told, []engram.Event{
 		{
-			Space: engram.DefaultSpace, Kind: engram.EventJudged, ID: "seven", Other: "eight", Signal: engram.Contradicted,
-			Reason: "two timetables",
+			Space: engram.DefaultSpace, Kind: engram.EventJudged, ID: "seven", Other: "eight",
+			Signal: engram.Contradicted, Reason: "two timetables",
 		},
 		{Space: engram.DefaultSpace, Kind: engram.EventJudged, ID: "nine", Signal: engram.Contradicted},
 	})
 	w.stages(func(s *engram.Space) {
 		seven, err := s.Get(t.Context(), "seven")
-		want(t, "seven", []any{seven.Belief.Evidence[1].Source, seven.Belief.Evidence[1].Supports, seven.Belief.Against, err},
-			[]any{"Bo", false, 1, nil})
+		against := seven.Belief.Evidence[1]
+		want(t, "seven", []any{against.Source, against.Supports, seven.Belief.Against, err}, []any{"Bo", false, 1, nil})
 		if want := 1 / (1 + math.Exp(-(math.Log(4) - math.Log(1.5)))); math.Abs(seven.Confidence-want) > 1e-6 {
 			t.Errorf("seven is believed with %v, want %v", seven.Confidence, want)
 		}
 		pairs, err := s.Contradictions(t.Context(), "")
-		want(t, "contradictions", []any{pairs, err}, []any{[]engram.Contradiction{{A: "eight", B: "seven", Weight: 1, Open: true}}, nil})
+		want(t, "contradictions", []any{pairs, err}, []any{
+			[]engram.Contradiction{{A: "eight", B: "seven", Weight: 1, Open: true}}, nil,
+		})
 		hits := answerOf(t, s, engram.Cue{Text: "when does the ferry leave at seven"}).Hits
-		want(t, "the other side", hits[slices.IndexFunc(hits, func(h engram.Hit) bool { return h.ID == "seven" })].Contradicts, []string{"eight"})
+		i := slices.IndexFunc(hits, func(h engram.Hit) bool { return h.ID == "seven" })
+		want(t, "the other side", hits[i].Contradicts, []string{"eight"})
 		nine, err := s.Get(t.Context(), "nine")
 		want(t, "nine", []any{nine.Confidence, nine.Belief.Disputed, err}, []any{.5, true, nil})
 		sources, err := s.Sources(t.Context())
 		want(t, "sources", []any{len(sources), sources[0].Source, sources[0].Wrong, err}, []any{1, "Ada", 2., nil})
 		var log []string
 		for r, err := range s.FeedbackLog(t.Context()) {
-			log = append(log, fmt.Sprint(r.ID, r.Signal, r.By, r.Source, r.Verified, r.Reason, r.EventID, r.Used, r.Grade, err))
+			log = append(log, fmt.Sprint(r.ID, r.Signal, r.By, r.Source, r.Verified, r.Reason, r.EventID, r.Used,
+				r.Grade, err))
 		}
 		want(t, "log", log, []string{
 			fmt.Sprint("seven", "contradicted", "eight", "", false, "two timetables", "e", false, 0, nil),
@@ -436,7 +446,9 @@ func TestContradicted(t *testing.T) {
 			t.Errorf("%s: %v, want ErrInvalid", name, err)
 		}
 	}
-	_, err := w.def().Feedback(t.Context(), engram.Feedback{IDs: []string{"seven"}, Signal: engram.Contradicted, By: "nobody"})
+	_, err := w.def().Feedback(t.Context(), engram.Feedback{
+		IDs: []string{"seven"}, Signal: engram.Contradicted, By: "nobody",
+	})
 	if !errors.Is(err, engram.ErrNotFound) {
 		t.Errorf("by nobody: %v", err)
 	}

@@ -215,11 +215,14 @@ func (r *FitReport) fitTerms(
 		Training: x.Training, HeldOut: x.HeldOut, Constant: x.Constant, OnesLoss: x.Ones, FittedLoss: x.Fitted,
 		AppliedLoss: x.Applied.Loss, CurrentLoss: x.Applied.Current, StandardError: x.Applied.StandardError,
 		Better: x.Better(), Coefficients: make([]FitCoefficient, len(x.Coefficients)),
-		Intercept: FitCoefficient{Name: x.Intercept.Name, Value: x.Intercept.Value, StandardError: x.Intercept.StandardError},
+		Intercept: FitCoefficient{
+			Name: x.Intercept.Name, Value: x.Intercept.Value, StandardError: x.Intercept.StandardError,
+		},
 	}
 	for i, one := range x.Coefficients {
 		r.Terms.Coefficients[i] = FitCoefficient{
-			Name: one.Name, Value: one.Value, StandardError: one.StandardError, Applied: x.Applied.Coefficients[one.Name],
+			Name: one.Name, Value: one.Value, StandardError: one.StandardError,
+			Applied: x.Applied.Coefficients[one.Name],
 		}
 	}
 	return nil, nil
@@ -233,7 +236,8 @@ func fitEvents(v *store.View) []fit.Event {
 			continue
 		}
 		e := fit.Event{
-			Memory: strconv.FormatUint(uint64(r.Entry), 10), At: r.At, Days: r.Days, Grade: dynamics.Grade(r.Grade), Used: r.Used,
+			Memory: strconv.FormatUint(uint64(r.Entry), 10), At: r.At, Days: r.Days, Grade: dynamics.Grade(r.Grade),
+			Used: r.Used,
 		}
 		for _, t := range r.Terms {
 			e.Terms = append(e.Terms, fit.Term(t))

@@ -145,8 +145,8 @@ func TestFitRefuses(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	judgedAs(t, w, 12, dynamics.DefaultWeights())
 	_, err := w.def().Fit(t.Context(), engram.FitOptions{})
-	if !errors.Is(err, engram.ErrInvalid) || !strings.Contains(err.Error(),
-		"judgements: there are 120 half a day or more after the last use and 0 of a recall's hits; fitting needs 1000") {
+	const few = "there are 120 half a day or more after the last use and 0 of a recall's hits; fitting needs 1000"
+	if !errors.Is(err, engram.ErrInvalid) || !strings.Contains(err.Error(), "judgements: "+few) {
 		t.Errorf("Fit of 120 = %v", err)
 	}
 	both := engram.FitOptions{DryRun: true, Remove: true}
@@ -270,8 +270,8 @@ func TestDamagedWeightsAreTold(t *testing.T) {
 
 	other := with(good[:len(good)-9])
 	s := other.def()
-	if st, err := s.Stats(t.Context()); err != nil || len(st.Problems) != 1 || !strings.Contains(st.Problems[0], "default weights") ||
-		st.ReadOnly != "" {
+	if st, err := s.Stats(t.Context()); err != nil || len(st.Problems) != 1 ||
+		!strings.Contains(st.Problems[0], "default weights") || st.ReadOnly != "" {
 		t.Errorf("Stats = %+v, %v", st, err)
 	}
 	var out strings.Builder

@@ -77,7 +77,9 @@ func flippable(t *testing.T, sealed, closed bool) *flipped {
 	must(s.Update(t.Context(), "m2", engram.Change{Content: new("Note 2 was corrected."), Reason: "new"}))
 	must(s.Update(t.Context(), "m7", engram.Change{Content: new("Note 7 was corrected."), Reason: "new"}))
 	must(s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"m8"}}))
-	remember(t, s, engram.Draft{ID: "m12", Content: "Note 9 is out of date.", Supersedes: []string{"m9"}, IdempotencyKey: "k"})
+	remember(t, s, engram.Draft{
+		ID: "m12", Content: "Note 9 is out of date.", Supersedes: []string{"m9"}, IdempotencyKey: "k",
+	})
 	must(nil, s.Link(t.Context(), "m4", engram.Link{To: "m10"}))
 	must(s.Feedback(t.Context(), engram.Feedback{EventID: "e", IDs: []string{"m5"}, Signal: engram.Useful}))
 	remember(t, s, engram.Draft{ID: "gone2", Content: "To be erased."})
@@ -85,11 +87,13 @@ func flippable(t *testing.T, sealed, closed bool) *flipped {
 	last := note(13)
 	last.Source = "pilot"
 	remember(t, s, last)
-	must(s.Feedback(t.Context(), engram.Feedback{EventID: "f", IDs: []string{"m13"}, Signal: engram.Confirmed, Source: "me"}))
+	must(s.Feedback(t.Context(), engram.Feedback{
+		EventID: "f", IDs: []string{"m13"}, Signal: engram.Confirmed, Source: "me",
+	}))
 
 	f := &flipped{
-		o: o, right: map[string]engram.Memory{}, history: map[string][]engram.Memory{}, absent: []string{"gone1", "gone2", "never"},
-		touched: 2,
+		o: o, right: map[string]engram.Memory{}, history: map[string][]engram.Memory{},
+		absent: []string{"gone1", "gone2", "never"}, touched: 2,
 	}
 	for i := range 14 {
 		id := fmt.Sprint("m", i)
@@ -248,8 +252,10 @@ func (f *flipped) found(t *testing.T, s *engram.Space) {
 		}
 		for _, h := range answer.Hits {
 			want := f.right[h.ID]
-			if h.Content != want.Content || h.Version != want.Version || !want.ArchivedAt.IsZero() || want.SupersededBy != "" {
-				t.Errorf("Recall gives %s, version %d: %q, want %d: %q", h.ID, h.Version, h.Content, want.Version, want.Content)
+			if h.Content != want.Content || h.Version != want.Version || !want.ArchivedAt.IsZero() ||
+				want.SupersededBy != "" {
+				t.Errorf("Recall gives %s, version %d: %q, want %d: %q",
+					h.ID, h.Version, h.Content, want.Version, want.Content)
 			}
 		}
 	}

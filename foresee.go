@@ -36,7 +36,8 @@ func (s *Space) foresee(tx *store.Tx, batch []pending, now time.Time) error {
 	v := tx.View()
 	f := &foresight{
 		s: s, tx: tx, now: now, batch: batch, dim: v.Dim, model: v.Model, made: map[string]*pending{},
-		own: make([]string, len(batch)), gone: map[string]bool{}, ended: map[string]int{}, repeat: make([]bool, len(batch)),
+		own: make([]string, len(batch)), gone: map[string]bool{}, ended: map[string]int{},
+		repeat: make([]bool, len(batch)),
 	}
 	size := 0
 	for i := range batch {

@@ -58,10 +58,12 @@ func (db *DB) health(name string, sp *store.Space) []error {
 			len(found), found[0].File, found[0].Offset, found[0].What, ErrCorrupt))
 	}
 	if work, err := db.consolidations.told(name); err != nil && sp != nil {
-		errs = append(errs, fmt.Errorf("consolidate in the background, next try %s: %w", work.NextTry.Format(time.RFC3339), err))
+		errs = append(errs, fmt.Errorf("consolidate in the background, next try %s: %w",
+			work.NextTry.Format(time.RFC3339), err))
 	}
 	if work, err := db.compactor.works.told(name); err != nil && sp != nil {
-		errs = append(errs, fmt.Errorf("compact in the background, next try %s: %w", work.NextTry.Format(time.RFC3339), err))
+		errs = append(errs, fmt.Errorf("compact in the background, next try %s: %w",
+			work.NextTry.Format(time.RFC3339), err))
 	}
 	return append(errs, db.troubles.of(name)...)
 }

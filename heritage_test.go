@@ -12,7 +12,9 @@ func TestWhatReplacesTakesOver(t *testing.T) {
 	text := "The ferry leaves at eight"
 	for name, replace := range map[string]func(s *engram.Space) string{
 		"supersedes": func(s *engram.Space) string {
-			return remember(t, s, engram.Draft{Content: text, Supersedes: []string{"a"}, Links: []engram.Link{{To: "own", Weight: new(.3)}}}).ID
+			return remember(t, s, engram.Draft{
+				Content: text, Supersedes: []string{"a"}, Links: []engram.Link{{To: "own", Weight: new(.3)}},
+			}).ID
 		},
 		"update by use": func(s *engram.Space) string {
 			out, err := s.Update(t.Context(), "a", engram.Change{Content: &text, Mode: engram.UpdateByUse})
@@ -58,7 +60,8 @@ func TestWhatReplacesTakesOver(t *testing.T) {
 					{To: "own", Type: "relates_to", Weight: own},
 				}, nil})
 				for _, from := range []string{"in", "out", "own"} {
-					want(t, "what "+from+" brings to mind", activatedIDs(spread(t, s, engram.SpreadRequest{IDs: []string{from}}))[0], id)
+					mind := activatedIDs(spread(t, s, engram.SpreadRequest{IDs: []string{from}}))
+					want(t, "what "+from+" brings to mind", mind[0], id)
 				}
 				old, err := s.Get(t.Context(), "a")
 				want(t, "associations of the old one", []any{len(old.Links), err}, []any{4, nil})
@@ -81,14 +84,17 @@ func TestReplacingAConceptTakesOver(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
 	for i, text := range []string{
-		"Ada keeps the green bicycle in the shed", "the green bicycle Ada keeps in the shed", "in the shed Ada keeps the green bicycle",
+		"Ada keeps the green bicycle in the shed", "the green bicycle Ada keeps in the shed",
+		"in the shed Ada keeps the green bicycle",
 	} {
 		id := string(rune('x' + i))
 		remember(t, s, engram.Draft{ID: "of " + id, Content: "note " + id})
 		remember(t, s, engram.Draft{ID: id, Content: text, Links: []engram.Link{{To: "of " + id}}})
 	}
 	want(t, "archived", consolidateIn(t, s, engram.ConsolidateOptions{}).Archived, 3)
-	remember(t, s, engram.Draft{ID: "new", Content: "Ada keeps the green bicycle in the garage", Supersedes: []string{"x"}})
+	remember(t, s, engram.Draft{
+		ID: "new", Content: "Ada keeps the green bicycle in the garage", Supersedes: []string{"x"},
+	})
 	m, err := s.Get(t.Context(), "new")
 	want(t, "associations", []any{m.Links, err}, []any{[]engram.Association{
 		{To: "of x", Type: "relates_to", Weight: .8},

@@ -25,7 +25,11 @@ func badLines(r engram.ImportReport) (numbers []int) {
 // TestBadLinesStopNothing: whatever is wrong with a line, be it seen before anything of it was staged or after, is
 // reported with the line's number, and the lines before and behind it are stored.
 func TestBadLinesStopNothing(t *testing.T) {
-	const past = `"occurred_at":"2026-03-01T09:00:00Z","created_at":"2026-03-01T09:00:00Z","updated_at":"2026-03-01T09:00:00Z"`
+	const (
+		past = `"occurred_at":"2026-03-01T09:00:00Z","created_at":"2026-03-01T09:00:00Z",` +
+			`"updated_at":"2026-03-01T09:00:00Z"`
+		alien = `"embedding":[1,2,3,4,5,6,7,8],"embedding_model":"other"`
+	)
 	for name, bad := range map[string]string{
 		"a memory that supersedes itself, by its content": `{"content":"AAA","supersedes":["x"]}`,
 		"other content under a known id":                  `{"content":"BBB","id":"x"}`,
@@ -34,10 +38,11 @@ func TestBadLinesStopNothing(t *testing.T) {
 		"supersedes the same twice":                       `{"content":"EEE","supersedes":["x","x"]}`,
 		"a key that stands for something else":            `{"content":"FFF","idempotency_key":"k"}`,
 		"a vector of another dimension":                   `{"content":"GGG","embedding":[1,2,3,4,5,6,7,8,9]}`,
-		"a vector of another model":                       `{"content":"HHH","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"other"}`,
-		"a version of another model":                      `{"id":"y","version":1,` + past + `,"content":"HHH","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"other"}`,
-		"an older version":                                `{"id":"x","version":1,` + past + `,"content":"other"}`,
-		"no JSON":                                         `{"content":`,
+		"a vector of another model":                       `{"content":"HHH",` + alien + `}`,
+		"a version of another model": `{"id":"y","version":1,` + past + "," + alien +
+			`,"content":"HHH"}`,
+		"an older version": `{"id":"x","version":1,` + past + `,"content":"other"}`,
+		"no JSON":          `{"content":`,
 	} {
 		for _, strict := range []bool{false, true} {
 			w := newWorld(t, engram.Options{EmbeddingModel: "mine"})
@@ -162,7 +167,8 @@ func TestImportTwice(t *testing.T) {
 	if err != nil {
 		t.Fatalf("Import again = %v", err)
 	}
-	want(t, "created, unchanged, reinforced again", []int{report.Created, report.Unchanged, report.Reinforced}, []int{0, 6, 0})
+	want(t, "created, unchanged, reinforced again", []int{report.Created, report.Unchanged, report.Reinforced},
+		[]int{0, 6, 0})
 	want(t, "export", exported(t, s), before)
 
 	unnamed := []string{`{"content":"Tea at four."}`, `{"content":"Cake at five.","supersedes":["e"]}`}

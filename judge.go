@@ -41,12 +41,16 @@ func (f *Feedback) judgements(recalled *recent, most int) ([]judgement, error) {
 	add(f.Useless, Useless)
 	add(f.Wrong, Wrong)
 	if len(said) > most {
-		return nil, &SizeError{Field: "ids", Got: len(said), Most: most, Unit: "memories, with those in useful, useless and wrong"}
+		return nil, &SizeError{
+			Field: "ids", Got: len(said), Most: most, Unit: "memories, with those in useful, useless and wrong",
+		}
 	}
 	seen := map[string]bool{}
 	for _, j := range said {
 		if seen[j.id] {
-			return nil, &InvalidError{Field: "ids", Value: quote(j.id), Allowed: "it is there twice: say one thing of each memory"}
+			return nil, &InvalidError{
+				Field: "ids", Value: quote(j.id), Allowed: "it is there twice: say one thing of each memory",
+			}
 		}
 		seen[j.id] = true
 	}

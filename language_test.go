@@ -50,7 +50,8 @@ func TestLanguages(t *testing.T) {
 		t.Fatal(err)
 	}
 	copied := w.space("copy")
-	if report, err := copied.Import(t.Context(), &export, engram.ImportOptions{Strict: true}); err != nil || report.Created != 4 {
+	report, err := copied.Import(t.Context(), &export, engram.ImportOptions{Strict: true})
+	if err != nil || report.Created != 4 {
 		t.Fatalf("Import = %+v, %v", report, err)
 	}
 	check("imported", copied)
@@ -103,7 +104,8 @@ func TestLanguagesAreChecked(t *testing.T) {
 	_, err = s.Update(t.Context(), "a", engram.Change{Language: new("klingon")})
 	refused(t, "Update", err, `language is "klingon"`)
 	remember(t, s, engram.Draft{ID: "b", Content: "y", Language: "de"})
-	if _, err = s.Remember(t.Context(), engram.Draft{ID: "b", Content: "y", Language: "en"}); !errors.Is(err, engram.ErrConflict) {
+	_, err = s.Remember(t.Context(), engram.Draft{ID: "b", Content: "y", Language: "en"})
+	if !errors.Is(err, engram.ErrConflict) {
 		t.Errorf("the same id in another language = %v, want a conflict", err)
 	}
 	for line, problem := range map[string]string{
@@ -115,7 +117,8 @@ func TestLanguagesAreChecked(t *testing.T) {
 		`{"id":"c","content":"zz","language":"DE-at","idempotency_key":"c2"}`: "",
 	} {
 		report, err := s.Import(t.Context(), strings.NewReader(line), engram.ImportOptions{})
-		if err != nil || problem == "" != (len(report.Bad) == 0) || problem != "" && !strings.Contains(report.Bad[0].Error, problem) {
+		if err != nil || problem == "" != (len(report.Bad) == 0) ||
+			problem != "" && !strings.Contains(report.Bad[0].Error, problem) {
 			t.Errorf("Import(%s) = %+v, %v, want a problem with %q", line, report, err, problem)
 		}
 	}

@@ -35,21 +35,36 @@ func TestRefusedDrafts(t *testing.T) {
 		{"speaker", engram.ErrTooLarge, engram.Draft{Content: "x", Speaker: strings.Repeat("s", 257)}},
 		{"session", engram.ErrInvalid, engram.Draft{Content: "x", Session: "\x00"}},
 		{"source", engram.ErrTooLarge, engram.Draft{Content: "x", Source: strings.Repeat("s", 2049)}},
-		{"occurred_at", engram.ErrInvalid, engram.Draft{Content: "x", OccurredAt: time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC)}},
-		{"expires_at", engram.ErrInvalid, engram.Draft{Content: "x", ExpiresAt: time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)}},
+		{
+			"occurred_at", engram.ErrInvalid,
+			engram.Draft{Content: "x", OccurredAt: time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC)},
+		},
+		{
+			"expires_at", engram.ErrInvalid,
+			engram.Draft{Content: "x", ExpiresAt: time.Date(2300, 1, 1, 0, 0, 0, 0, time.UTC)},
+		},
 		{"valid_until", engram.ErrInvalid, engram.Draft{Content: "x", ValidFrom: day(3), ValidUntil: day(3)}},
 		{"confidence", engram.ErrInvalid, engram.Draft{Content: "x", Confidence: new(1.1)}},
 		{"confidence", engram.ErrInvalid, engram.Draft{Content: "x", Confidence: new(math.NaN())}},
 		{"metadata", engram.ErrTooLarge, engram.Draft{Content: "x", Metadata: map[string]string{"a": long}}},
 		{"metadata", engram.ErrInvalid, engram.Draft{Content: "x", Metadata: map[string]string{"": "b"}}},
-		{"embedding", engram.ErrInvalid, engram.Draft{Content: "x", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, float32(math.NaN())}}},
-		{"embedding", engram.ErrInvalid, engram.Draft{Content: "x", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, float32(math.Inf(1))}}},
+		{
+			"embedding", engram.ErrInvalid,
+			engram.Draft{Content: "x", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, float32(math.NaN())}},
+		},
+		{
+			"embedding", engram.ErrInvalid,
+			engram.Draft{Content: "x", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, float32(math.Inf(1))}},
+		},
 		{"embedding", engram.ErrInvalid, engram.Draft{Content: "x", Embedding: make([]float32, 8)}},
 		{"embedding", engram.ErrInvalid, engram.Draft{Content: "x", Embedding: []float32{}}},
 		{"embedding", engram.ErrInvalid, engram.Draft{Content: "x", Embedding: make([]float32, 7)}},
 		{"embedding", engram.ErrInvalid, engram.Draft{Content: "x", Embedding: make([]float32, 4097)}},
 		{"links[0].to", engram.ErrInvalid, engram.Draft{Content: "x", Links: []engram.Link{{}}}},
-		{"links[0].weight", engram.ErrInvalid, engram.Draft{Content: "x", Links: []engram.Link{{To: "y", Weight: new(-.1)}}}},
+		{
+			"links[0].weight", engram.ErrInvalid,
+			engram.Draft{Content: "x", Links: []engram.Link{{To: "y", Weight: new(-.1)}}},
+		},
 		{"links[0].to", engram.ErrNotFound, engram.Draft{Content: "x", Links: []engram.Link{{To: "nobody"}}}},
 		{"supersedes[0]", engram.ErrInvalid, engram.Draft{Content: "x", ID: "a", Supersedes: []string{"a"}}},
 		{"idempotency_key", engram.ErrTooLarge, engram.Draft{Content: "x", IdempotencyKey: strings.Repeat("k", 129)}},
@@ -78,7 +93,8 @@ func TestDimensionIsFixedByTheFirstVector(t *testing.T) {
 		}
 		nine := append(make8(1), 1)
 		_, err = s.Remember(t.Context(), engram.Draft{Content: "Second.", Embedding: nine})
-		if !errors.Is(err, engram.ErrDimension) || !strings.Contains(err.Error(), "9") || !strings.Contains(err.Error(), "8") {
+		if !errors.Is(err, engram.ErrDimension) || !strings.Contains(err.Error(), "9") ||
+			!strings.Contains(err.Error(), "8") {
 			t.Errorf("Remember = %v, want an error that names 9 and 8", err)
 		}
 		_, err = s.Recall(t.Context(), engram.Cue{Embedding: nine})
@@ -89,7 +105,8 @@ func TestDimensionIsFixedByTheFirstVector(t *testing.T) {
 		s = w.def()
 	}
 	fixed := newWorld(t, engram.Options{Dim: 16})
-	if _, err := fixed.def().Remember(t.Context(), engram.Draft{Content: "x", Embedding: make8(1)}); !errors.Is(err, engram.ErrDimension) {
+	_, err := fixed.def().Remember(t.Context(), engram.Draft{Content: "x", Embedding: make8(1)})
+	if !errors.Is(err, engram.ErrDimension) {
 		t.Errorf("Remember = %v, want dimension error by configuration", err)
 	}
 }
@@ -138,7 +155,8 @@ func TestRefusedOptions(t *testing.T) {
 		"Limits.Content": {Limits: engram.Limits{Content: -5}},
 	} {
 		_, err := o.Open(t.TempDir())
-		if !errors.Is(err, engram.ErrInvalid) || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(field)) {
+		if !errors.Is(err, engram.ErrInvalid) ||
+			!strings.Contains(strings.ToLower(err.Error()), strings.ToLower(field)) {
 			t.Errorf("Open with a bad %s = %v", field, err)
 		}
 	}
@@ -166,8 +184,8 @@ func TestFiltersBeforeRanking(t *testing.T) {
 	// Fifty better matches stand before the one that passes each filter.
 	for i := range 50 {
 		remember(t, s, engram.Draft{
-			Content: strings.Repeat("copper ", 3+i%3), Speaker: "Bo", OccurredAt: day(1).Add(time.Duration(i) * time.Minute),
-			Confidence: new(0.1), Tags: []string{"common"},
+			Content: strings.Repeat("copper ", 3+i%3), Speaker: "Bo",
+			OccurredAt: day(1).Add(time.Duration(i) * time.Minute), Confidence: new(0.1), Tags: []string{"common"},
 		})
 	}
 	remember(t, s, engram.Draft{
@@ -281,7 +299,8 @@ func TestImportReportsBadLines(t *testing.T) {
 		lines = append(lines, b.Line)
 	}
 	want(t, "bad lines", lines, []int{3, 4, 5, 11, 7, 8})
-	want(t, "counts", []int{report.Lines, report.Created, report.Reinforced, report.Links, report.BadCount}, []int{10, 4, 1, 1, 6})
+	want(t, "counts", []int{report.Lines, report.Created, report.Reinforced, report.Links, report.BadCount},
+		[]int{10, 4, 1, 1, 6})
 
 	strict := w.space("strict")
 	report, err = strict.Import(t.Context(), strings.NewReader(input), engram.ImportOptions{Strict: true})

@@ -174,7 +174,8 @@ type history struct {
 func newHistory(t *testing.T, seed uint64) *history {
 	t.Helper()
 	h := &history{
-		t: t, seed: seed, start: time.Now(), mem: vfs.NewMem(), rng: rand.New(rand.NewPCG(seed, 7)), count: map[string]int{},
+		t: t, seed: seed, start: time.Now(), mem: vfs.NewMem(), rng: rand.New(rand.NewPCG(seed, 7)),
+		count: map[string]int{},
 	}
 	h.opens()
 	return h
@@ -307,7 +308,8 @@ func (h *history) run(clients, rounds int) {
 			for n := range rounds {
 				ops := []string{"get", "get", "get", "remember", "update", "update", "archive", "restore", "erase"}
 				h.do(c, call{
-					op: ops[rng.IntN(len(ops))], id: fmt.Sprint("m", rng.IntN(3)), content: fmt.Sprintf("client %d says %d", c, n),
+					op: ops[rng.IntN(len(ops))], id: fmt.Sprint("m", rng.IntN(3)),
+					content: fmt.Sprintf("client %d says %d", c, n),
 				})
 				if c == 0 && n%10 == 5 {
 					h.maintain(n)

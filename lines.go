@@ -54,8 +54,8 @@ func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 			}
 		}
 		if unreadable != nil {
-			return fmt.Errorf("export: everything else is written, but %d things or more that cannot be read, such as: %w",
-				report.DamagedCount, unreadable)
+			return fmt.Errorf("export: everything else is written, but %d things or more that cannot be read, such "+
+				"as: %w", report.DamagedCount, unreadable)
 		}
 		return nil
 	})
@@ -188,7 +188,8 @@ func (n *numbered) validate(l Limits) error {
 	if n.Version > 0 {
 		c.id("id", n.ID)
 		if n.CreatedAt.IsZero() || n.UpdatedAt.IsZero() || n.OccurredAt.IsZero() {
-			c.fail("version", fmt.Sprint(n.Version), "a line with a version needs occurred_at, created_at and updated_at")
+			const needs = "a line with a version needs occurred_at, created_at and updated_at"
+			c.fail("version", fmt.Sprint(n.Version), needs)
 		}
 	} else if !n.CreatedAt.IsZero() || !n.UpdatedAt.IsZero() || n.Reason != "" || n.Reinforced != 0 ||
 		!n.ArchivedAt.IsZero() || n.SupersededBy != "" || !n.SupersededAt.IsZero() || len(n.ArchivedSpans) > 0 ||

@@ -29,8 +29,8 @@ const (
 //   - "spreading": activation stays where it starts, in recall and in Spread;
 //   - "fan": what a memory passes on is not divided among its associations;
 //   - "sharpness": in completion all memories that are near weigh nearly the same (beta = 1);
-//   - "names": text is what separators leave of it: no names whole and in parts, no numbers and dates in one form, no stop
-//     words that are names, no preference for the question's own wording;
+//   - "names": text is what separators leave of it: no names whole and in parts, no numbers and dates in one form, no
+//     stop words that are names, no preference for the question's own wording;
 //   - "stems": words are not stemmed;
 //   - "day": the words of a memory's day are not indexed.
 //

@@ -19,10 +19,14 @@ func lived(t *testing.T, without ...string) map[string]string {
 	remember(t, s, engram.Draft{ID: "massed", Content: "the mast is red"})
 	remember(t, s, engram.Draft{ID: "told", Content: "the quay is wet"})
 	for i := range 3 {
-		remember(t, s, engram.Draft{ID: fmt.Sprint("fan", i), Content: fmt.Sprint("gulls ", i), Links: []engram.Link{{To: "used"}}})
+		remember(t, s, engram.Draft{
+			ID: fmt.Sprint("fan", i), Content: fmt.Sprint("gulls ", i), Links: []engram.Link{{To: "used"}},
+		})
 	}
 	for i := range 20 {
-		remember(t, s, engram.Draft{ID: fmt.Sprint("v", i), Content: fmt.Sprint("chart ", i), Embedding: embedded(64, fmt.Sprint(i))})
+		remember(t, s, engram.Draft{
+			ID: fmt.Sprint("v", i), Content: fmt.Sprint("chart ", i), Embedding: embedded(64, fmt.Sprint(i)),
+		})
 	}
 	for n := 2; n <= 4; n++ {
 		w.clock.set(day(n))
@@ -37,7 +41,8 @@ func lived(t *testing.T, without ...string) map[string]string {
 	out := map[string]string{}
 	for _, id := range []string{"used", "massed", "told"} {
 		m := get(t, s, id)
-		out[id] = fmt.Sprintf("S %.3f, R %.3f, labile %v", m.Use.Stability, m.Use.Retrievability, !m.Use.LabileUntil.IsZero())
+		out[id] = fmt.Sprintf("S %.3f, R %.3f, labile %v", m.Use.Stability, m.Use.Retrievability,
+			!m.Use.LabileUntil.IsZero())
 	}
 	spread, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"used", "fan0"}})
 	if err != nil {

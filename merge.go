@@ -25,7 +25,8 @@ func (im *importer) merge(tx *store.Tx, f store.Found, n *numbered, current *sto
 		return false, im.olderVersion(f, n)
 	}
 	if by := f.SupersededBy(); by != "" && n.SupersededBy != "" && by != n.SupersededBy {
-		return false, fmt.Errorf("memory %q was replaced by %q here, by %q there: %w", n.ID, by, n.SupersededBy, ErrConflict)
+		return false, fmt.Errorf("memory %q was replaced by %q here, by %q there: %w",
+			n.ID, by, n.SupersededBy, ErrConflict)
 	}
 	for _, step := range []func(*store.Tx, store.Found, *numbered) (bool, error){
 		mergeReinforced, mergeStates, mergeSupersession, im.mergeArchived, im.mergeLinks,

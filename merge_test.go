@@ -26,7 +26,9 @@ func into(t *testing.T, from, to *engram.Space) engram.ImportReport {
 func TestImportOverAnOlderCopy(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s, copied := w.def(), w.space("copy")
-	for _, id := range []string{"replaced", "archived", "restored", "back and away", "judged", "told", "linked", "edited", "plain"} {
+	for _, id := range []string{
+		"replaced", "archived", "restored", "back and away", "judged", "told", "linked", "edited", "plain",
+	} {
 		remember(t, s, engram.Draft{ID: id, Content: "The ferry of " + id, Source: "Ada"})
 	}
 	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"restored", "back and away"}}); err != nil {
@@ -36,7 +38,9 @@ func TestImportOverAnOlderCopy(t *testing.T) {
 	want(t, "lines that are bad", into(t, s, copied).BadCount, 0)
 	older := exported(t, copied)
 	w.clock.set(day(4))
-	remember(t, s, engram.Draft{ID: "new", Content: "The new ferry", Supersedes: []string{"replaced"}, OccurredAt: day(3)})
+	remember(t, s, engram.Draft{
+		ID: "new", Content: "The new ferry", Supersedes: []string{"replaced"}, OccurredAt: day(3),
+	})
 	forget := func(ids ...string) {
 		t.Helper()
 		if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: ids}); err != nil {
@@ -67,7 +71,8 @@ func TestImportOverAnOlderCopy(t *testing.T) {
 	want(t, "the copy", sortedLines(exported(t, copied)), sortedLines(exported(t, s)))
 	for range 2 {
 		report = into(t, s, copied)
-		want(t, "again", []int{report.Created, report.Versions, report.Merged, report.Others, report.BadCount}, []int{0, 0, 0, 0, 0})
+		want(t, "again", []int{report.Created, report.Versions, report.Merged, report.Others, report.BadCount},
+			[]int{0, 0, 0, 0, 0})
 	}
 	// The older copy brings nothing back.
 	back, err := copied.Import(t.Context(), strings.NewReader(older), engram.ImportOptions{})
@@ -102,7 +107,8 @@ func TestCopiesThatWentApart(t *testing.T) {
 		for range 2 {
 			for _, pair := range [][2]*engram.Space{{a, b}, {b, a}} {
 				report := into(t, pair[0], pair[1])
-				want(t, fmt.Sprintf("seed %d: told again", seed), []int{report.Merged, report.Others, report.BadCount}, []int{0, 0, 0})
+				want(t, fmt.Sprintf("seed %d: told again", seed), []int{report.Merged, report.Others, report.BadCount},
+					[]int{0, 0, 0})
 			}
 		}
 	}
@@ -160,14 +166,15 @@ func TestExportKeepsEveryState(t *testing.T) {
 	remember(t, s, engram.Draft{ID: "a", Content: "The ferry to Tavira leaves at seven", Source: "liar"})
 	remember(t, s, engram.Draft{ID: "b", Content: "The harbour closes at nine", Source: "liar", IdempotencyKey: "k"})
 	restate(t, s, 3, nil)
-	if _, err := s.UndoConsolidation(t.Context(), consolidateIn(t, s, engram.ConsolidateOptions{}).Concepts[0].ID); err != nil {
+	_, err := s.UndoConsolidation(t.Context(), consolidateIn(t, s, engram.ConsolidateOptions{}).Concepts[0].ID)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range 5 {
 		w.clock.set(w.clock.tell().Add(24 * time.Hour))
 		say(t, s, engram.Feedback{
-			EventID: fmt.Sprint("e", i), IDs: []string{"a"}, Signal: []engram.Signal{engram.Wrong, engram.Useful}[i%2], Source: "check",
-			Verified: i == 0, Reason: "because",
+			EventID: fmt.Sprint("e", i), IDs: []string{"a"}, Signal: []engram.Signal{engram.Wrong, engram.Useful}[i%2],
+			Source: "check", Verified: i == 0, Reason: "because",
 		})
 	}
 	copied := w.space("copy")
@@ -184,7 +191,9 @@ func TestExportKeepsEveryState(t *testing.T) {
 			EventID: "e1", IDs: []string{"a"}, Signal: engram.Useful, Source: "check", Reason: "because",
 		})
 		note(i, "the same event", report, err)
-		report, err = s.Feedback(t.Context(), engram.Feedback{IDs: []string{"a"}, Signal: engram.Wrong, Source: "check", Verified: true})
+		report, err = s.Feedback(t.Context(), engram.Feedback{
+			IDs: []string{"a"}, Signal: engram.Wrong, Source: "check", Verified: true,
+		})
 		note(i, "a verdict that was counted", report, err)
 		out, err := s.Remember(t.Context(), engram.Draft{
 			ID: "b", Content: "The harbour closes at nine", Source: "liar", IdempotencyKey: "k",

@@ -179,8 +179,8 @@ func newModelFile(
 	sp *store.Space, at time.Time, training int, weights []float64, coefficients []modelCoefficient,
 ) *modelFile {
 	return &modelFile{
-		Format: modelFormat, Version: modelVersion, Store: storeText(sp), FittedAt: at.UTC().Round(0), Training: training,
-		Weights: weights, Coefficients: coefficients,
+		Format: modelFormat, Version: modelVersion, Store: storeText(sp), FittedAt: at.UTC().Round(0),
+		Training: training, Weights: weights, Coefficients: coefficients,
 	}
 }
 
@@ -258,11 +258,13 @@ func decodeModel(sp *store.Space, path string, b []byte) (*modelFile, error) {
 	again, err := f.encode()
 	switch {
 	case f.Format != modelFormat || !f.fits():
-		return nil, damaged(fmt.Errorf("it is of format %q, version %d, and has not what that has", f.Format, f.Version))
+		return nil, damaged(fmt.Errorf("it is of format %q, version %d, and has not what that has",
+			f.Format, f.Version))
 	case err != nil || !bytes.Equal(again, b):
 		return nil, damaged(errors.New("its checksum, or its form, is not what was written"))
 	case f.Store != "" && f.Store != storeText(sp):
-		return nil, damaged(fmt.Errorf("it is of the space with the id %s, not of this one, %s", f.Store, storeText(sp)))
+		return nil, damaged(fmt.Errorf("it is of the space with the id %s, not of this one, %s",
+			f.Store, storeText(sp)))
 	case len(f.Weights) != len(dynamics.Weights{}) || !fit.Within(dynamics.Weights(f.Weights)):
 		return nil, damaged(fmt.Errorf("weights %v are impossible", f.Weights))
 	case !possible(f.Coefficients):
@@ -296,7 +298,9 @@ func (db *DB) verifyModel(space string, sp *store.Space, out *VerifyReport) erro
 	}
 	out.Files++
 	if corrupt, ok := errors.AsType[*CorruptError](err); ok {
-		out.Problems = append(out.Problems, Problem{File: corrupt.Path, Offset: corrupt.Offset, What: corrupt.Err.Error()})
+		out.Problems = append(out.Problems, Problem{
+			File: corrupt.Path, Offset: corrupt.Offset, What: corrupt.Err.Error(),
+		})
 		return nil
 	}
 	return err
@@ -315,7 +319,9 @@ func readSmall(fsys vfs.FS, path string) ([]byte, error) {
 	}
 	if size > maxModelFile {
 		err := fmt.Errorf("it has %d bytes, at most %d are possible", size, maxModelFile)
-		return nil, &codec.CorruptError{Op: "read fitted weights", Path: path, Offset: maxModelFile, Err: err, Advice: adviceModel}
+		return nil, &codec.CorruptError{
+			Op: "read fitted weights", Path: path, Offset: maxModelFile, Err: err, Advice: adviceModel,
+		}
 	}
 	b := make([]byte, size)
 	if n, err := file.ReadAt(b, 0); n < len(b) {

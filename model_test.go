@@ -72,7 +72,8 @@ func TestConfiguredModel(t *testing.T) {
 	remember(t, s, engram.Draft{Content: "gulls", Embedding: make8(1)})
 	w.o.EmbeddingModel = "large"
 	w.reopen()
-	if _, err := w.def().Recall(t.Context(), engram.Cue{Embedding: make8(1)}); !errors.Is(err, engram.ErrEmbeddingModel) {
+	_, err := w.def().Recall(t.Context(), engram.Cue{Embedding: make8(1)})
+	if !errors.Is(err, engram.ErrEmbeddingModel) {
 		t.Errorf("Recall after the configured model changed = %v, want ErrEmbeddingModel", err)
 	}
 	if _, err := w.def().Recall(t.Context(), engram.Cue{Text: "gulls"}); err != nil {

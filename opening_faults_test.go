@@ -153,7 +153,8 @@ func TestFirstWriteFailsAlone(t *testing.T) {
 				sprung, undo := trap(point, how)
 				defer undo()
 				_, err := w.space("new").Remember(t.Context(), engram.Draft{ID: "x", Content: "one"})
-				if failed := point != "wal/close"; (err != nil) != failed || (w.db.Ready() != nil) != failed || !sprung.Load() {
+				failed := point != "wal/close"
+				if (err != nil) != failed || (w.db.Ready() != nil) != failed || !sprung.Load() {
 					t.Fatalf("Remember = %v, Ready = %v, the point was reached: %v", err, w.db.Ready(), sprung.Load())
 				}
 				undo()

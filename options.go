@@ -176,14 +176,21 @@ func (o Options) validate() error {
 		return inField(validModel(o.EmbeddingModel), "Options")
 	case o.Dim != 0 && (o.Dim < store.MinDim || o.Dim > maxDim):
 		return &InvalidError{
-			Field: "Options.Dim", Value: fmt.Sprint(o.Dim), Allowed: fmt.Sprintf("use %d to %d, or 0", store.MinDim, maxDim),
+			Field: "Options.Dim", Value: fmt.Sprint(o.Dim),
+			Allowed: fmt.Sprintf("use %d to %d, or 0", store.MinDim, maxDim),
 		}
 	case o.MaxMemories < 0:
-		return &InvalidError{Field: "Options.MaxMemories", Value: fmt.Sprint(o.MaxMemories), Allowed: "use 1 or more, or 0"}
+		return &InvalidError{
+			Field: "Options.MaxMemories", Value: fmt.Sprint(o.MaxMemories), Allowed: "use 1 or more, or 0",
+		}
 	case o.MaxOpenSpaces < 1:
-		return &InvalidError{Field: "Options.MaxOpenSpaces", Value: fmt.Sprint(o.MaxOpenSpaces), Allowed: "use 1 or more"}
+		return &InvalidError{
+			Field: "Options.MaxOpenSpaces", Value: fmt.Sprint(o.MaxOpenSpaces), Allowed: "use 1 or more",
+		}
 	case o.IdleTimeout < 0:
-		return &InvalidError{Field: "Options.IdleTimeout", Value: o.IdleTimeout.String(), Allowed: "use a duration above 0"}
+		return &InvalidError{
+			Field: "Options.IdleTimeout", Value: o.IdleTimeout.String(), Allowed: "use a duration above 0",
+		}
 	case o.ScrubBytesPerSecond < 0:
 		return &InvalidError{
 			Field: "Options.ScrubBytesPerSecond", Value: fmt.Sprint(o.ScrubBytesPerSecond), Allowed: "use 0 or more",

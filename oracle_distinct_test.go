@@ -28,7 +28,8 @@ func (p *player) compareDistinct(s *engram.Space, cue engram.Cue, all engram.Ans
 			}
 			told[id] = true
 			a, b := p.oracle.memories[h.ID].current(), p.oracle.memories[id].current()
-			if !within(a.Content, b.Content) && !within(b.Content, a.Content) && (a.Embedding == nil || b.Embedding == nil) {
+			if !within(a.Content, b.Content) && !within(b.Content, a.Content) &&
+				(a.Embedding == nil || b.Embedding == nil) {
 				p.t.Fatalf("Recall(%s): %q is told to say the same as %q", cue.Text, b.Content, a.Content)
 			}
 		}

@@ -84,7 +84,8 @@ func (p *player) feedback() {
 	p.next++
 	f := engram.Feedback{
 		EventID: fmt.Sprint("e", p.next), Signal: engram.Signals()[p.rng.IntN(len(engram.Signals()))],
-		IDs: []string{p.anyID()}, Source: []string{"", "Ada", "Bo"}[p.rng.IntN(3)], Verified: p.rng.IntN(4) == 0, Reason: "r",
+		IDs: []string{p.anyID()}, Source: []string{"", "Ada", "Bo"}[p.rng.IntN(3)], Verified: p.rng.IntN(4) == 0,
+		Reason: "r",
 	}
 	if f.Signal == engram.Contradicted && p.rng.IntN(3) > 0 {
 		f.By = p.anyID()
@@ -236,7 +237,9 @@ func (p *player) shown(m *ideal, l *life, at time.Time) (confidence float64, u *
 		return b.Probability, u, b
 	}
 	for _, e := range l.evidence {
-		b.Evidence = append(b.Evidence, engram.Evidence{Source: e.Source, Supports: e.Supports, LogOdds: float64(e.LogOdds)})
+		b.Evidence = append(b.Evidence, engram.Evidence{
+			Source: e.Source, Supports: e.Supports, LogOdds: float64(e.LogOdds),
+		})
 	}
 	return b.Probability, u, b
 }

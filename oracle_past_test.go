@@ -86,11 +86,13 @@ func (p *player) comparePast(s *engram.Space) {
 			continue
 		}
 		version := m.memory.versions[m.versions-1]
-		want(p.t, "past content of "+id, []any{got.Content, got.Version, got.SupersededBy, !got.ArchivedAt.IsZero(), err},
+		archived := !got.ArchivedAt.IsZero()
+		want(p.t, "past content of "+id, []any{got.Content, got.Version, got.SupersededBy, archived, err},
 			[]any{version.Content, version.Version, m.supersededBy, m.archived, nil})
 		confidence, use, belief := p.shown(m.memory, m.life, moment)
 		rounded(&got)
-		want(p.t, "past use and belief of "+id, []any{got.Confidence, got.Use, got.Belief}, []any{confidence, use, belief})
+		want(p.t, "past use and belief of "+id, []any{got.Confidence, got.Use, got.Belief},
+			[]any{confidence, use, belief})
 	}
 	word := oracleWords[p.rng.IntN(len(oracleWords))]
 	p.compareRecallAsOf(s, known, engram.Cue{

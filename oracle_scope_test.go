@@ -23,7 +23,8 @@ func (o *oracle) add(id string, m *ideal) {
 // is refused for what it refers to, and comes again later without that.
 func (p *player) unnamed() {
 	d := engram.Draft{
-		Content: p.text(), Session: []string{"", "s1", "s2"}[p.rng.IntN(3)], Speaker: []string{"", "Ada", "Bo"}[p.rng.IntN(3)],
+		Content: p.text(), Session: []string{"", "s1", "s2"}[p.rng.IntN(3)],
+		Speaker: []string{"", "Ada", "Bo"}[p.rng.IntN(3)],
 	}
 	if m, ok := p.oracle.memories[p.anyID()]; ok && p.rng.IntN(2) == 0 {
 		was := m.current()
@@ -46,7 +47,9 @@ func (p *player) unnamed() {
 		p.expect("remember with a link to what is not there", err, engram.ErrNotFound)
 		p.refused = append(p.refused, d)
 	case 1:
-		_, err := p.w.def().RememberBatch(p.t.Context(), []engram.Draft{d, d, {Content: "x", Supersedes: []string{"never stored"}}})
+		_, err := p.w.def().RememberBatch(p.t.Context(), []engram.Draft{
+			d, d, {Content: "x", Supersedes: []string{"never stored"}},
+		})
 		p.expect("a batch that supersedes what is not there", err, engram.ErrNotFound)
 		p.refused = append(p.refused, d)
 	default:
@@ -87,7 +90,8 @@ func (o *oracle) inScope(d engram.Draft) *ideal {
 	for _, m := range o.memories {
 		was := m.current()
 		if m.archived() || m.supersededBy != "" || was.Content != d.Content || was.Speaker != d.Speaker ||
-			was.Session != d.Session || d.Kind != "" && was.Kind != d.Kind || d.Kind == "" && was.Kind != engram.DefaultKind {
+			was.Session != d.Session || d.Kind != "" && was.Kind != d.Kind ||
+			d.Kind == "" && was.Kind != engram.DefaultKind {
 			continue
 		}
 		if !d.OccurredAt.IsZero() && !was.OccurredAt.Equal(d.OccurredAt) ||

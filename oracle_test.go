@@ -511,7 +511,8 @@ func TestOracle(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			t.Parallel()
 			p := &player{
-				t: t, w: newWorld(t, engram.Options{LinkUsedTogether: true}), rng: rand.New(rand.NewPCG(uint64(seed), 1)), oracle: newOracle(),
+				t: t, w: newWorld(t, engram.Options{LinkUsedTogether: true}),
+				rng: rand.New(rand.NewPCG(uint64(seed), 1)), oracle: newOracle(),
 			}
 			for i := range steps {
 				p.step()
@@ -632,7 +633,8 @@ func TestSameAnswers(t *testing.T) {
 		}
 		check(s)
 		remember(t, s, engram.Draft{ID: "gone", Content: "copper lantern, thunder and the orchard", Session: "s1"})
-		if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"gone"}, Mode: engram.Erase}); err != nil {
+		_, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"gone"}, Mode: engram.Erase})
+		if err != nil {
 			t.Fatal(err)
 		}
 		w.stages(check)

@@ -128,7 +128,9 @@ func (p *player) compareVectors(s *engram.Space) {
 	want(p.t, "memories without a new vector", got, without)
 	var expected *engram.Reembedding
 	if b := p.oracle.building; b != nil {
-		expected = &engram.Reembedding{Model: b.model, Dim: 8, Built: len(p.oracle.memories) - len(without), Missing: missing}
+		expected = &engram.Reembedding{
+			Model: b.model, Dim: 8, Built: len(p.oracle.memories) - len(without), Missing: missing,
+		}
 	}
 	want(p.t, "reembedding", stats.Reembedding, expected)
 	if stats.EmbeddingModel != p.oracle.model {
@@ -137,7 +139,8 @@ func (p *player) compareVectors(s *engram.Space) {
 	if missing > 0 && p.oracle.building != nil {
 		o := engram.ReembedOptions{Model: p.oracle.building.model}
 		_, err := s.Reembed(p.t.Context(), strings.NewReader(""), o)
-		if e, ok := errors.AsType[*engram.MissingError](err); !ok || e.Missing != missing || len(e.IDs) != min(missing, 10) {
+		e, ok := errors.AsType[*engram.MissingError](err)
+		if !ok || e.Missing != missing || len(e.IDs) != min(missing, 10) {
 			p.t.Errorf("Reembed with %d missing = %v", missing, err)
 		}
 	}

@@ -72,7 +72,9 @@ func (s *Space) Predict(ctx context.Context, p Precedent) (Prediction, error) {
 	err := s.read(ctx, "predict", func(v *store.View) error {
 		return readWhole(v, func() error {
 			out = Prediction{Successors: []Successor{}}
-			x := predictor{s: s, ctx: ctx, v: v, p: &p, now: now, seen: map[string]bool{}, after: map[string]*following{}}
+			x := predictor{
+				s: s, ctx: ctx, v: v, p: &p, now: now, seen: map[string]bool{}, after: map[string]*following{},
+			}
 			for _, id := range p.IDs {
 				if err := x.occurrences(id); err != nil {
 					return err

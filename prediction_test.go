@@ -75,18 +75,21 @@ func TestPredict(t *testing.T) {
 	for id, want := range map[string]engram.Prediction{
 		"lonely": {Occurrences: 1, Successors: []engram.Successor{}}, "outside": {Successors: []engram.Successor{}},
 	} {
-		if got := predictIn(t, s, engram.Precedent{IDs: []string{id}}); got.Occurrences != want.Occurrences || len(got.Successors) > 0 {
+		got := predictIn(t, s, engram.Precedent{IDs: []string{id}})
+		if got.Occurrences != want.Occurrences || len(got.Successors) > 0 {
 			t.Errorf("Predict(%s) = %+v", id, got)
 		}
 	}
 	for what, p := range map[string]engram.Precedent{
 		"ids": {}, "steps": {IDs: []string{first}, Steps: 17}, "limit": {IDs: []string{first}, Limit: -1},
 	} {
-		if _, err := s.Predict(t.Context(), p); !errors.Is(err, engram.ErrInvalid) || !strings.HasPrefix(err.Error(), what) {
+		_, err := s.Predict(t.Context(), p)
+		if !errors.Is(err, engram.ErrInvalid) || !strings.HasPrefix(err.Error(), what) {
 			t.Errorf("Predict(%+v) = %v, want %s refused", p, err, what)
 		}
 	}
-	if _, err := s.Predict(t.Context(), engram.Precedent{IDs: []string{"nobody"}}); !errors.Is(err, engram.ErrNotFound) {
+	_, err := s.Predict(t.Context(), engram.Precedent{IDs: []string{"nobody"}})
+	if !errors.Is(err, engram.ErrNotFound) {
 		t.Errorf("Predict(nobody) = %v", err)
 	}
 }

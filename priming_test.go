@@ -158,12 +158,14 @@ func TestUseTogether(t *testing.T) {
 	for range 3 {
 		useful(t, s, "m1", "m0")
 		got := links()
-		if len(got) != 1 || got[0].To != "m0" || got[0].Type != engram.LinkUsedWith || !(got[0].Weight > last) || got[0].Weight >= 1 {
+		if len(got) != 1 || got[0].To != "m0" || got[0].Type != engram.LinkUsedWith || !(got[0].Weight > last) ||
+			got[0].Weight >= 1 {
 			t.Fatalf("links = %+v, want one of %s above %v", got, engram.LinkUsedWith, last)
 		}
 		last = got[0].Weight
 	}
-	if _, err := s.Feedback(t.Context(), engram.Feedback{IDs: []string{"m1", "m2"}, Signal: engram.Useless}); err != nil {
+	_, err := s.Feedback(t.Context(), engram.Feedback{IDs: []string{"m1", "m2"}, Signal: engram.Useless})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if got := links(); len(got) != 1 {
@@ -254,7 +256,8 @@ func TestManySessionsPrimeEach(t *testing.T) {
 	}
 	for _, name := range []string{"now", "reopened"} {
 		hits := answerOf(t, w.def(), engram.Cue{Text: "harbour", During: "quiet"}).Hits
-		if len(hits) != 1 || !slices.ContainsFunc(hits[0].Why, func(t engram.Term) bool { return t.Name == "priming" }) {
+		if len(hits) != 1 ||
+			!slices.ContainsFunc(hits[0].Why, func(t engram.Term) bool { return t.Name == "priming" }) {
 			t.Errorf("%s: %+v", name, hits)
 		}
 		w.reopen()

@@ -197,9 +197,9 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 		now = cue.AsOf // what had expired then, and how recent a memory was
 	}
 	q = recall.Query{
-		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit), Filters: f,
-		Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model.Model, Ring: primes,
-		Coefficients: s.coefficients(),
+		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit),
+		Filters: f, Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model.Model,
+		Ring: primes, Coefficients: s.coefficients(),
 	}
 	passOver(v, &q.Filters)
 	if cue.Where != nil {

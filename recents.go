@@ -67,6 +67,7 @@ func (s *Space) recalled(id string) (*recent, error) {
 			return r, nil
 		}
 	}
-	return nil, fmt.Errorf("recall %s is not known: it was not in space %s, not since the server started, or more than %d "+
-		"recalls ago; name the memories by their ids, without recall_id: %w", quote(id), s.name, recentRecalls, ErrNotFound)
+	return nil, fmt.Errorf("recall %s is not known: it was not in space %s, not since the server started, or more "+
+		"than %d recalls ago; name the memories by their ids, without recall_id: %w", quote(id), s.name, recentRecalls,
+		ErrNotFound)
 }

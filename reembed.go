@@ -76,8 +76,8 @@ func (e *MissingError) Error() string {
 	if e.Missing > len(e.IDs) {
 		more = " and more"
 	}
-	return fmt.Sprintf("embeddings of model %q are still missing: %d (%s%s): give the rest, or allow that they are missing; the "+
-		"former embeddings go on serving", e.Model, e.Missing, strings.Join(e.IDs, ", "), more)
+	return fmt.Sprintf("embeddings of model %q are still missing: %d (%s%s): give the rest, or allow that they are "+
+		"missing; the former embeddings go on serving", e.Model, e.Missing, strings.Join(e.IDs, ", "), more)
 }
 
 // Is reports whether target is ErrConflict.
@@ -364,8 +364,8 @@ func (e *reembedder) begin(tx *store.Tx, dim int) error {
 func (e *reembedder) sameAs(v *store.View, dim int) error {
 	model, size, building := v.Building()
 	if building && (model != e.o.Model || e.o.Dim != 0 && e.o.Dim != size) {
-		return fmt.Errorf("embeddings of model %q and dimension %d are being built, these are of %q and %d: finish or cancel the "+
-			"former first: %w", model, size, e.o.Model, dim, ErrConflict)
+		return fmt.Errorf("embeddings of model %q and dimension %d are being built, these are of %q and %d: finish "+
+			"or cancel the former first: %w", model, size, e.o.Model, dim, ErrConflict)
 	}
 	return nil
 }

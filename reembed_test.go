@@ -32,7 +32,9 @@ func TestReembed(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
 	for i, id := range []string{"a", "b", "c"} {
-		remember(t, s, engram.Draft{ID: id, Content: "bird " + id, Embedding: make8(float32(i)), EmbeddingModel: "small"})
+		remember(t, s, engram.Draft{
+			ID: id, Content: "bird " + id, Embedding: make8(float32(i)), EmbeddingModel: "small",
+		})
 	}
 	remember(t, s, engram.Draft{ID: "plain", Content: "it never had a vector"})
 	_, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"c"}})
@@ -50,14 +52,15 @@ func TestReembed(t *testing.T) {
 		if !slices.Equal(got, []string{"a"}) {
 			t.Errorf("%s: the former vectors give %v, want a", when, got)
 		}
-		if _, err := s.Recall(t.Context(), engram.Cue{Embedding: wide(0), EmbeddingModel: "large"}); !errors.Is(err, engram.ErrEmbeddingModel) {
+		_, err := s.Recall(t.Context(), engram.Cue{Embedding: wide(0), EmbeddingModel: "large"})
+		if !errors.Is(err, engram.ErrEmbeddingModel) {
 			t.Errorf("%s: a cue of the new model = %v, want ErrEmbeddingModel", when, err)
 		}
 	}
 	report, err := feed(engram.ReembedOptions{Partial: true}, vectorLine(t, "a", 1, wide(0)), `{"id":"b"}`+"\n",
 		vectorLine(t, "nobody", 1, wide(1)), vectorLine(t, "b", 7, wide(1)), vectorLine(t, "b", 1, make8(1)))
-	if err != nil || report.Embedded != 1 || report.BadCount != 4 || report.Built != 1 || report.Missing != 2 || report.Served ||
-		!slices.Equal(report.MissingIDs, []string{"b", "c"}) || report.Dim != 12 {
+	if err != nil || report.Embedded != 1 || report.BadCount != 4 || report.Built != 1 || report.Missing != 2 ||
+		report.Served || !slices.Equal(report.MissingIDs, []string{"b", "c"}) || report.Dim != 12 {
 		t.Errorf("Reembed of a part = %+v, %v", report, err)
 	}
 	for i, line := range []int{2, 3, 4, 5} {
@@ -70,13 +73,15 @@ func TestReembed(t *testing.T) {
 	s = w.def()
 	former("begun and reopened")
 	_, err = feed(engram.ReembedOptions{}, vectorLine(t, "b", 1, wide(1)))
-	if e, ok := errors.AsType[*engram.MissingError](err); !ok || e.Missing != 1 || !slices.Equal(e.IDs, []string{"c"}) ||
-		!errors.Is(err, engram.ErrConflict) || !strings.Contains(err.Error(), "c") {
+	if e, ok := errors.AsType[*engram.MissingError](err); !ok || e.Missing != 1 ||
+		!slices.Equal(e.IDs, []string{"c"}) || !errors.Is(err, engram.ErrConflict) ||
+		!strings.Contains(err.Error(), "c") {
 		t.Errorf("Reembed with one missing = %v, want a MissingError that names it", err)
 	}
 	former("refused")
 	vector := make8(5)
-	if _, err := s.Update(t.Context(), "b", engram.Change{Content: new("another bird"), Embedding: &vector}); err != nil {
+	_, err = s.Update(t.Context(), "b", engram.Change{Content: new("another bird"), Embedding: &vector})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if stats, err := s.Stats(t.Context()); err != nil || stats.Reembedding == nil || stats.EmbeddingModel != "small" ||
@@ -84,22 +89,27 @@ func TestReembed(t *testing.T) {
 		t.Errorf("Stats = %+v (%+v), %v", stats, stats.Reembedding, err)
 	}
 	other := engram.ReembedOptions{Model: "third"}
-	if _, err := s.Reembed(t.Context(), strings.NewReader(vectorLine(t, "a", 1, wide(0))), other); !errors.Is(err, engram.ErrConflict) {
+	_, err = s.Reembed(t.Context(), strings.NewReader(vectorLine(t, "a", 1, wide(0))), other)
+	if !errors.Is(err, engram.ErrConflict) {
 		t.Errorf("vectors of a third model = %v, want ErrConflict", err)
 	}
-	report, err = feed(engram.ReembedOptions{}, vectorLine(t, "a", 1, wide(0)), vectorLine(t, "b", 2, wide(1)), vectorLine(t, "c", 1, wide(2)))
+	report, err = feed(engram.ReembedOptions{}, vectorLine(t, "a", 1, wide(0)), vectorLine(t, "b", 2, wide(1)),
+		vectorLine(t, "c", 1, wide(2)))
 	if err != nil || !report.Served || report.Embedded != 2 || report.Unchanged != 1 || report.BadCount != 0 {
 		t.Errorf("Reembed of the rest = %+v, %v", report, err)
 	}
 	for range 2 {
 		stats, err := s.Stats(t.Context())
-		if err != nil || stats.EmbeddingModel != "large" || stats.Dim != 12 || stats.Vectors != 2 || stats.Reembedding != nil {
+		if err != nil || stats.EmbeddingModel != "large" || stats.Dim != 12 || stats.Vectors != 2 ||
+			stats.Reembedding != nil {
 			t.Errorf("Stats after the swap = %+v, %v", stats, err)
 		}
-		if got := recall(t, s, engram.Cue{Embedding: wide(1), EmbeddingModel: "large", Limit: 1}); !slices.Equal(got, []string{"b"}) {
+		got := recall(t, s, engram.Cue{Embedding: wide(1), EmbeddingModel: "large", Limit: 1})
+		if !slices.Equal(got, []string{"b"}) {
 			t.Errorf("the new vectors give %v, want b", got)
 		}
-		if _, err := s.Recall(t.Context(), engram.Cue{Embedding: make8(0), EmbeddingModel: "small"}); !errors.Is(err, engram.ErrEmbeddingModel) {
+		_, err = s.Recall(t.Context(), engram.Cue{Embedding: make8(0), EmbeddingModel: "small"})
+		if !errors.Is(err, engram.ErrEmbeddingModel) {
 			t.Errorf("a cue of the former model = %v, want ErrEmbeddingModel", err)
 		}
 		history, err := s.History(t.Context(), "b")
@@ -162,13 +172,16 @@ func TestReembedBy(t *testing.T) {
 		t.Errorf("asked for %v, want each of %d texts once", asked, want)
 	}
 	for id, n := range map[string]float32{"m0": 0, "m3": 33, "late": 77} {
-		if m, err := s.Get(t.Context(), id); err != nil || !slices.Equal(m.Embedding, wide(n)) || m.EmbeddingModel != "large" {
+		m, err := s.Get(t.Context(), id)
+		if err != nil || !slices.Equal(m.Embedding, wide(n)) || m.EmbeddingModel != "large" {
 			t.Errorf("Get(%s) = %v of %q, %v", id, m.Embedding, m.EmbeddingModel, err)
 		}
 	}
 	for what, bad := range map[string]engram.Embedder{
-		"too few":         func(context.Context, []string) ([][]float32, error) { return nil, nil },
-		"of no dimension": func(_ context.Context, in []string) ([][]float32, error) { return make([][]float32, len(in)), nil },
+		"too few": func(context.Context, []string) ([][]float32, error) { return nil, nil },
+		"of no dimension": func(_ context.Context, in []string) ([][]float32, error) {
+			return make([][]float32, len(in)), nil
+		},
 		"of two dimension": func(_ context.Context, in []string) ([][]float32, error) {
 			return [][]float32{wide(1), make8(1)}[:len(in)], nil
 		},
@@ -208,14 +221,18 @@ func TestReembeddingIsKept(t *testing.T) {
 	}
 	full, report := backUp(t, w.db, engram.BackupOptions{})
 	feed(s, engram.ReembedOptions{}, vectorLine(t, "b", 1, wide(2)))
-	later, _ := backUp(t, w.db, engram.BackupOptions{After: map[string]uint64{engram.DefaultSpace: report.Spaces[0].To}})
+	later, _ := backUp(t, w.db, engram.BackupOptions{
+		After: map[string]uint64{engram.DefaultSpace: report.Spaces[0].To},
+	})
 	copied := newWorld(t, engram.Options{})
 	restoreInto(t, copied.db, engram.RestoreOptions{}, full)
-	if stats, err := copied.def().Stats(t.Context()); err != nil || stats.Reembedding == nil || stats.Reembedding.Built != 1 {
+	stats, err := copied.def().Stats(t.Context())
+	if err != nil || stats.Reembedding == nil || stats.Reembedding.Built != 1 {
 		t.Errorf("Stats of the restored space = %+v, %v", stats, err)
 	}
 	restoreInto(t, copied.db, engram.RestoreOptions{Spaces: []string{engram.DefaultSpace}, As: "later"}, full, later)
-	if stats, err := copied.space("later").Stats(t.Context()); err != nil || stats.EmbeddingModel != "large" || stats.Vectors != 2 {
+	stats, err = copied.space("later").Stats(t.Context())
+	if err != nil || stats.EmbeddingModel != "large" || stats.Vectors != 2 {
 		t.Errorf("Stats of what was restored behind the swap = %+v, %v", stats, err)
 	}
 	if err := copied.def().CancelReembedding(t.Context()); err != nil {
@@ -224,7 +241,8 @@ func TestReembeddingIsKept(t *testing.T) {
 	if err := copied.def().CancelReembedding(t.Context()); !errors.Is(err, engram.ErrConflict) {
 		t.Errorf("CancelReembedding of nothing = %v, want ErrConflict", err)
 	}
-	if got := recall(t, copied.def(), engram.Cue{Embedding: make8(1), EmbeddingModel: "small", Limit: 1}); !slices.Equal(got, []string{"a"}) {
+	got := recall(t, copied.def(), engram.Cue{Embedding: make8(1), EmbeddingModel: "small", Limit: 1})
+	if !slices.Equal(got, []string{"a"}) {
 		t.Errorf("after canceling the former vectors give %v", got)
 	}
 	// Missing ones are left out if that is said.
@@ -250,7 +268,9 @@ func TestUnnamedVectors(t *testing.T) {
 	refused("a named vector beside an unnamed one", err)
 	_, err = s.RememberBatch(t.Context(), []engram.Draft{{Content: "x"}, named})
 	refused("a batch with a named vector", err)
-	batch := []engram.Draft{{Content: "x", Embedding: make8(3)}, {Content: "y", Embedding: make8(4), EmbeddingModel: "small"}}
+	batch := []engram.Draft{
+		{Content: "x", Embedding: make8(3)}, {Content: "y", Embedding: make8(4), EmbeddingModel: "small"},
+	}
 	_, err = w.space("other").RememberBatch(t.Context(), batch)
 	refused("a batch with one of each", err)
 	if stats, err := s.Stats(t.Context()); err != nil || stats.UnnamedVectors != 1 || stats.EmbeddingModel != "" {

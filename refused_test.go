@@ -31,7 +31,8 @@ func TestRefusedBatchesLeaveNothing(t *testing.T) {
 		{name: "superseded twice", last: engram.Draft{Supersedes: []string{"first"}}, want: engram.ErrConflict},
 		{name: "dimension", last: engram.Draft{Embedding: vector(9)}, want: engram.ErrDimension},
 		{
-			name: "model", last: engram.Draft{Embedding: vector(8), EmbeddingModel: "other"}, want: engram.ErrEmbeddingModel,
+			name: "model", last: engram.Draft{Embedding: vector(8), EmbeddingModel: "other"},
+			want: engram.ErrEmbeddingModel,
 		},
 		{name: "key", last: engram.Draft{Content: "else", IdempotencyKey: "k"}, want: engram.ErrConflict},
 		{name: "full", o: engram.Options{MaxMemories: 6}, want: engram.ErrTooLarge},
@@ -42,7 +43,9 @@ func TestRefusedBatchesLeaveNothing(t *testing.T) {
 			for _, id := range []string{"taken", "archived", "old", "first"} {
 				remember(t, s, engram.Draft{ID: id, Content: id, Pin: true, Embedding: vector(8), EmbeddingModel: "m"})
 			}
-			remember(t, s, engram.Draft{ID: "new", Content: "new", Supersedes: []string{"old"}, Pin: true, IdempotencyKey: "k"})
+			remember(t, s, engram.Draft{
+				ID: "new", Content: "new", Supersedes: []string{"old"}, Pin: true, IdempotencyKey: "k",
+			})
 			if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"archived"}}); err != nil {
 				t.Fatal(err)
 			}
@@ -50,8 +53,8 @@ func TestRefusedBatchesLeaveNothing(t *testing.T) {
 				drafts := make([]engram.Draft, size)
 				for i := range drafts {
 					drafts[i] = engram.Draft{
-						ID: fmt.Sprint("n", i), Content: fmt.Sprintf("word%dx%d of round %d", round, i, round), Tags: []string{fmt.Sprint(round, i)},
-						Embedding: vector(8),
+						ID: fmt.Sprint("n", i), Content: fmt.Sprintf("word%dx%d of round %d", round, i, round),
+						Tags: []string{fmt.Sprint(round, i)}, Embedding: vector(8),
 					}
 				}
 				drafts[0].Supersedes = []string{"first"}

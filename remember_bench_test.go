@@ -40,7 +40,10 @@ func BenchmarkRemember(b *testing.B) {
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		if _, err := s.Remember(b.Context(), engram.Draft{Content: texts[i%len(texts)], Session: string(rune('a' + i>>15))}); err != nil {
+		_, err := s.Remember(b.Context(), engram.Draft{
+			Content: texts[i%len(texts)], Session: string(rune('a' + i>>15)),
+		})
+		if err != nil {
 			b.Fatal(err)
 		}
 		i++

@@ -152,7 +152,8 @@ func (db *DB) repairSpace(
 	in, pipe := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := isolate.Do("repair", name, func(e error) { pipe.CloseWithError(e) }, func() error { //nolint:errcheck // never fails
+		broken := func(e error) { pipe.CloseWithError(e) } //nolint:errcheck // never fails
+		err := isolate.Do("repair", name, broken, func() error {
 			if err := saveMemories(ctx, pipe, sp.View(), &out, tell); err != nil {
 				return err
 			}

@@ -31,7 +31,9 @@ func damagedSpaceIn(t *testing.T, tier engram.Tier) (fs *vfs.Mem, o engram.Optio
 	w := newWorld(t, engram.Options{})
 	for i := range 30 {
 		id := fmt.Sprint("m", i)
-		remember(t, w.def(), engram.Draft{ID: id, Content: fmt.Sprintf("harbour note %d marker-%s-end", i, id), Session: "s"})
+		remember(t, w.def(), engram.Draft{
+			ID: id, Content: fmt.Sprintf("harbour note %d marker-%s-end", i, id), Session: "s",
+		})
 		if i == 19 {
 			if err := w.def().Link(t.Context(), "m1", engram.Link{To: "m2"}); err != nil {
 				t.Fatal(err)
@@ -217,7 +219,8 @@ func TestRepairOfADamagedUpdate(t *testing.T) {
 		s := w.def()
 		remember(t, s, engram.Draft{ID: "a", Content: "The door is open."})
 		remember(t, s, engram.Draft{ID: "b", Content: "The window is open."})
-		if _, err := s.Update(t.Context(), "a", engram.Change{Content: new("The door is shut."), Reason: "wind"}); err != nil {
+		_, err := s.Update(t.Context(), "a", engram.Change{Content: new("The door is shut."), Reason: "wind"})
+		if err != nil {
 			t.Fatal(err)
 		}
 		remember(t, s, engram.Draft{ID: "c", Content: "The roof is on."})
@@ -338,7 +341,8 @@ func repairAnyFlip(t *testing.T, tier engram.Tier) {
 			}
 		}
 		if found < 29 && report.Spaces[0].LostCount == 0 {
-			t.Fatalf("seed %d: after a flip at %s:%d only %d memories are there and nothing is told as lost", seed, path, at, found)
+			t.Fatalf("seed %d: after a flip at %s:%d only %d memories are there and nothing is told as lost",
+				seed, path, at, found)
 		}
 		saved += found
 		if err := db.Close(); err != nil {

@@ -33,7 +33,7 @@ type ImportReport struct {
 	Created    int   `json:"created"`    // memories that did not exist before
 	Versions   int   `json:"versions"`   // later versions stored
 	Merged     int   `json:"merged"`     // lines of a version that was known, which told more of it
-	Others     int   `json:"others"`     // lines that told something new of the space: sources, judgements, keys and the like
+	Others     int   `json:"others"`     // lines that told something new of the space: sources, judgements, keys, ...
 	Unchanged  int   `json:"unchanged"`  // lines that said what is stored already
 	Reinforced int   `json:"reinforced"` // lines that met what is known: without an id, or from another source
 	Links      int   `json:"links"`
@@ -59,8 +59,8 @@ type Torn struct {
 
 // String says it in one line.
 func (t Torn) String() string {
-	text := fmt.Sprintf("%d bytes of a write that a crash cut off, and nobody was told was stored, were dropped at offset %d of %s",
-		t.Bytes, t.Offset, t.File)
+	text := fmt.Sprintf("%d bytes of a write that a crash cut off, and nobody was told was stored, were dropped at "+
+		"offset %d of %s", t.Bytes, t.Offset, t.File)
 	if t.Kept != "" {
 		text += ", and are kept in " + t.Kept
 	}

@@ -12,11 +12,13 @@ import (
 // which is found by its content for lack of an id, could stumble over.
 func TestRefusedContentCanBeRemembered(t *testing.T) {
 	for name, refused := range map[string][]engram.Draft{
-		"a link to nobody":          {{Content: "Tea at four.", Links: []engram.Link{{To: "nobody"}}}},
-		"nobody to supersede":       {{Content: "Tea at four.", Supersedes: []string{"nobody"}}},
-		"nobody to contradict":      {{Content: "Tea at four.", Contradicts: []string{"nobody"}}},
-		"a batch with a conflict":   {{Content: "Tea at four."}, {ID: "taken", Content: "Other."}},
-		"a batch of the same twice": {{Content: "Tea at four."}, {Content: "Tea at four."}, {ID: "taken", Content: "Other."}},
+		"a link to nobody":        {{Content: "Tea at four.", Links: []engram.Link{{To: "nobody"}}}},
+		"nobody to supersede":     {{Content: "Tea at four.", Supersedes: []string{"nobody"}}},
+		"nobody to contradict":    {{Content: "Tea at four.", Contradicts: []string{"nobody"}}},
+		"a batch with a conflict": {{Content: "Tea at four."}, {ID: "taken", Content: "Other."}},
+		"a batch of the same twice": {
+			{Content: "Tea at four."}, {Content: "Tea at four."}, {ID: "taken", Content: "Other."},
+		},
 	} {
 		w := newWorld(t, engram.Options{})
 		s := w.def()

@@ -56,7 +56,8 @@ func TestSealingHappensByItself(t *testing.T) {
 	for range 2 {
 		for i := range 800 {
 			m, err := s.Get(t.Context(), fmt.Sprint(i))
-			if err != nil || m.Content != fmt.Sprintf("Remark number%d about the weather.", i) || m.Tier != engram.TierWarm {
+			if err != nil || m.Content != fmt.Sprintf("Remark number%d about the weather.", i) ||
+				m.Tier != engram.TierWarm {
 				t.Fatalf("Get(%d) = %+v, %v", i, m, err)
 			}
 		}

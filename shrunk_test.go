@@ -36,7 +36,9 @@ func TestShrunkSegmentIsQuarantined(t *testing.T) {
 	vector := make([]float32, 64)
 	for i := range 400 {
 		vector[i%64] = float32(i + 1)
-		remember(t, s, engram.Draft{ID: fmt.Sprint("m", i), Content: "harbour " + strings.Repeat("stone ", 40), Embedding: vector})
+		remember(t, s, engram.Draft{
+			ID: fmt.Sprint("m", i), Content: "harbour " + strings.Repeat("stone ", 40), Embedding: vector,
+		})
 	}
 	remember(t, other, engram.Draft{ID: "x", Content: "the other harbour"})
 	if err := s.Seal(t.Context()); err != nil {
@@ -50,7 +52,8 @@ func TestShrunkSegmentIsQuarantined(t *testing.T) {
 	if err := os.Truncate(segments[0], 4096); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get(t.Context(), "m399"); !errors.Is(err, engram.ErrCorrupt) || !strings.Contains(err.Error(), segments[0]) {
+	_, err = s.Get(t.Context(), "m399")
+	if !errors.Is(err, engram.ErrCorrupt) || !strings.Contains(err.Error(), segments[0]) {
 		t.Errorf("Get of a memory behind the end of its file = %v, want ErrCorrupt that names %s", err, segments[0])
 	}
 	answer, err := s.Recall(t.Context(), engram.Cue{Embedding: vector})

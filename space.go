@@ -48,7 +48,8 @@ func (s *Space) with(ctx context.Context, op string, create bool, fn func(*store
 // creating runs a write that may be the first of its space, which is made only if the write stores something: it is
 // tried on an empty space in memory before. fn may be run twice.
 func (s *Space) creating(ctx context.Context, op string, fn func(*store.Space) error) error {
-	if s.last.Load() == nil && s.db.handles.get(s.name) == nil && !s.db.exists(s.name) && !s.db.isClosed() && ctx.Err() == nil {
+	if s.last.Load() == nil && s.db.handles.get(s.name) == nil && !s.db.exists(s.name) && !s.db.isClosed() &&
+		ctx.Err() == nil {
 		stored := false
 		err := s.rehearse(op, func(sp *store.Space) error {
 			err := fn(sp)
@@ -97,8 +98,9 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 			Versions: st.Hot + st.Warm + st.Cold,
 			Hot:      st.Hot, Warm: st.Warm, Cold: st.Cold, Vectors: st.Vectors, Dim: st.Dim, EmbeddingModel: st.Model,
 			Links: st.LinkCount, Position: st.Position, Segments: st.Segments, LogBytes: st.LogBytes,
-			SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes, HotBytes: st.HotBytes, Torn: st.Torn, TornFile: st.TornFile,
-			Quarantined: st.Damaged, ColdBytes: st.ColdBytes, Cooled: st.Cooled, Warmed: st.Warmed,
+			SegmentBytes: st.SegmentBytes, IndexBytes: st.IndexBytes, HotBytes: st.HotBytes, Torn: st.Torn,
+			TornFile: st.TornFile, Quarantined: st.Damaged, ColdBytes: st.ColdBytes, Cooled: st.Cooled,
+			Warmed: st.Warmed,
 		}
 		if st.Model == "" {
 			out.UnnamedVectors = st.Vectors

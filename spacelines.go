@@ -102,7 +102,9 @@ func spaceLines(
 	for _, known := range v.Sources() {
 		l := sourceLine{Name: known.Name}
 		for _, st := range v.SourceHistory(known.Name) {
-			l.States = append(l.States, sourceState{Right: weight64(st.Right), Wrong: weight64(st.Wrong), At: fromNanos(st.At)})
+			l.States = append(l.States, sourceState{
+				Right: weight64(st.Right), Wrong: weight64(st.Wrong), At: fromNanos(st.At),
+			})
 		}
 		if err := fn(spaceLine{Source: &l}, nil); err != nil {
 			return err
@@ -135,7 +137,8 @@ func spaceLines(
 	}
 	return fn(spaceLine{
 		Weights: &weightsLine{
-			FittedAt: weights.FittedAt, Training: weights.Training, Weights: weights.Weights, Coefficients: weights.Coefficients,
+			FittedAt: weights.FittedAt, Training: weights.Training, Weights: weights.Weights,
+			Coefficients: weights.Coefficients,
 		},
 	}, nil)
 }
@@ -158,7 +161,9 @@ func lineOfKey(v *store.View, k store.Key, now time.Time) (l spaceLine, ok bool,
 		l.Apart = &apartLine{ID: id, Version: int(k.Version)}
 		return l, true, nil
 	}
-	l.Key = &keyLine{Key: k.Name, Fingerprint: fingerprint, ID: k.ID, Outcome: Result(k.Result), Version: int(k.Version)}
+	l.Key = &keyLine{
+		Key: k.Name, Fingerprint: fingerprint, ID: k.ID, Outcome: Result(k.Result), Version: int(k.Version),
+	}
 	return l, true, nil
 }
 
@@ -214,12 +219,13 @@ func (l *spaceLine) check(c *checks) {
 	if l.Weights != nil {
 		kinds++
 		if len(l.Weights.Weights) != len(dynamics.Weights{}) || !fit.Within(dynamics.Weights(l.Weights.Weights)) {
-			c.fail("space.weights.weights", fmt.Sprint(l.Weights.Weights), "give the 21 weights, within the bounds of FSRS-6")
+			const allowed = "give the 21 weights, within the bounds of FSRS-6"
+			c.fail("space.weights.weights", fmt.Sprint(l.Weights.Weights), allowed)
 		}
 		if !possible(l.Weights.Coefficients) {
 			c.fail("space.weights.coefficients", fmt.Sprint(l.Weights.Coefficients), fmt.Sprintf(
-				"give each of some terms one in [%v,%v], by name: %s", dynamics.LeastCoefficient, dynamics.MostCoefficient,
-				strings.Join(recall.Weighable(), ", ")))
+				"give each of some terms one in [%v,%v], by name: %s", dynamics.LeastCoefficient,
+				dynamics.MostCoefficient, strings.Join(recall.Weighable(), ", ")))
 		}
 		c.time("space.weights.fitted_at", l.Weights.FittedAt)
 		c.between("space.weights.training", l.Weights.Training, 0, maxCount)
@@ -324,7 +330,8 @@ func importSource(tx *store.Tx, l *sourceLine) (changed bool, err error) {
 		}
 		if len(known) > 0 {
 			last := known[len(known)-1]
-			next.Right, next.Wrong, next.At = max(next.Right, last.Right), max(next.Wrong, last.Wrong), max(next.At, last.At)
+			next.Right, next.Wrong = max(next.Right, last.Right), max(next.Wrong, last.Wrong)
+			next.At = max(next.At, last.At)
 			if next == last {
 				continue
 			}
@@ -393,10 +400,11 @@ func (im *importer) judgement(tx *store.Tx, l *judgementLine) (changed bool, err
 		return false, nil
 	}
 	r := store.FeedbackRecord{
-		Memory: l.ID, At: l.At.UnixNano(), Signal: string(l.Signal), Grade: uint8(l.Grade), Used: l.Used, Verified: l.Verified,
-		Retrievability: float32(l.Retrievability), Days: l.Days,
+		Memory: l.ID, At: l.At.UnixNano(), Signal: string(l.Signal), Grade: uint8(l.Grade), Used: l.Used,
+		Verified: l.Verified, Retrievability: float32(l.Retrievability), Days: l.Days,
 		FeedbackContext: store.FeedbackContext{
-			Rank: l.Rank, Score: l.Score, Source: l.Source, Reason: l.Reason, EventID: l.EventID, During: l.During, By: l.By,
+			Rank: l.Rank, Score: l.Score, Source: l.Source, Reason: l.Reason, EventID: l.EventID, During: l.During,
+			By: l.By,
 		},
 	}
 	for _, t := range l.Terms {

@@ -62,7 +62,9 @@ func TestManySpaces(t *testing.T) {
 	n := envInt("ENGRAM_SPACES", 300)
 	w := newWorld(t, engram.Options{MaxOpenSpaces: 16})
 	for i := range n {
-		remember(t, w.space(fmt.Sprintf("tenant-%d", i)), engram.Draft{ID: "m", Content: fmt.Sprintf("I am number%d.", i)})
+		remember(t, w.space(fmt.Sprintf("tenant-%d", i)), engram.Draft{
+			ID: "m", Content: fmt.Sprintf("I am number%d.", i),
+		})
 	}
 	var wg sync.WaitGroup
 	for g := range 4 {
@@ -291,7 +293,8 @@ func TestWhatStoresNothingMakesNoSpace(t *testing.T) {
 			return err
 		},
 		"import of bad lines": func() error {
-			r, err := s.Import(ctx, strings.NewReader("{}\n{\"content\":\"x\",\"supersedes\":[\"nobody\"]}\n"), engram.ImportOptions{})
+			r, err := s.Import(ctx, strings.NewReader("{}\n{\"content\":\"x\",\"supersedes\":[\"nobody\"]}\n"),
+				engram.ImportOptions{})
 			if err == nil && r.BadCount == 2 && r.Created == 0 {
 				err = engram.ErrNotFound
 			}
@@ -319,7 +322,9 @@ func TestWhatStoresNothingMakesNoSpace(t *testing.T) {
 	if m, err := s.Get(ctx, "a"); err != nil || len(m.Links) != 1 {
 		t.Errorf("Get = %+v, %v", m, err)
 	}
-	out, err := w.space("new").RememberBatch(ctx, []engram.Draft{{Content: "one"}, {Content: "one"}, {ID: "c", Content: "two"}})
+	out, err := w.space("new").RememberBatch(ctx, []engram.Draft{
+		{Content: "one"}, {Content: "one"}, {ID: "c", Content: "two"},
+	})
 	if err != nil || out[0].Result != engram.Created || out[1].Result != engram.Reinforced || out[1].ID != out[0].ID {
 		t.Errorf("RememberBatch = %+v, %v", out, err)
 	}

@@ -194,7 +194,9 @@ func (c *checks) distinct(field string, values []string) {
 }
 
 // spreading is a request in the numbers of a view.
-func (s *Space) spreading(v *store.View, r *SpreadRequest, now time.Time) (out recall.Spreading, damage *[]error, err error) {
+func (s *Space) spreading(
+	v *store.View, r *SpreadRequest, now time.Time,
+) (out recall.Spreading, damage *[]error, err error) {
 	cue := r.cue()
 	q, damage, err := s.query(v, &cue, now)
 	if err != nil {
@@ -230,14 +232,18 @@ func activated(v *store.View, cue *Cue, hit recall.Activated, at lens) (Activate
 	if err != nil {
 		return Activated{}, fmt.Errorf("read activated memory: %w", err)
 	}
-	out := Activated{Memory: withFate(v, fateOf(v, cue, hit.Row), r, at), Pi: hit.Pi, Path: make([]PathStep, 0, len(hit.Path))}
+	out := Activated{
+		Memory: withFate(v, fateOf(v, cue, hit.Row), r, at), Pi: hit.Pi, Path: make([]PathStep, 0, len(hit.Path)),
+	}
 	out.Held = heldFor(&out.Memory, cue)
 	for _, s := range hit.Path {
 		id, err := v.ID(s.Row)
 		if err != nil && !errors.Is(err, ErrCorrupt) {
 			return Activated{}, fmt.Errorf("read path: %w", err)
 		}
-		out.Path = append(out.Path, PathStep{ID: id, Type: s.Type, Weight: weight64(float32(s.Weight)), Incoming: s.Incoming})
+		out.Path = append(out.Path, PathStep{
+			ID: id, Type: s.Type, Weight: weight64(float32(s.Weight)), Incoming: s.Incoming,
+		})
 	}
 	return out, nil
 }

@@ -27,7 +27,9 @@ func story(t *testing.T, s *engram.Space, order []int) {
 		}
 	}
 	half := .5
-	for from, l := range map[string]engram.Link{"b": {To: "c", Type: "causes", Weight: &half}, "d": {To: "c", Type: "supports"}} {
+	for from, l := range map[string]engram.Link{
+		"b": {To: "c", Type: "causes", Weight: &half}, "d": {To: "c", Type: "supports"},
+	} {
 		if err := s.Link(t.Context(), from, l); err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +104,8 @@ func TestSpread(t *testing.T) {
 	story(t, other, []int{4, 2, 3, 1, 0})
 	again := spread(t, other, engram.SpreadRequest{IDs: []string{"a"}})
 	for i, m := range again.Memories {
-		if m.ID != all.Memories[i].ID || m.Pi != all.Memories[i].Pi || !reflect.DeepEqual(m.Path, all.Memories[i].Path) {
+		if m.ID != all.Memories[i].ID || m.Pi != all.Memories[i].Pi ||
+			!reflect.DeepEqual(m.Path, all.Memories[i].Path) {
 			t.Errorf("stored in another order: %+v, want %+v", m, all.Memories[i])
 		}
 	}
@@ -119,10 +122,12 @@ func TestSpreadGoesOverWhatExists(t *testing.T) {
 		t.Errorf("over an archived memory it comes to %v", got)
 	}
 	var invalid *engram.InvalidError
-	if _, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"a", "b"}}); !errors.As(err, &invalid) || invalid.Field != "ids[1]" {
+	_, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"a", "b"}})
+	if !errors.As(err, &invalid) || invalid.Field != "ids[1]" {
 		t.Errorf("Spread(archived) = %v, want an InvalidError of ids[1]", err)
 	}
-	if _, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"nobody"}}); !errors.Is(err, engram.ErrNotFound) {
+	_, err = s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"nobody"}})
+	if !errors.Is(err, engram.ErrNotFound) {
 		t.Errorf("Spread(nobody) = %v, want ErrNotFound", err)
 	}
 	for _, r := range []engram.SpreadRequest{
@@ -138,7 +143,8 @@ func TestSpreadGoesOverWhatExists(t *testing.T) {
 			t.Errorf("Spread(%+v) = %v, want an InvalidError", r, err)
 		}
 	}
-	if _, err := s.Remember(t.Context(), engram.Draft{ID: "f", Content: "soon gone", ExpiresAt: day(1).Add(time.Hour)}); err != nil {
+	_, err = s.Remember(t.Context(), engram.Draft{ID: "f", Content: "soon gone", ExpiresAt: day(1).Add(time.Hour)})
+	if err != nil {
 		t.Fatal(err)
 	}
 	w.clock.set(day(2))
@@ -158,7 +164,10 @@ func TestAnotherLinkTakesFromAllOthers(t *testing.T) {
 		}
 	}
 	for i := range 40 {
-		if _, err := s.Remember(t.Context(), engram.Draft{ID: fmt.Sprint("m", i), Content: fmt.Sprint("memory number ", i)}); err != nil {
+		_, err := s.Remember(t.Context(), engram.Draft{
+			ID: fmt.Sprint("m", i), Content: fmt.Sprint("memory number ", i),
+		})
+		if err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -39,8 +39,8 @@ type saying struct {
 func stateLineOf(d *store.Dynamics) stateLine {
 	st := &d.State
 	l := stateLine{
-		At: fromNanos(d.At), Stability: weight64(st.Stability), Difficulty: weight64(st.Difficulty), Since: fromNanos(st.Since),
-		LastUsed: fromNanos(st.LastUse), During: d.During,
+		At: fromNanos(d.At), Stability: weight64(st.Stability), Difficulty: weight64(st.Difficulty),
+		Since: fromNanos(st.Since), LastUsed: fromNanos(st.LastUse), During: d.During,
 	}
 	if st.LabileTill != 0 {
 		l.LabileUntil = fromNanos(st.LabileTill)
@@ -218,6 +218,7 @@ func joined(a, b *store.Dynamics) *store.Dynamics {
 func later(a, b *store.Dynamics) bool {
 	return cmp.Or(
 		cmp.Compare(a.At, b.At), cmp.Compare(a.State.LastUse, b.State.LastUse),
-		cmp.Compare(a.State.Stability, b.State.Stability), strings.Compare(fmt.Sprint(a.Evidence), fmt.Sprint(b.Evidence)),
+		cmp.Compare(a.State.Stability, b.State.Stability),
+		strings.Compare(fmt.Sprint(a.Evidence), fmt.Sprint(b.Evidence)),
 	) > 0
 }

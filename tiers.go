@@ -24,7 +24,9 @@ func checkColdAfter(field string, d time.Duration) error {
 	if d == 0 || d >= leastColdAfter {
 		return nil
 	}
-	return &InvalidError{Field: field, Value: d.String(), Allowed: "use 24h or more: what recall needed is known by the day"}
+	return &InvalidError{
+		Field: field, Value: d.String(), Allowed: "use 24h or more: what recall needed is known by the day",
+	}
 }
 
 // checkTiers refuses what cannot be asked of a compaction.
@@ -34,7 +36,8 @@ func (o *CompactOptions) checkTiers() error {
 		return &InvalidError{Field: "tier", Value: quote(string(o.Tier)), Allowed: `use "warm" or "cold"`}
 	case o.Tier != "" && o.ColdAfter != 0:
 		return &InvalidError{
-			Field: "tier", Value: quote(string(o.Tier)), Allowed: "leave it out where cold_after says which segments move",
+			Field: "tier", Value: quote(string(o.Tier)),
+			Allowed: "leave it out where cold_after says which segments move",
 		}
 	}
 	return checkColdAfter("cold_after", o.ColdAfter)

@@ -19,8 +19,8 @@ func lore(t *testing.T, s *engram.Space, from, to int) {
 	for i := from; i < to; i++ {
 		d := engram.Draft{
 			ID: fmt.Sprint("m", i), Session: fmt.Sprint("s", i/20), OccurredAt: day(1 + i%20),
-			Content: fmt.Sprintf("Remark number%d about the %s of the harbour, and what the pilot said of it at length.", i,
-				[]string{"lamps", "cranes", "dogs"}[i%3]),
+			Content: fmt.Sprintf("Remark number%d about the %s of the harbour, and what the pilot said of it at "+
+				"length.", i, []string{"lamps", "cranes", "dogs"}[i%3]),
 		}
 		if i%2 == 0 {
 			d.Embedding = loreVector(i)
@@ -122,7 +122,8 @@ func TestTierOfMemories(t *testing.T) {
 	if _, err := s.Get(t.Context(), "m15"); !errors.Is(err, engram.ErrNotFound) {
 		t.Errorf("Get of an erased memory = %v", err)
 	}
-	if report, err := s.Compact(t.Context(), engram.CompactOptions{}); err != nil || report.Dropped != 1 || report.Warmed > 0 {
+	report, err = s.Compact(t.Context(), engram.CompactOptions{})
+	if err != nil || report.Dropped != 1 || report.Warmed > 0 {
 		t.Errorf("Compact = %+v, %v, want what was erased dropped, and all where it is", report, err)
 	}
 }
@@ -200,7 +201,8 @@ func TestTiersByNeed(t *testing.T) {
 			t.Fatal(err)
 		}
 		stats, err := s.Stats(t.Context())
-		if tier := map[bool]engram.Tier{true: engram.TierCold, false: engram.TierWarm}[stats.Cold > 0]; err != nil || tier != want {
+		tier := map[bool]engram.Tier{true: engram.TierCold, false: engram.TierWarm}[stats.Cold > 0]
+		if err != nil || tier != want {
 			t.Fatalf("on day %d the segment is %s, %v, want %s", n, tier, err, want)
 		}
 	}
@@ -238,7 +240,8 @@ func TestTierOptionsAreChecked(t *testing.T) {
 			t.Errorf("Compact(%+v) = %v, want it refused by %s", o, err, field)
 		}
 	}
-	if _, err := w.def().Compact(t.Context(), engram.CompactOptions{ColdAfter: -time.Hour}); !errors.Is(err, engram.ErrInvalid) {
+	past := engram.CompactOptions{ColdAfter: -time.Hour}
+	if _, err := w.def().Compact(t.Context(), past); !errors.Is(err, engram.ErrInvalid) {
 		t.Errorf("Compact with a negative time = %v", err)
 	}
 	both := engram.CompactOptions{Tier: engram.TierCold, ColdAfter: 48 * time.Hour}

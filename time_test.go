@@ -44,11 +44,14 @@ func TestWhatWasBelieved(t *testing.T) {
 	at(1)
 	remember(t, s, engram.Draft{ID: "home", Content: "Ada lives in Lisbon", ValidFrom: day(-30), ValidUntil: day(28)})
 	at(5)
-	if _, err := s.Update(t.Context(), "home", engram.Change{Content: new("Ada lives in Lissabon harbour")}); err != nil {
+	_, err := s.Update(t.Context(), "home", engram.Change{Content: new("Ada lives in Lissabon harbour")})
+	if err != nil {
 		t.Fatal(err)
 	}
 	at(8)
-	remember(t, s, engram.Draft{ID: "new", Content: "Ada lives in Porto", ValidFrom: day(7), Supersedes: []string{"home"}})
+	remember(t, s, engram.Draft{
+		ID: "new", Content: "Ada lives in Porto", ValidFrom: day(7), Supersedes: []string{"home"},
+	})
 	at(10)
 	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"new"}}); err != nil {
 		t.Fatal(err)
@@ -103,7 +106,8 @@ func TestWhatWasBelieved(t *testing.T) {
 			want(t, "held "+tt.id+" "+tt.validAt.String(), []any{held, err}, []any{tt.held, nil})
 		}
 		m, err := s.GetAt(t.Context(), "home", day(6))
-		want(t, "home of day 6", []any{m.Version, m.SupersededBy, m.ValidUntil.Equal(day(28)), err}, []any{2, "", true, nil})
+		want(t, "home of day 6", []any{m.Version, m.SupersededBy, m.ValidUntil.Equal(day(28)), err},
+			[]any{2, "", true, nil})
 		m, err = s.GetAt(t.Context(), "new", day(11))
 		want(t, "new of day 11", []any{m.ArchivedAt.Equal(day(10)), err}, []any{true, nil})
 		if _, err := s.GetAt(t.Context(), "new", day(7)); !errors.Is(err, engram.ErrNotFound) {
@@ -154,14 +158,16 @@ func TestThePastAnswersAsItDid(t *testing.T) {
 		}
 		if i%3 == 0 {
 			f := engram.Feedback{
-				IDs: []string{id}, Signal: engram.Signals()[rng.IntN(4)], Source: []string{"", "Ada", "Bo"}[rng.IntN(3)],
-				Verified: rng.IntN(2) == 0,
+				IDs: []string{id}, Signal: engram.Signals()[rng.IntN(4)],
+				Source: []string{"", "Ada", "Bo"}[rng.IntN(3)], Verified: rng.IntN(2) == 0,
 			}
 			say(t, s, f)
 			w.clock.set(w.clock.tell().Add(time.Minute))
 		}
 		if i%10 == 0 {
-			a := asked{cue: engram.Cue{Text: words(3), Explain: true, Limit: 50, MinConfidence: []float64{0, .6}[i/10%2]}}
+			a := asked{
+				cue: engram.Cue{Text: words(3), Explain: true, Limit: 50, MinConfidence: []float64{0, .6}[i/10%2]},
+			}
 			if i%20 == 0 {
 				a.cue.Embedding = v
 			}
@@ -250,7 +256,9 @@ func TestHitsSayWhetherTheyHeld(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
 	remember(t, s, engram.Draft{ID: "open", Content: "tea is green"})
-	remember(t, s, engram.Draft{ID: "since", Content: "tea is white", ValidFrom: day(3), Links: []engram.Link{{To: "open"}}})
+	remember(t, s, engram.Draft{
+		ID: "since", Content: "tea is white", ValidFrom: day(3), Links: []engram.Link{{To: "open"}},
+	})
 	remember(t, s, engram.Draft{ID: "old", Content: "tea is black", ValidFrom: day(1), OccurredAt: day(1)})
 	remember(t, s, engram.Draft{ID: "new", Content: "tea is red", ValidFrom: day(8), Supersedes: []string{"old"}})
 	remember(t, s, engram.Draft{ID: "later", Content: "tea is blue", ValidFrom: day(20)})
@@ -275,7 +283,9 @@ func TestContradictionsAreNeverHidden(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()
 	remember(t, s, engram.Draft{ID: "b", Content: "the bridge is open", Speaker: "Bo"})
-	out := remember(t, s, engram.Draft{ID: "a", Content: "the bridge is closed", Speaker: "Ada", Contradicts: []string{"b"}})
+	out := remember(t, s, engram.Draft{
+		ID: "a", Content: "the bridge is closed", Speaker: "Ada", Contradicts: []string{"b"},
+	})
 	want(t, "outcome", out.Contradicts, []string{"b"})
 	remember(t, s, engram.Draft{ID: "c", Content: "the bridge is gone"})
 	if err := s.Link(t.Context(), "c", engram.Link{To: "a", Type: engram.Contradicts, Weight: new(0.5)}); err != nil {
@@ -328,7 +338,8 @@ func TestContradictionsAreNeverHidden(t *testing.T) {
 			t.Errorf("Remember(%+v) = %v, want invalid", d, err)
 		}
 	}
-	if _, err := s.Remember(t.Context(), engram.Draft{Content: "y", Contradicts: []string{"nobody"}}); !errors.Is(err, engram.ErrNotFound) {
+	_, err = s.Remember(t.Context(), engram.Draft{Content: "y", Contradicts: []string{"nobody"}})
+	if !errors.Is(err, engram.ErrNotFound) {
 		t.Errorf("contradicting nobody = %v, want not found", err)
 	}
 	want(t, "nothing of it is left", len(recall(t, s, engram.Cue{Text: "y"})), 0)

@@ -219,7 +219,8 @@ func refuses(err error) bool {
 		return false
 	}
 	return slices.ContainsFunc([]error{
-		errStrict, errFull, ErrConflict, ErrInvalid, ErrNotFound, ErrTooLarge, ErrDimension, ErrEmbeddingModel, ErrCorrupt,
+		errStrict, errFull, ErrConflict, ErrInvalid, ErrNotFound, ErrTooLarge, ErrDimension, ErrEmbeddingModel,
+		ErrCorrupt,
 	}, func(target error) bool { return errors.Is(err, target) })
 }
 
@@ -399,7 +400,8 @@ func (im *importer) compare(tx *store.Tx, f store.Found, n *numbered) (done bool
 			n.record.Language, n.record.LanguageFrom = r.Language, r.LanguageFrom
 		}
 		if !sameVersion(r, &n.record) {
-			return true, im.bad(n.line, fmt.Errorf("memory %q has another version %d: %w", n.ID, n.Version, ErrConflict))
+			return true, im.bad(n.line, fmt.Errorf("memory %q has another version %d: %w",
+				n.ID, n.Version, ErrConflict))
 		}
 		changed := false
 		if changed, err = im.merge(tx, f, n, current); errors.Is(err, ErrConflict) {
@@ -413,7 +415,8 @@ func (im *importer) compare(tx *store.Tx, f store.Found, n *numbered) (done bool
 		return true, err
 	}
 	if n.record.Version < current.Version || f.Archived() {
-		return true, im.bad(n.line, fmt.Errorf("memory %q is at version %d already: %w", n.ID, current.Version, ErrConflict))
+		return true, im.bad(n.line, fmt.Errorf("memory %q is at version %d already: %w",
+			n.ID, current.Version, ErrConflict))
 	}
 	return false, nil
 }

@@ -55,7 +55,8 @@ func active(tx *store.Tx, id string, now time.Time) (store.Found, *store.Record,
 	case f.Archived():
 		return f, nil, fmt.Errorf("memory %q is archived: restore it first: %w", id, ErrConflict)
 	case f.SupersededBy() != "":
-		return f, nil, fmt.Errorf("memory %q was replaced by %q: update that one: %w", id, f.SupersededBy(), ErrConflict)
+		return f, nil, fmt.Errorf("memory %q was replaced by %q: update that one: %w",
+			id, f.SupersededBy(), ErrConflict)
 	}
 	r, err := tx.Record(f.Row)
 	return f, r, err

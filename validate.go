@@ -127,7 +127,8 @@ var (
 func (c *checks) model(name string, vector bool) {
 	c.name("embedding_model", name, maxModelBytes)
 	if name != "" && !vector {
-		c.fail("embedding_model", quote(name), "there is no embedding that it could have made: leave it out, or give one")
+		const allowed = "there is no embedding that it could have made: leave it out, or give one"
+		c.fail("embedding_model", quote(name), allowed)
 	}
 }
 
@@ -140,7 +141,8 @@ func validModel(name string) error {
 // language checks the name of a language; "" is found out.
 func (c *checks) language(name string) {
 	if _, known := lexical.LanguageCode(name); !known && name != "" {
-		c.fail("language", quote(name), "use "+strings.Join(Languages(), ", ")+", an ISO 639 code of these, or leave it out")
+		all := strings.Join(Languages(), ", ")
+		c.fail("language", quote(name), "use "+all+", an ISO 639 code of these, or leave it out")
 	}
 }
 
@@ -200,7 +202,8 @@ func (c *checks) vector(field string, v []float32) {
 		return
 	}
 	if len(v) < 8 || len(v) > maxDim {
-		c.fail(field, fmt.Sprintf("a vector of %d numbers", len(v)), fmt.Sprintf("use %d to %d numbers", store.MinDim, maxDim))
+		c.fail(field, fmt.Sprintf("a vector of %d numbers", len(v)),
+			fmt.Sprintf("use %d to %d numbers", store.MinDim, maxDim))
 		return
 	}
 	if err := vec.Validate(v); err != nil {

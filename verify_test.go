@@ -60,7 +60,8 @@ func TestScrubberFindsDamage(t *testing.T) {
 	}
 	stats, err := s.Stats(t.Context())
 	if err != nil || len(stats.Problems) == 0 || stats.ReadOnly != "" {
-		t.Errorf("Stats after the scrubber found damage = %q, read-only %q, %v, want the problem", stats.Problems, stats.ReadOnly, err)
+		t.Errorf("Stats after the scrubber found damage = %q, read-only %q, %v, want the problem",
+			stats.Problems, stats.ReadOnly, err)
 	}
 	other, err := db.Space("other")
 	if err != nil {
@@ -119,7 +120,8 @@ func TestVerifyPaced(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("VerifyPaced with a context that ends = %v, want context.Canceled", err)
 	}
-	if _, err := w.def().VerifyPaced(t.Context(), engram.VerifyOptions{BytesPerSecond: -1}); !errors.Is(err, engram.ErrInvalid) {
+	_, err = w.def().VerifyPaced(t.Context(), engram.VerifyOptions{BytesPerSecond: -1})
+	if !errors.Is(err, engram.ErrInvalid) {
 		t.Errorf("VerifyPaced at -1 bytes a second = %v, want ErrInvalid", err)
 	}
 }

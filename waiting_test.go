@@ -146,7 +146,9 @@ func TestNobodyWaitsForAnotherSpace(t *testing.T) {
 			return err
 		},
 		"restoring": func() error {
-			_, err := db.Restore(t.Context(), strings.NewReader(stream.String()), engram.RestoreOptions{As: "slow-3", Spaces: []string{"a"}})
+			_, err := db.Restore(t.Context(), strings.NewReader(stream.String()), engram.RestoreOptions{
+				As: "slow-3", Spaces: []string{"a"},
+			})
 			return err
 		},
 	} {

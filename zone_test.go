@@ -17,14 +17,16 @@ func TestZonesWithinADay(t *testing.T) {
 	for _, hours := range []int{24, -24, 30} {
 		at := day(1).In(time.FixedZone("", hours*3600))
 		_, err := s.Remember(t.Context(), engram.Draft{Content: "x", OccurredAt: at})
-		if e, ok := errors.AsType[*engram.InvalidError](err); !ok || e.Field != "occurred_at" || !strings.Contains(e.Allowed, "24") {
+		e, ok := errors.AsType[*engram.InvalidError](err)
+		if !ok || e.Field != "occurred_at" || !strings.Contains(e.Allowed, "24") {
 			t.Errorf("Remember at %d hours from UTC = %v, want occurred_at refused", hours, err)
 		}
 		if _, err := s.Recall(t.Context(), engram.Cue{From: at}); !errors.Is(err, engram.ErrInvalid) {
 			t.Errorf("Recall from %d hours from UTC = %v", hours, err)
 		}
 	}
-	report, err := importLines(t, s, engram.ImportOptions{}, `{"content":"x","occurred_at":"2026-01-01T00:00:00+24:00"}`)
+	report, err := importLines(t, s, engram.ImportOptions{},
+		`{"content":"x","occurred_at":"2026-01-01T00:00:00+24:00"}`)
 	if err != nil {
 		t.Fatal(err)
 	}

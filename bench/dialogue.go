@@ -46,8 +46,8 @@ func dialogues(seed uint64, turns, questions int) ([]turn, []question) {
 		var text string
 		text, about[i] = words.turn(random)
 		all[i] = turn{c, engram.Draft{
-			ID: fmt.Sprintf("c%02d:d%03d:%02d", c, day, place%sessionTurns), Content: text, Kind: "turn", Speaker: speaker,
-			Session:    fmt.Sprintf("c%02d:d%03d", c, day),
+			ID: fmt.Sprintf("c%02d:d%03d:%02d", c, day, place%sessionTurns), Content: text, Kind: "turn",
+			Speaker: speaker, Session: fmt.Sprintf("c%02d:d%03d", c, day),
 			OccurredAt: start.AddDate(0, 0, 7*day+c).Add(time.Duration(place%sessionTurns) * time.Minute),
 		}}
 	}
@@ -103,7 +103,8 @@ func dialogueContenders() []dialogueContender {
 			func(dir string) (rememberer, error) { return openTalk(dir, true) },
 		},
 		{
-			"SQLite FTS5", "one table of all conversations, porter unicode61, a transaction each with WAL and FULL; the " +
+			"SQLite FTS5",
+			"one table of all conversations, porter unicode61, a transaction each with WAL and FULL; the " +
 				"question's words but for function words, joined by OR, ORDER BY bm25, LIMIT 10",
 			openFTS,
 		},
@@ -115,13 +116,13 @@ func dialogue(s *session) error {
 	contenders := dialogueContenders()
 	rounds := s.turns(3)
 	settings(s,
-		fmt.Sprintf("%s turns of 8 to 35 words in %d conversations with two speakers and dated sessions of %d turns, %s",
-			thousands(float64(len(turns))), conversations, sessionTurns, corpusText),
+		fmt.Sprintf("%s turns of 8 to 35 words in %d conversations with two speakers and dated sessions of %d turns, "+
+			"%s", thousands(float64(len(turns))), conversations, sessionTurns, corpusText),
 		fmt.Sprintf("%s questions: \"What did X say about\" and two to four content words of one turn",
 			thousands(float64(len(questions)))),
 		"one caller; every turn acknowledged durable before the next; every question answered with contents",
-		"hit@10: the turn that the question was made from is among the ten answers. Generated questions are easy: this "+
-			"shows that the latency is that of right answers, not how good recall is",
+		"hit@10: the turn that the question was made from is among the ten answers. Generated questions are easy: "+
+			"this shows that the latency is that of right answers, not how good recall is",
 		fmt.Sprintf("%d rounds into new stores; medians", rounds))
 	for _, c := range contenders {
 		settings(s, c.name+": "+c.how)
@@ -163,7 +164,9 @@ func printDialogue(s *session, contenders []dialogueContender, results [][]talke
 type talked struct{ ingest, asked, p50, p99, longest, hit float64 }
 
 // talk tells everything and then asks everything.
-func talk(ctx context.Context, c dialogueContender, dir string, turns []turn, questions []question) (r talked, err error) {
+func talk(
+	ctx context.Context, c dialogueContender, dir string, turns []turn, questions []question,
+) (r talked, err error) {
 	store, err := c.open(dir)
 	if err != nil {
 		return r, err
@@ -263,7 +266,8 @@ func openFTS(dir string) (rememberer, error) {
 	for _, w := range strings.Fields(functionWords) {
 		f.stop[w] = true
 	}
-	_, err = db.Exec("CREATE VIRTUAL TABLE turns USING fts5(id UNINDEXED, speaker, content, tokenize='porter unicode61')")
+	_, err = db.Exec("CREATE VIRTUAL TABLE turns " +
+		"USING fts5(id UNINDEXED, speaker, content, tokenize='porter unicode61')")
 	if err == nil {
 		f.insert, err = db.Prepare("INSERT INTO turns (id, speaker, content) VALUES (?, ?, ?)")
 	}

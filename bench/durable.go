@@ -36,7 +36,8 @@ type contender struct {
 func durableContenders() []contender {
 	return []contender{
 		{
-			"bare log", "two preallocated files of 32 MiB, recycled; length, CRC-32C, number, text; group commit by leader and " +
+			"bare log",
+			"two preallocated files of 32 MiB, recycled; length, CRC-32C, number, text; group commit by leader and " +
 				"followers; pwrite and fdatasync; no index, nothing can be read back",
 			false, openBare,
 		},
@@ -66,10 +67,10 @@ func durable(s *session) error {
 	}
 	settings(s,
 		fmt.Sprintf("texts: %d bytes each, %s", durableSize, corpusText),
-		fmt.Sprintf("each store first takes %s texts in batches of 1,000, and stays open for all rounds of a number of callers",
-			thousands(float64(preload))),
-		fmt.Sprintf("%d rounds of %v for each contender and number of callers, after a tenth of that to warm up; medians of "+
-			"acknowledged writes a second", rounds, d))
+		fmt.Sprintf("each store first takes %s texts in batches of 1,000, and stays open for all rounds of a number "+
+			"of callers", thousands(float64(preload))),
+		fmt.Sprintf("%d rounds of %v for each contender and number of callers, after a tenth of that to warm up; "+
+			"medians of acknowledged writes a second", rounds, d))
 	for _, c := range contenders {
 		settings(s, c.name+": "+c.how)
 	}

@@ -30,10 +30,9 @@ func dynamics(s *session) error {
 			"anything was said of them; what is kept to be fitted to, one record for each judgement, is in it",
 			thousands(float64(s.size(dynamicsStates, 2000)))),
 		fmt.Sprintf("recall: one caller, four words of a memory, over %s texts of %d bytes and %d clusters of three "+
-			"restatements, default "+
-			"options; beside nothing, beside a caller that says without pause what five memories were worth, each time "+
-			"synced, and "+
-			"beside passes of consolidation, which find all clusters, write them, and are undone",
+			"restatements, default options; beside nothing, beside a caller that says without pause what five "+
+			"memories were worth, each time synced, and beside passes of consolidation, which find all clusters, "+
+			"write them, and are undone",
 			thousands(float64(s.size(dynamicsAsked, 1000))),
 			largeText, s.size(dynamicsClusters, 20)),
 		"rounds take turns; percentiles are of all recalls of all rounds")

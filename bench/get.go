@@ -207,7 +207,10 @@ func (l *library) engramReaders(space *engram.Space, view *store.View) []reader 
 	}
 	return []reader{
 		{readEngram, "the whole memory by id, every byte read checked against its checksum; default options", api},
-		{readStore, "the record by id from a view, checked and decoded, without the API's boundary and conversions", below},
+		{
+			readStore, "the record by id from a view, checked and decoded, without the API's boundary and conversions",
+			below,
+		},
 	}
 }
 
@@ -326,13 +329,16 @@ func (l *library) openBolt(s *session) ([]reader, error) {
 			return nil, fmt.Errorf("fill bbolt: %w", err)
 		}
 	}
-	return []reader{{readBolt, "a View each, the value copied; it checks no checksums", func(i int) (size int, err error) {
-		err = db.View(func(tx *bbolt.Tx) error {
-			size = len(bytes.Clone(tx.Bucket(boltBucket).Get(l.keys[i])))
-			return nil
-		})
-		return size, err
-	}}}, nil
+	return []reader{{
+		readBolt, "a View each, the value copied; it checks no checksums",
+		func(i int) (size int, err error) {
+			err = db.View(func(tx *bbolt.Tx) error {
+				size = len(bytes.Clone(tx.Bucket(boltBucket).Get(l.keys[i])))
+				return nil
+			})
+			return size, err
+		},
+	}}, nil
 }
 
 // openPebble fills one store and reads it with a cache that holds everything and, from a copy, with one that does not.

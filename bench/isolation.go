@@ -26,13 +26,18 @@ type shelf struct {
 
 func shelves() []shelf {
 	return []shelf{
-		{"lock", "sync.RWMutex around one growing slice; the content is copied out under the read lock", lockShelf(false)},
 		{
-			"lock, safe", "the same, with deferred unlock and recover, so that a panic neither holds the lock nor ends the process",
+			"lock", "sync.RWMutex around one growing slice; the content is copied out under the read lock",
+			lockShelf(false),
+		},
+		{
+			"lock, safe",
+			"the same, with deferred unlock and recover, so that a panic neither holds the lock nor ends the process",
 			lockShelf(true),
 		},
 		{
-			"publication", "internal/isolate: the writer appends to an arena and publishes a count; readers take no lock and look " +
+			"publication",
+			"internal/isolate: the writer appends to an arena and publishes a count; readers take no lock and look " +
 				"at the bytes where they are", publicationShelf(false),
 		},
 		{"publication, copied", "the same, and the content is copied out", publicationShelf(true)},
@@ -125,13 +130,14 @@ func isolation(s *session) error {
 	rounds, ops := s.turns(5), s.size(2_000_000, 20_000)
 	list := shelves()
 	settings(s,
-		fmt.Sprintf("contents of %d bytes, %s to begin with; each goroutine does %s operations, of which every n-th appends one "+
-			"and the others read a random one; nanoseconds an operation and goroutine, medians of %d rounds",
-			isolationSize, thousands(readable), thousands(float64(ops)), rounds))
+		fmt.Sprintf("contents of %d bytes, %s to begin with; each goroutine does %s operations, of which every n-th "+
+			"appends one and the others read a random one; nanoseconds an operation and goroutine, medians of %d "+
+			"rounds", isolationSize, thousands(readable), thousands(float64(ops)), rounds))
 	for _, one := range list {
 		settings(s, one.name+": "+one.how)
 	}
-	t := newTable("ns an operation", "no writes, 1 goroutine", "2", "8", "5 % writes, 1", "2", "8", "50 % writes, 1", "2", "8")
+	t := newTable("ns an operation", "no writes, 1 goroutine", "2", "8", "5 % writes, 1", "2", "8", "50 % writes, 1",
+		"2", "8")
 	verdicts := map[string]float64{}
 	for _, one := range list {
 		cells := []string{one.name}

@@ -82,7 +82,8 @@ func large(s *session) (err error) {
 	settings(s,
 		fmt.Sprintf("%s texts of %d bytes without vectors and sessions, %s; batches of 1,000; all sealed",
 			thousands(float64(count)), largeText, corpusText),
-		fmt.Sprintf("%s questions of each kind, one caller, Recall with Limit 10 and default options", thousands(float64(questions))),
+		fmt.Sprintf("%s questions of each kind, one caller, Recall with Limit 10 and default options",
+			thousands(float64(questions))),
 		"held: live heap (HeapAlloc) after two collections, less the same before the directory was opened")
 	words := newCorpus(s.seed)
 	defer runtime.KeepAlive(words) // it is in both measurements

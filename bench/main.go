@@ -30,18 +30,38 @@ type benchmark struct {
 
 func benchmarks() []benchmark {
 	return []benchmark{
-		{"durable", "acknowledged 256-byte writes from 1, 8, 64 goroutines, beside a bare log, Pebble, SQLite, bbolt", durable},
+		{
+			"durable",
+			"acknowledged 256-byte writes from 1, 8, 64 goroutines, beside a bare log, Pebble, SQLite, bbolt", durable,
+		},
 		{"get", "reading one of 200,000 memories of 512 bytes from warm segments, beside bbolt and Pebble", get},
-		{"isolation", "reading 64 bytes beside writers: a lock, a lock made safe, and publication; the panic boundary", isolation},
+		{
+			"isolation",
+			"reading 64 bytes beside writers: a lock, a lock made safe, and publication; the panic boundary", isolation,
+		},
 		{"stall", "the longest wait of a reader while content grows to 1 GiB beside it", stall},
 		{"scan", "exact search through 100,000 vectors of 768 dimensions, beside this machine's streaming reads", scan},
 		{"memory", "memory held for 100,000 texts of 200 bytes with all their indexes", memory},
 		{"dialogue", "6,000 dialogue turns in, 2,000 questions answered, beside SQLite's full-text index", dialogue},
-		{"large", "recall from 1,000,000 short memories: p50 and p99 by kind of question, memory of the indexes", large},
+		{
+			"large", "recall from 1,000,000 short memories: p50 and p99 by kind of question, memory of the indexes",
+			large,
+		},
 		{"score", "the whole score of a candidate with every term on, and without each: nanoseconds", score},
-		{"dynamics", "bytes held of what was said of a memory; recall beside feedback and beside consolidation", dynamics},
-		{"spread", "activation spreading over 1,000,000 memories with 20,000,000 associations, beside a hundredth of them", spread},
-		{"year", "a simulated year of an agent: right and stale answers with each mechanism switched off, and by words alone", year},
+		{
+			"dynamics", "bytes held of what was said of a memory; recall beside feedback and beside consolidation",
+			dynamics,
+		},
+		{
+			"spread",
+			"activation spreading over 1,000,000 memories with 20,000,000 associations, beside a hundredth of them",
+			spread,
+		},
+		{
+			"year",
+			"a simulated year of an agent: right and stale answers with each mechanism switched off, and by words " +
+				"alone", year,
+		},
 		{"spaces", "10,000 small spaces opened, asked and closed: memory and descriptors", spaces},
 	}
 }

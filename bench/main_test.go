@@ -84,7 +84,8 @@ func TestBareLogHoldsEveryRecord(t *testing.T) {
 		size := int(binary.LittleEndian.Uint32(b))
 		sum := crc32.Checksum(b[8:bareHeader+size], crc32.MakeTable(crc32.Castagnoli))
 		if got := binary.LittleEndian.Uint64(b[8:]); got != number || binary.LittleEndian.Uint32(b[4:]) != sum {
-			t.Fatalf("record %d has number %d and a checksum that matches: %v", number, got, binary.LittleEndian.Uint32(b[4:]) == sum)
+			t.Fatalf("record %d has number %d and a checksum that matches: %v", number, got,
+				binary.LittleEndian.Uint32(b[4:]) == sum)
 		}
 		seen[string(b[bareHeader:bareHeader+size])] = true
 		b = b[bareHeader+size:]
@@ -195,7 +196,8 @@ func TestYearsAreTold(t *testing.T) {
 			if e.with != nil {
 				counts["partners"]++
 				if e.with.fact == e.fact || truth[e.with.fact] != e.with.value {
-					t.Fatalf("event %d needs %q of fact %d with it, told was %q", i, e.with.value, e.with.fact, truth[e.with.fact])
+					t.Fatalf("event %d needs %q of fact %d with it, told was %q",
+						i, e.with.value, e.with.fact, truth[e.with.fact])
 				}
 			}
 			continue

@@ -24,8 +24,8 @@ func memory(s *session) error {
 	settings(s,
 		fmt.Sprintf("%s texts of %d bytes without vectors, %s; ids assigned; batches of 1,000",
 			thousands(float64(count)), memorySize, corpusText),
-		"held: live heap (HeapAlloc) after two collections, less the same before the directory was opened: every index, table "+
-			"and log buffer included",
+		"held: live heap (HeapAlloc) after two collections, less the same before the directory was opened: every "+
+			"index, table and log buffer included",
 		"spans: the same of HeapInuse, which counts the unused rest of size classes too",
 		"mapped: segment files; their pages are the system's to keep or drop, and not in held",
 		"reopened: closed, opened again and measured before anything was asked")
@@ -34,7 +34,8 @@ func memory(s *session) error {
 		{"all sealed", engram.Options{}, true, false},
 		{"all hot", engram.Options{HotBytes: 1 << 30}, false, false},
 	}
-	t := newTable("held as", "hot", "warm", "bytes held per text", "of the text", "spans per text", "index (Stats)", "mapped")
+	t := newTable("held as", "hot", "warm", "bytes held per text", "of the text", "spans per text", "index (Stats)",
+		"mapped")
 	var most, usual float64 // multiples of the text: of all rows, and with default options
 	for i, h := range holdings {
 		dir := filepath.Join(s.dir, fmt.Sprintf("engram-%d", i))

@@ -65,7 +65,8 @@ func scan(s *session) (err error) {
 	settings(s,
 		fmt.Sprintf("%s vectors of %d float32 (%s), generated around %d centres, cosine, %d nearest wanted",
 			thousands(float64(count)), scanDim, mebibytes(data.sizeBytes()), scanClusters, scanLimit),
-		fmt.Sprintf("one goroutine asks %d questions one after the other in each round; %d rounds; medians", questions, rounds),
+		fmt.Sprintf("one goroutine asks %d questions one after the other in each round; %d rounds; medians",
+			questions, rounds),
 		"kernels: "+vec.Implementation())
 	db, err := engram.Open(filepath.Join(s.dir, "engram"))
 	if err != nil {
@@ -128,16 +129,20 @@ func passes(s *session, space *engram.Space, data *vectors) []pass {
 			waste.value += float64(vec.StreamSum(data.rows))
 			return nil
 		}},
-		{passPlain, "eight sums of uint64 loads, compiled: so that the yardstick is not only our own", func([]float32) error {
-			waste.value += float64(sumWords(words))
-			return nil
-		}},
+		{
+			passPlain, "eight sums of uint64 loads, compiled: so that the yardstick is not only our own",
+			func([]float32) error {
+				waste.value += float64(sumWords(words))
+				return nil
+			},
+		},
 		{passRows, "inner products of one question with all rows of one array", func(q []float32) error {
 			vec.DotRows(q, data.rows, scanDim, scores)
 			return nil
 		}},
 		{
-			passRecall, "the public API, Limit 10, all sealed and mapped: norms, ranking, contents of the answer included",
+			passRecall,
+			"the public API, Limit 10, all sealed and mapped: norms, ranking, contents of the answer included",
 			func(q []float32) error {
 				_, err := space.Recall(s.ctx, engram.Cue{Embedding: q, Limit: scanLimit})
 				return err
@@ -160,7 +165,8 @@ func printScan(s *session, all []pass, times [][]float64, bytes float64) {
 	}
 	t.print(s.out)
 	verdict(s, "exact scan at .9 of streaming reads or more, by vec.DotRows", yardstick/seconds[passRows] >= .9)
-	verdict(s, "exact scan at .9 of streaming reads or more, through the whole of Recall", yardstick/seconds[passRecall] >= .9)
+	verdict(s, "exact scan at .9 of streaming reads or more, through the whole of Recall",
+		yardstick/seconds[passRecall] >= .9)
 }
 
 func rememberVectors(s *session, space *engram.Space, data *vectors) error {
@@ -179,7 +185,9 @@ func rememberVectors(s *session, space *engram.Space, data *vectors) error {
 func vectorID(i int) string { return fmt.Sprintf("vector-%07d", i) }
 
 // scanRecall gives the share of the true nearest vectors that Recall finds, and how many memories it went through.
-func scanRecall(s *session, space *engram.Space, data *vectors, queries [][]float32) (found, searched float64, err error) {
+func scanRecall(
+	s *session, space *engram.Space, data *vectors, queries [][]float32,
+) (found, searched float64, err error) {
 	for _, q := range queries {
 		answer, err := space.Recall(s.ctx, engram.Cue{Embedding: q, Limit: scanLimit})
 		if err != nil {

@@ -40,9 +40,8 @@ func score(s *session) error {
 			"computed for all "+
 			"candidates in turn, again and again; what finds them (postings, vectors, walks) comes before and is not "+
 			"in it",
-		"each row computes it without one term; the last has words and meaning alone; processor time (on linux) of one "+
-			"thread, medians "+
-			"of the rounds")
+		"each row computes it without one term; the last has words and meaning alone; processor time (on linux) of "+
+			"one thread, medians of the rounds")
 	dir := filepath.Join(s.dir, "store")
 	if err := scoreSpace(s, dir, count); err != nil {
 		return err

@@ -70,13 +70,13 @@ func spaces(s *session) (err error) {
 	count := s.size(10_000, 300)
 	options := engram.Options{} // the defaults
 	settings(s,
-		fmt.Sprintf("%s spaces of %d memories each, default options: 128 unused spaces stay open, the least recently used "+
-			"is closed for the next", thousands(float64(count)), spaceMemories),
-		fmt.Sprintf("%d goroutines go through all spaces twice, each time in another random order: a batch is remembered in "+
-			"each, then each is asked by a word", spaceCallers),
+		fmt.Sprintf("%s spaces of %d memories each, default options: 128 unused spaces stay open, the least recently "+
+			"used is closed for the next", thousands(float64(count)), spaceMemories),
+		fmt.Sprintf("%d goroutines go through all spaces twice, each time in another random order: a batch is "+
+			"remembered in each, then each is asked by a word", spaceCallers),
 		"an answer must begin with the space's own memory and be taken from no other space, else the run fails",
-		"most: the largest of samples taken every 5 ms (descriptors, goroutines) and every 50 ms (heap in use, garbage "+
-			"included)")
+		"most: the largest of samples taken every 5 ms (descriptors, goroutines) and every 50 ms (heap in use, "+
+			"garbage included)")
 	db, err := options.Open(filepath.Join(s.dir, "engram"))
 	if err != nil {
 		return err
@@ -106,9 +106,9 @@ func spaces(s *session) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "Afterwards, still open: %s spaces on disk, %d descriptors, %s of live heap (of it %s of generated text); "+
-		"largest resident size of the process %s.\n", thousands(float64(len(names))), descriptors(), mebibytes(float64(alloc)),
-		mebibytes(float64(len(words.ranks)*4)), mebibytes(float64(peakRSS())))
+	fmt.Fprintf(s.out, "Afterwards, still open: %s spaces on disk, %d descriptors, %s of live heap (of it %s of "+
+		"generated text); largest resident size of the process %s.\n", thousands(float64(len(names))), descriptors(),
+		mebibytes(float64(alloc)), mebibytes(float64(len(words.ranks)*4)), mebibytes(float64(peakRSS())))
 	runtime.KeepAlive(words)
 	return nil
 }
@@ -159,7 +159,8 @@ func askSpace(s *session, space *engram.Space, i int) error {
 	if err != nil {
 		return err
 	}
-	if len(answer.Hits) == 0 || answer.Hits[0].ID != fmt.Sprintf("%s-%d", space.Name(), k) || answer.Searched != spaceMemories {
+	if len(answer.Hits) == 0 || answer.Hits[0].ID != fmt.Sprintf("%s-%d", space.Name(), k) ||
+		answer.Searched != spaceMemories {
 		return fmt.Errorf("space %s answered with %d hits of %d memories, not with its own memory", space.Name(),
 			len(answer.Hits), answer.Searched)
 	}

@@ -23,13 +23,15 @@ func spread(s *session) error {
 	small, large := s.size(spreadSmall, 500), s.size(spreadLarge, 5000)
 	asked := s.size(20_000, 200)
 	settings(s,
-		fmt.Sprintf("%d associations a memory, one in 10 with a hub: a memory is the other end with a probability that falls as "+
-			"one over its number; the others with one of the 100 before it; weights from .1 to 1", spreadDegree),
+		fmt.Sprintf("%d associations a memory, one in 10 with a hub: a memory is the other end with a probability "+
+			"that falls as one over its number; the others with one of the 100 before it; weights from .1 to 1",
+			spreadDegree),
 		"each memory has a neighbour before and after it in sessions of 50",
-		fmt.Sprintf("each question starts at %d memories at random with shares that fall as 2^-i/3; alpha .5, epsilon 1e-4, "+
-			"at most 8,192 associations; one goroutine", spreadSeeds),
+		fmt.Sprintf("each question starts at %d memories at random with shares that fall as 2^-i/3; alpha .5, "+
+			"epsilon 1e-4, at most 8,192 associations; one goroutine", spreadSeeds),
 		"rounds take turns between the two graphs; percentiles are of all questions of all rounds")
-	t := newTable("memories", "associations", "bytes each", "questions", "p50", "p99", "longest", "associations p50", "p99", "truncated")
+	t := newTable("memories", "associations", "bytes each", "questions", "p50", "p99", "longest", "associations p50",
+		"p99", "truncated")
 	graphs := []*spreadGraph{newSpreadGraph(s.seed, small), newSpreadGraph(s.seed, large)}
 	rounds := s.turns(3)
 	err := rotate(s, rounds, len(graphs), func(round, i int) error {
@@ -48,7 +50,8 @@ func spread(s *session) error {
 	t.print(s.out)
 	p99 := [2]float64{float64(quantile(graphs[0].times, .99)), float64(quantile(graphs[1].times, .99))}
 	verdict(s, "spreading over the larger graph: p99 below 2 ms", p99[1] < 2e6)
-	verdict(s, fmt.Sprintf("p99 over the larger graph at most twice that over the smaller (here %.2f)", p99[1]/p99[0]), p99[1] <= 2*p99[0])
+	verdict(s, fmt.Sprintf("p99 over the larger graph at most twice that over the smaller (here %.2f)", p99[1]/p99[0]),
+		p99[1] <= 2*p99[0])
 	runtime.KeepAlive(graphs)
 	return nil
 }

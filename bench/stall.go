@@ -31,9 +31,10 @@ func stall(s *session) error {
 	settings(s,
 		fmt.Sprintf("one writer appends contents of %d bytes as fast as it can; one reader copies out random contents "+
 			"that are published", stallSize),
-		"a gap is the time from the end of one read to the end of the next, whatever the cause: lock, copying, scheduler, "+
-			"collector, machine",
-		fmt.Sprintf("%d rounds; quantiles and longest gap are medians of the rounds, worst is the longest of all", rounds))
+		"a gap is the time from the end of one read to the end of the next, whatever the cause: lock, copying, "+
+			"scheduler, collector, machine",
+		fmt.Sprintf("%d rounds; quantiles and longest gap are medians of the rounds, worst is the longest of all",
+			rounds))
 	for _, g := range growths {
 		settings(s, g.name+": "+g.how)
 	}
@@ -72,7 +73,8 @@ func growthsOf(s *session) []growth {
 			idle(quiet, false),
 		},
 		{
-			growBusy, "beside a goroutine that computes and touches nothing: what the scheduler and the machine do to it",
+			growBusy,
+			"beside a goroutine that computes and touches nothing: what the scheduler and the machine do to it",
 			idle(quiet, true),
 		},
 		{
@@ -84,8 +86,9 @@ func growthsOf(s *session) []growth {
 			func(s *session, round int) (*histogram, time.Duration, error) { return growSlice(s, round, total) },
 		},
 		{
-			"Engram, Get beside RememberBatch", "the public API with default options, durable batches of 100, to " +
-				mebibytes(float64(apiTotal)) + " of content: logging, indexing, sealing and garbage collection included",
+			"Engram, Get beside RememberBatch",
+			"the public API with default options, durable batches of 100, to " + mebibytes(float64(apiTotal)) +
+				" of content: logging, indexing, sealing and garbage collection included",
 			func(s *session, round int) (*histogram, time.Duration, error) { return growEngram(s, round, apiTotal) },
 		},
 	}
@@ -108,7 +111,8 @@ func printStall(s *session, growths []growth, results [][]gaps) {
 			show(func(g gaps) float64 { return g.longest }), short(worst[g.name]))
 	}
 	t.print(s.out)
-	verdict(s, "longest reader stall while content grows to 1 GiB below 5 ms, in every round", worst[growOwn] < stallMost)
+	verdict(s, "longest reader stall while content grows to 1 GiB below 5 ms, in every round",
+		worst[growOwn] < stallMost)
 	if worst[growBusy] >= stallMost {
 		fmt.Fprintf(s.out, "This machine stalled a reader for %s without any growth beside it (%s).\n",
 			short(worst[growBusy]), growBusy)

@@ -84,27 +84,31 @@ const (
 func year(s *session) error {
 	days, facts, rounds := s.size(yearDays, 12), s.size(yearFacts, 20), s.turns(5)
 	settings(s,
-		fmt.Sprintf("synthetic: %d days, %d facts of 8 kinds about 30 people, each first told in the first half, true for 120 days in "+
-			"the mean; a day brings some 2 restatements (4 in 10 word for word), .3 wrong statements from hearsay, 3 of chatter that "+
-			"names the same people and things, seldom twice in the same words", days, facts),
-		fmt.Sprintf("%d needs a day, half of them of what was told or needed lately, else one over the fact's rank; asked in other words; "+
-			"no sessions: associations come of use alone; Limit 10; vectors, where there are any, have %d dimensions and a direction each for "+
-			"person, kind and value", yearNeeds, yearDim),
-		"7 in 10 corrections name what they supersede; of the first 5 hits right ones are said to be useful and stale ones to "+
-			"be wrong with probability .8, others above it to be useless with .5; in 1 need of 20 right and stale are taken for each other",
-		"hit@k: a statement of what is true now is among the first k; stale: one that is no longer true, or never was, stands above "+
-			"the first true one, or is there without one",
-		fmt.Sprintf("x recency: the %d best, score times 2^(-age/half-life), of the time when it was last told; like words only and vectors "+
-			"only it knows neither feedback nor supersession", yearRescore),
-		fmt.Sprintf("%d rounds, each of another seed, which all contenders share; differences are of the same need, with 95 %% intervals "+
-			"by %d resamples of facts, of which the needs are not independent", rounds, yearDraws),
-		"the numbers of the generator are chosen: what they show is which mechanism works, not how well an agent will fare")
+		fmt.Sprintf("synthetic: %d days, %d facts of 8 kinds about 30 people, each first told in the first half, "+
+			"true for 120 days in the mean; a day brings some 2 restatements (4 in 10 word for word), .3 wrong "+
+			"statements from hearsay, 3 of chatter that names the same people and things, seldom twice in the same "+
+			"words", days, facts),
+		fmt.Sprintf("%d needs a day, half of them of what was told or needed lately, else one over the fact's rank; "+
+			"asked in other words; no sessions: associations come of use alone; Limit 10; vectors, where there are "+
+			"any, have %d dimensions and a direction each for person, kind and value", yearNeeds, yearDim),
+		"7 in 10 corrections name what they supersede; of the first 5 hits right ones are said to be useful and "+
+			"stale ones to be wrong with probability .8, others above it to be useless with .5; in 1 need of 20 "+
+			"right and stale are taken for each other",
+		"hit@k: a statement of what is true now is among the first k; stale: one that is no longer true, or never "+
+			"was, stands above the first true one, or is there without one",
+		fmt.Sprintf("x recency: the %d best, score times 2^(-age/half-life), of the time when it was last told; like "+
+			"words only and vectors only it knows neither feedback nor supersession", yearRescore),
+		fmt.Sprintf("%d rounds, each of another seed, which all contenders share; differences are of the same need, "+
+			"with 95 %% intervals by %d resamples of facts, of which the needs are not independent", rounds, yearDraws),
+		"the numbers of the generator are chosen: what they show is which mechanism works, not how well an agent "+
+			"will fare")
 	contenders := regimes()
 	needs, err := liveAll(s, contenders, rounds, days, facts)
 	if err != nil {
 		return err
 	}
-	t := newTable("contender", "hit@1", "hit@5", "stale", "partner@5", "hit@1, less everything's", "hit@5", "stale", "partner@5")
+	t := newTable("contender", "hit@1", "hit@5", "stale", "partner@5", "hit@1, less everything's", "hit@5", "stale",
+		"partner@5")
 	figures := []func(*need) float64{hit1, hit5, isStale, partner5}
 	for i, c := range contenders {
 		row := []string{c.name}
@@ -249,7 +253,8 @@ func difference(needs, base []need, figure func(*need) float64, seed uint64) str
 		means[i] = diff / max(1, n)
 	}
 	slices.Sort(means)
-	return fmt.Sprintf("%+.3f [%+.3f, %+.3f]", all.diff/max(1, all.n), means[yearDraws*25/1000], means[yearDraws*975/1000-1])
+	return fmt.Sprintf("%+.3f [%+.3f, %+.3f]", all.diff/max(1, all.n), means[yearDraws*25/1000],
+		means[yearDraws*975/1000-1])
 }
 
 func sortedKeys[V any](m map[int]V) []int {

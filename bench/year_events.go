@@ -80,7 +80,10 @@ func factKinds() []factKind {
 			[]string{"Ferreira", "Lindqvist", "Okafor", "Novak", "Tanaka", "Moreau", "Haddad", "Kowalski"},
 		},
 		{
-			[]string{"%s's deploy script is written in %s.", "The deploy script of %s uses %s.", "%s ported the deploy script to %s."},
+			[]string{
+				"%s's deploy script is written in %s.", "The deploy script of %s uses %s.",
+				"%s ported the deploy script to %s.",
+			},
 			[]string{"what language is the deploy script of %s in", "how is %s's deploy script written"},
 			"%s watched the deploy fail twice.",
 			[]string{"Python", "Bash", "Ruby", "Perl", "Lua", "Rust", "Kotlin", "Elixir"},
@@ -90,18 +93,19 @@ func factKinds() []factKind {
 
 func people() []string {
 	return []string{
-		"Ada", "Bruno", "Clara", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Keiko", "Lars", "Mara", "Nadia",
-		"Omar", "Petra", "Quentin", "Rosa", "Sven", "Tomas", "Uma", "Viktor", "Wanda", "Xenia", "Yusuf", "Zoe", "Aline", "Boris",
-		"Celia", "Darius",
+		"Ada", "Bruno", "Clara", "Dmitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Keiko", "Lars", "Mara",
+		"Nadia", "Omar", "Petra", "Quentin", "Rosa", "Sven", "Tomas", "Uma", "Viktor", "Wanda", "Xenia", "Yusuf", "Zoe",
+		"Aline", "Boris", "Celia", "Darius",
 	}
 }
 
 // topics are what people chat about: enough that chatter is seldom the same twice.
 func topics() []string {
 	return []string{
-		"football", "gardening", "the weather", "holidays", "a film", "cooking", "trains", "the news", "chess", "music", "hiking",
-		"the neighbours", "painting", "a wedding", "cycling", "birds", "the museum", "sailing", "taxes", "dogs", "furniture",
-		"the marathon", "camping", "a novel", "mushrooms", "the theatre", "skiing", "photographs", "bread", "the festival",
+		"football", "gardening", "the weather", "holidays", "a film", "cooking", "trains", "the news", "chess", "music",
+		"hiking", "the neighbours", "painting", "a wedding", "cycling", "birds", "the museum", "sailing", "taxes",
+		"dogs", "furniture", "the marathon", "camping", "a novel", "mushrooms", "the theatre", "skiing", "photographs",
+		"bread", "the festival",
 	}
 }
 
@@ -127,7 +131,9 @@ type fact struct {
 func newYear(seed uint64, days, facts int) []yearEvent {
 	c := &chronicle{rng: rand.New(rand.NewPCG(seed, 11)), kinds: factKinds(), names: people()}
 	for _, place := range c.rng.Perm(len(c.names) * len(c.kinds))[:facts] {
-		c.facts = append(c.facts, fact{who: place / len(c.kinds), kind: place % len(c.kinds), begins: c.rng.IntN(days/2 + 1)})
+		c.facts = append(c.facts, fact{
+			who: place / len(c.kinds), kind: place % len(c.kinds), begins: c.rng.IntN(days/2 + 1),
+		})
 	}
 	start := time.Date(2025, 1, 1, 8, 0, 0, 0, time.UTC)
 	for day := range days {
@@ -207,8 +213,8 @@ func (c *chronicle) change(i int, correction bool) {
 	f.value = c.other(f)
 	f.told = c.words(f, f.value)
 	c.events = append(c.events, yearEvent{
-		statement: statement{i, f.value}, text: f.told, source: "notes", correction: correction, names: c.rng.Float64() < .7,
-		who: f.who, kind: f.kind,
+		statement: statement{i, f.value}, text: f.told, source: "notes", correction: correction,
+		names: c.rng.Float64() < .7, who: f.who, kind: f.kind,
 	})
 	c.came(i)
 }
@@ -227,7 +233,8 @@ func (c *chronicle) hearsay(i int) {
 	f := &c.facts[i]
 	value := c.other(f)
 	c.events = append(c.events, yearEvent{
-		statement: statement{i, value}, text: c.words(f, value), source: "hearsay", wrong: true, who: f.who, kind: f.kind,
+		statement: statement{i, value}, text: c.words(f, value), source: "hearsay", wrong: true, who: f.who,
+		kind: f.kind,
 	})
 }
 
@@ -235,8 +242,11 @@ func (c *chronicle) chatter() {
 	kind := c.rng.IntN(len(c.kinds))
 	who := c.rng.IntN(len(c.names))
 	pick := func(words []string) string { return words[c.rng.IntN(len(words))] }
-	text := fmt.Sprintf(c.kinds[kind].chat, c.names[who]) + fmt.Sprintf(" %s talked of %s and %s.", pick(c.names), pick(topics()), pick(topics()))
-	c.events = append(c.events, yearEvent{statement: statement{fact: -1}, text: text, source: "chat", who: who, kind: kind})
+	text := fmt.Sprintf(c.kinds[kind].chat, c.names[who])
+	text += fmt.Sprintf(" %s talked of %s and %s.", pick(c.names), pick(topics()), pick(topics()))
+	c.events = append(c.events, yearEvent{
+		statement: statement{fact: -1}, text: text, source: "chat", who: who, kind: kind,
+	})
 }
 
 // ask needs a fact; now and then its partner, another fact that has nothing to do with it, is needed for the same
@@ -255,7 +265,8 @@ func (c *chronicle) question(i int) yearEvent {
 	f := &c.facts[i]
 	ask := c.kinds[f.kind].ask
 	return yearEvent{
-		statement: statement{i, f.value}, ask: fmt.Sprintf(ask[c.rng.IntN(len(ask))], c.names[f.who]), who: f.who, kind: f.kind,
+		statement: statement{i, f.value}, ask: fmt.Sprintf(ask[c.rng.IntN(len(ask))], c.names[f.who]), who: f.who,
+		kind: f.kind,
 	}
 }
 

@@ -107,7 +107,9 @@ func (o OpenAI) wait(ctx context.Context, d time.Duration) error {
 }
 
 // ask makes one request. again is above 0 if it may be made again, and how long to wait at least.
-func (o OpenAI) ask(ctx context.Context, target string, body []byte, n int) (_ [][]float32, again time.Duration, err error) {
+func (o OpenAI) ask(
+	ctx context.Context, target string, body []byte, n int,
+) (_ [][]float32, again time.Duration, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, 0, err

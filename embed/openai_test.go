@@ -45,7 +45,8 @@ func lengths(t *testing.T, key string) http.HandlerFunc {
 		}
 		var data []string
 		for i, text := range slices.Backward(in.Input) {
-			data = append(data, fmt.Sprintf(`{"object":"embedding","index":%d,"embedding":[%d,%d]}`, i, len(text), in.Dimensions))
+			data = append(data, fmt.Sprintf(`{"object":"embedding","index":%d,"embedding":[%d,%d]}`,
+				i, len(text), in.Dimensions))
 		}
 		fmt.Fprintf(w, `{"object":"list","data":[%s],"model":"m","usage":{"total_tokens":1}}`, strings.Join(data, ","))
 	}
@@ -86,7 +87,8 @@ func TestBusyService(t *testing.T) {
 	}
 	waits = nil
 	e.URL = service(t, broken) + "/v1"
-	if _, err := e.Embed(t.Context(), []string{"a"}); err == nil || !strings.Contains(err.Error(), "502") || len(waits) != 4 {
+	_, err := e.Embed(t.Context(), []string{"a"})
+	if err == nil || !strings.Contains(err.Error(), "502") || len(waits) != 4 {
 		t.Errorf("Embed of a broken service = %v after %v, want its answer after four waits", err, waits)
 	}
 }
@@ -106,7 +108,9 @@ func TestRefusedAnswers(t *testing.T) {
 			t.Errorf("%s: %v, want an error", what, got)
 		}
 	}
-	url := service(t, func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "bad key", http.StatusUnauthorized) })
+	url := service(t, func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "bad key", http.StatusUnauthorized)
+	})
 	_, err := embed.OpenAI{URL: url, Model: "m", Key: "secret", Wait: never}.Embed(t.Context(), []string{"a"})
 	if err == nil || !strings.Contains(err.Error(), "bad key") || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a refused key = %v, want what the service said, without the key", err)
@@ -117,7 +121,9 @@ func TestRefusedAnswers(t *testing.T) {
 		}
 	}
 	// The key does not follow a redirection.
-	other := service(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("redirected to %s with %v", r.URL, r.Header) })
+	other := service(t, func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("redirected to %s with %v", r.URL, r.Header)
+	})
 	url = service(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, other+"/x", http.StatusTemporaryRedirect)
 	})

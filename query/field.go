@@ -67,7 +67,10 @@ func fields() []field {
 			return *m.GivenConfidence, true
 		}},
 		{name: "version", kind: Number, number: always(func(m *engram.Memory) float64 { return float64(m.Version) })},
-		{name: "reinforced", kind: Number, number: always(func(m *engram.Memory) float64 { return float64(m.Reinforced) })},
+		{
+			name: "reinforced", kind: Number,
+			number: always(func(m *engram.Memory) float64 { return float64(m.Reinforced) }),
+		},
 		{name: "archived_spans", kind: Number, number: always(func(m *engram.Memory) float64 {
 			return float64(len(m.ArchivedSpans))
 		})},
@@ -115,7 +118,10 @@ func usage() []field {
 	return []field{
 		{name: "use.stability", kind: Number, number: number(func(u *engram.Usage) float64 { return u.Stability })},
 		{name: "use.difficulty", kind: Number, number: number(func(u *engram.Usage) float64 { return u.Difficulty })},
-		{name: "use.retrievability", kind: Number, number: number(func(u *engram.Usage) float64 { return u.Retrievability })},
+		{
+			name: "use.retrievability", kind: Number,
+			number: number(func(u *engram.Usage) float64 { return u.Retrievability }),
+		},
 		{name: "use.last_used", kind: Time, time: moment(func(u *engram.Usage) time.Time { return u.LastUsed })},
 		{name: "use.labile_until", kind: Time, time: moment(func(u *engram.Usage) time.Time { return u.LabileUntil })},
 	}
@@ -132,11 +138,17 @@ func belief() []field {
 		}
 	}
 	return []field{
-		{name: "belief.probability", kind: Number, number: number(func(b *engram.Belief) float64 { return b.Probability })},
+		{
+			name: "belief.probability", kind: Number,
+			number: number(func(b *engram.Belief) float64 { return b.Probability }),
+		},
 		{name: "belief.low", kind: Number, number: number(func(b *engram.Belief) float64 { return b.Low })},
 		{name: "belief.high", kind: Number, number: number(func(b *engram.Belief) float64 { return b.High })},
 		{name: "belief.for", kind: Number, number: number(func(b *engram.Belief) float64 { return float64(b.For) })},
-		{name: "belief.against", kind: Number, number: number(func(b *engram.Belief) float64 { return float64(b.Against) })},
+		{
+			name: "belief.against", kind: Number,
+			number: number(func(b *engram.Belief) float64 { return float64(b.Against) }),
+		},
 		{name: "belief.disputed", kind: Flag, flag: func(m *engram.Memory) (flag, has bool) {
 			return m.Belief != nil && m.Belief.Disputed, m.Belief != nil
 		}},

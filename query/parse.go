@@ -123,7 +123,9 @@ func (p *parser) query() {
 	p.q.Explain = p.word("EXPLAIN")
 	t := p.take()
 	verbs := verbs()
-	i := slices.IndexFunc(verbs, func(v verb) bool { return t.kind == tokenWord && strings.EqualFold(t.raw, string(v.name)) })
+	i := slices.IndexFunc(verbs, func(v verb) bool {
+		return t.kind == tokenWord && strings.EqualFold(t.raw, string(v.name))
+	})
 	if i < 0 {
 		names := []string{"EXPLAIN"}
 		for _, v := range verbs {
@@ -180,7 +182,10 @@ type verb struct {
 
 func verbs() []verb {
 	return []verb{
-		{name: Recall, text: true, explains: true, clauses: []string{"WHERE", "ASOF", "VALID", "REPEATS", "LIMIT", "WITHIN"}},
+		{
+			name: Recall, text: true, explains: true,
+			clauses: []string{"WHERE", "ASOF", "VALID", "REPEATS", "LIMIT", "WITHIN"},
+		},
 		{name: Spread, from: true, clauses: []string{"OVER", "WHERE", "ASOF", "VALID", "LIMIT", "WITHIN"}},
 		{name: Complete, text: true, clauses: []string{"FIELDS", "WHERE", "ASOF", "VALID", "LIMIT", "WITHIN"}},
 		{name: Predict, from: true, clauses: []string{"STEPS", "WHERE", "ASOF", "LIMIT", "WITHIN"}},
@@ -307,7 +312,8 @@ func (p *parser) fields() {
 		case p.err != nil:
 			return
 		case !strings.HasPrefix(name, metadata) && !slices.Contains(completable(), name):
-			p.fail(t, fmt.Sprintf("%q cannot be completed: use %s", name, strings.Join(known, ", ")), nearest(name, known))
+			p.fail(t, fmt.Sprintf("%q cannot be completed: use %s", name, strings.Join(known, ", ")),
+				nearest(name, known))
 		case slices.Contains(p.q.Fields, name):
 			p.fail(t, name+" stands there twice: give each once", "")
 		}

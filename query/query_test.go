@@ -19,23 +19,28 @@ func TestCanonical(t *testing.T) {
 	for text, want := range map[string]string{
 		`RECALL`: `RECALL`,
 		"recall\n\t'it''s \"here\"'  limit 5 asof 2024-03-01 explain": "",
-		"explain recall\n\t'it''s \"here\"'  limit 5 asof 2024-03-01": `EXPLAIN RECALL "it's \"here\"" ASOF 2024-03-01T00:00:00Z LIMIT 5`,
-		`RECALL "\u00e4\n" WITHIN 1500ms`:                             `RECALL "ä\n" WITHIN 1500ms`,
-		`RECALL WHERE (kind = "a" AND (speaker = "b" AND pin=TRUE))`:  `RECALL WHERE kind = "a" AND speaker = "b" AND pin = true`,
-		`RECALL WHERE kind="a" AND kind="b" OR NOT NOT kind!="c"`:     `RECALL WHERE kind = "a" AND kind = "b" OR kind != "c"`,
-		`RECALL WHERE (kind="a" OR kind="b") AND NOT (pin=true OR pin=false)`: `RECALL WHERE (kind = "a" OR kind = "b") AND ` +
-			`NOT (pin = true OR pin = false)`,
+		"explain recall\n\t'it''s \"here\"'  limit 5 asof 2024-03-01": "" +
+			`EXPLAIN RECALL "it's \"here\"" ASOF 2024-03-01T00:00:00Z LIMIT 5`,
+		`RECALL "\u00e4\n" WITHIN 1500ms`: `RECALL "ä\n" WITHIN 1500ms`,
+		`RECALL WHERE (kind = "a" AND (speaker = "b" AND pin=TRUE))`: "" +
+			`RECALL WHERE kind = "a" AND speaker = "b" AND pin = true`,
+		`RECALL WHERE kind="a" AND kind="b" OR NOT NOT kind!="c"`: "" +
+			`RECALL WHERE kind = "a" AND kind = "b" OR kind != "c"`,
+		`RECALL WHERE (kind="a" OR kind="b") AND NOT (pin=true OR pin=false)`: "" +
+			`RECALL WHERE (kind = "a" OR kind = "b") AND NOT (pin = true OR pin = false)`,
 		`RECALL WHERE tags all ("x","y") and metadata.key exists and metadata."a b".`: "",
-		`RECALL WHERE tags all ("x","y") and metadata.key exists AND metadata."a b"='1'`: `RECALL WHERE tags ALL ("x", "y") AND ` +
-			`metadata.key EXISTS AND metadata."a b" = "1"`,
-		`RECALL WHERE occurred_at >= 2024-03-01T02:00:00+02:00 AND confidence < 5e-1`: `RECALL WHERE occurred_at >= ` +
-			`2024-03-01T00:00:00Z AND confidence < 0.5`,
-		`RECALL VALID 2024-03-01T00:00:00.5Z ASOF 2024-04-01 WHERE kind IN ("a")`: `RECALL WHERE kind IN ("a") ASOF ` +
-			`2024-04-01T00:00:00Z VALID 2024-03-01T00:00:00.5Z`,
-		`SPREAD "a","b" LIMIT 3 OVER "session"`:                          `SPREAD "a", "b" OVER "session" LIMIT 3`,
-		`COMPLETE "x" WHERE metadata.p = "q" FIELDS speaker,metadata.z`:  `COMPLETE "x" FIELDS speaker, metadata.z WHERE metadata.p = "q"`,
-		`PREDICT "a" STEPS 2`:                                            `PREDICT "a" STEPS 2`,
-		`explain CONSOLIDATE within 120s where kind in ("fact", "note")`: `EXPLAIN CONSOLIDATE WHERE kind IN ("fact", "note") WITHIN 2m`,
+		`RECALL WHERE tags all ("x","y") and metadata.key exists AND metadata."a b"='1'`: "" +
+			`RECALL WHERE tags ALL ("x", "y") AND metadata.key EXISTS AND metadata."a b" = "1"`,
+		`RECALL WHERE occurred_at >= 2024-03-01T02:00:00+02:00 AND confidence < 5e-1`: "" +
+			`RECALL WHERE occurred_at >= 2024-03-01T00:00:00Z AND confidence < 0.5`,
+		`RECALL VALID 2024-03-01T00:00:00.5Z ASOF 2024-04-01 WHERE kind IN ("a")`: "" +
+			`RECALL WHERE kind IN ("a") ASOF 2024-04-01T00:00:00Z VALID 2024-03-01T00:00:00.5Z`,
+		`SPREAD "a","b" LIMIT 3 OVER "session"`: `SPREAD "a", "b" OVER "session" LIMIT 3`,
+		`COMPLETE "x" WHERE metadata.p = "q" FIELDS speaker,metadata.z`: "" +
+			`COMPLETE "x" FIELDS speaker, metadata.z WHERE metadata.p = "q"`,
+		`PREDICT "a" STEPS 2`: `PREDICT "a" STEPS 2`,
+		`explain CONSOLIDATE within 120s where kind in ("fact", "note")`: "" +
+			`EXPLAIN CONSOLIDATE WHERE kind IN ("fact", "note") WITHIN 2m`,
 	} {
 		q, err := query.Parse(text)
 		if want == "" {
@@ -136,7 +141,8 @@ func TestErrors(t *testing.T) {
 	if _, err := query.Parse(deep); err == nil || !strings.Contains(err.Error(), "deep") {
 		t.Errorf("a thousand parentheses = %v", err)
 	}
-	if _, err := query.Parse(strings.Repeat(" ", 1<<20)); err == nil || !strings.Contains(err.Error(), "at most 65536") {
+	_, err := query.Parse(strings.Repeat(" ", 1<<20))
+	if err == nil || !strings.Contains(err.Error(), "at most 65536") {
 		t.Errorf("a megabyte = %v", err)
 	}
 	if _, err := query.Parse("RECALL \xff"); err == nil || !strings.Contains(err.Error(), "UTF-8") {
@@ -159,7 +165,8 @@ func TestParseWithin(t *testing.T) {
 	limits.Hits, limits.Query, limits.IDs = 5, 3, 2
 	for text, ok := range map[string]bool{
 		`RECALL "abc" LIMIT 5`: true, `RECALL "abc" LIMIT 6`: false, `RECALL "abcd"`: false, `PREDICT "a","b"`: true,
-		`PREDICT "a","b","c"`: false, `SPREAD "a","b","c"`: true, `COMPLETE "a" LIMIT 6`: false, `CONSOLIDATE LIMIT 6`: true,
+		`PREDICT "a","b","c"`: false, `SPREAD "a","b","c"`: true, `COMPLETE "a" LIMIT 6`: false,
+		`CONSOLIDATE LIMIT 6`: true,
 	} {
 		if _, err := query.ParseWithin(text, limits); (err == nil) != ok {
 			t.Errorf("ParseWithin(%s) = %v", text, err)
@@ -220,26 +227,29 @@ func (m maker) test() query.Cond {
 	case 0:
 		op := pick(m, append(compare, query.In, query.Exists)...)
 		number := func() query.Value { return query.Value{Number: pick(m, 0, 1, .5, .25, .7, .8, 1e9, -3)} }
-		field := pick(m, "confidence", "given_confidence", "version", "reinforced", "archived_spans", "use.stability", "use.difficulty",
-			"use.retrievability", "belief.probability", "belief.low", "belief.high", "belief.for", "belief.against")
+		field := pick(m, "confidence", "given_confidence", "version", "reinforced", "archived_spans", "use.stability",
+			"use.difficulty", "use.retrievability", "belief.probability", "belief.low", "belief.high", "belief.for",
+			"belief.against")
 		return query.Test{Field: field, Op: op, Values: m.values(op, number)}
 	case 1:
 		op := pick(m, append(compare, query.Exists)...)
 		at := func() query.Value { return query.Value{Time: m.time()} }
-		field := pick(m, "occurred_at", "valid_from", "valid_until", "expires_at", "created_at", "updated_at", "superseded_at",
-			"archived_at", "use.last_used", "use.labile_until")
+		field := pick(m, "occurred_at", "valid_from", "valid_until", "expires_at", "created_at", "updated_at",
+			"superseded_at", "archived_at", "use.last_used", "use.labile_until")
 		return query.Test{Field: field, Op: op, Values: m.values(op, at)}
 	case 2:
 		op := pick(m, query.All, query.Any, query.None, query.Exists)
-		return query.Test{Field: pick(m, append(m.sets, "tags", "belief.sources")...), Op: op, Values: m.values(op, text)}
+		return query.Test{
+			Field: pick(m, append(m.sets, "tags", "belief.sources")...), Op: op, Values: m.values(op, text),
+		}
 	case 3:
 		op := pick(m, query.Equal, query.Unequal, query.Exists)
 		flag := func() query.Value { return query.Value{Flag: m.rng.IntN(2) == 0} }
 		return query.Test{Field: pick(m, "pin", "belief.disputed"), Op: op, Values: m.values(op, flag)}
 	}
 	op := pick(m, query.Equal, query.Unequal, query.In, query.Contains, query.Exists)
-	field := pick(m, "id", "content", "kind", "speaker", "session", "source", "reason", "superseded_by", "embedding_model",
-		"tier", "metadata.key",
+	field := pick(m, "id", "content", "kind", "speaker", "session", "source", "reason", "superseded_by",
+		"embedding_model", "tier", "metadata.key",
 		"metadata.a b", "metadata.x.", "metadata.ä-1", `metadata."`)
 	return query.Test{Field: field, Op: op, Values: m.values(op, text)}
 }
@@ -303,7 +313,8 @@ func (m maker) query() (q query.Query) {
 		q.Where = m.cond(m.rng.IntN(4))
 	}
 	if m.chance() {
-		q.Limit, q.Within = 1+m.rng.IntN(1000), time.Duration(1+m.rng.IntN(5000))*pick(m, 1, time.Microsecond, time.Second, time.Hour)
+		q.Limit, q.Within = 1+m.rng.IntN(1000), time.Duration(1+m.rng.IntN(5000))
+		q.Within *= pick(m, 1, time.Microsecond, time.Second, time.Hour)
 	}
 	valid := m.chance()
 	switch q.Verb {
@@ -326,7 +337,9 @@ func (m maker) query() (q query.Query) {
 			q.Text = m.text()
 		}
 		if m.chance() {
-			q.Fields = some(m, 3, func() string { return pick(m, "content", "speaker", "metadata.a b", "metadata.ü", "occurred_at") })
+			q.Fields = some(m, 3, func() string {
+				return pick(m, "content", "speaker", "metadata.a b", "metadata.ü", "occurred_at")
+			})
 		}
 	case query.Predict:
 		q.IDs, q.Steps, valid = some(m, 4, m.name), m.rng.IntN(17), false

@@ -130,7 +130,8 @@ func (q Query) partial() engram.Partial {
 	})
 	cue.Where, cue.WhereLinks = where(rest), needsLinks(rest)
 	if cue.Where == nil && len(cue.TagsNone) > 0 {
-		cue.Where = func(*engram.Memory) bool { return true } // to the engine, tags that are not there are nothing to go by
+		// To the engine, tags that are not there are nothing to go by.
+		cue.Where = func(*engram.Memory) bool { return true }
 	}
 	p.Cue = cue
 	return p
@@ -145,8 +146,8 @@ func (q Query) spreading() engram.SpreadRequest {
 	}
 	return engram.SpreadRequest{
 		IDs: q.IDs, Types: q.Types, Limit: q.Limit, AsOf: q.AsOf, ValidAt: q.Valid, Kinds: cue.Kinds, Tags: cue.Tags,
-		TagsAny: cue.TagsAny, TagsNone: cue.TagsNone, Speaker: cue.Speaker, Session: cue.Session, From: cue.From, To: cue.To,
-		MinConfidence: cue.MinConfidence, Where: where(rest), WhereLinks: needsLinks(rest),
+		TagsAny: cue.TagsAny, TagsNone: cue.TagsNone, Speaker: cue.Speaker, Session: cue.Session, From: cue.From,
+		To: cue.To, MinConfidence: cue.MinConfidence, Where: where(rest), WhereLinks: needsLinks(rest),
 	}
 }
 

@@ -78,9 +78,9 @@ func TestConditions(t *testing.T) {
 	sure, unsure := 0.9, 0.1
 	remember(t, s,
 		engram.Draft{
-			ID: "a", Content: "the ferry leaves at seven", Kind: "fact", Tags: []string{"x", "y"}, Speaker: "Ada", Session: "s",
-			Source: "book", OccurredAt: date("2024-01-01"), ValidFrom: date("2024-01-02"), Confidence: &sure,
-			Metadata: map[string]string{"place": "Tavira", "a b": "1"},
+			ID: "a", Content: "the ferry leaves at seven", Kind: "fact", Tags: []string{"x", "y"}, Speaker: "Ada",
+			Session: "s", Source: "book", OccurredAt: date("2024-01-01"), ValidFrom: date("2024-01-02"),
+			Confidence: &sure, Metadata: map[string]string{"place": "Tavira", "a b": "1"},
 		},
 		engram.Draft{
 			ID: "b", Content: "the ferry is blue", Tags: []string{"x"}, Speaker: "Bo", OccurredAt: date("2024-01-05"),
@@ -101,18 +101,23 @@ func TestConditions(t *testing.T) {
 		`tags ALL ("x", "y")`: "a", `tags ANY ("y", "z")`: "a", `tags NONE ("y", "z")`: "b c", `tags EXISTS`: "a b",
 		`tags ALL ("x") AND tags ALL ("y")`: "a", `tags ANY ("x") AND tags ANY ("y")`: "a",
 		`speaker = "Ada"`: "a", `speaker != "Ada"`: "b c", `speaker EXISTS`: "a b", `speaker = ""`: "c",
-		`speaker IN ("Ada", "")`: "a c", `speaker = "Ada" AND speaker = "Bo"`: "", `session EXISTS`: "a", `source = "book"`: "a",
-		`reason = "paint"`: "b", `language = "fr"`: "c", `superseded_by EXISTS`: "", `metadata.place = "Tavira"`: "a", `metadata."a b" EXISTS`: "a",
+		`speaker IN ("Ada", "")`: "a c", `speaker = "Ada" AND speaker = "Bo"`: "", `session EXISTS`: "a",
+		`source = "book"`:  "a",
+		`reason = "paint"`: "b", `language = "fr"`: "c", `superseded_by EXISTS`: "", `metadata.place = "Tavira"`: "a",
+		`metadata."a b" EXISTS`:      "a",
 		`metadata.place != "Tavira"`: "b c", `metadata.none = ""`: "a b c",
 		`occurred_at >= 2024-01-05`: "b c", `occurred_at < 2024-01-05`: "a", `occurred_at <= 2024-01-05`: "a b",
 		`occurred_at > 2024-01-05`: "c", `occurred_at = 2024-01-05`: "b", `occurred_at != 2024-01-05`: "a c",
-		`occurred_at >= 2024-01-05 AND occurred_at < 2024-01-05`: "", `occurred_at >= 2024-01-02 AND occurred_at >= 2024-01-06`: "c",
+		`occurred_at >= 2024-01-05 AND occurred_at < 2024-01-05`:  "",
+		`occurred_at >= 2024-01-02 AND occurred_at >= 2024-01-06`: "c",
 		`valid_from EXISTS`: "a", `valid_from < 2025-01-01`: "a", `NOT valid_from < 2025-01-01`: "b c",
 		`valid_until = 2024-02-01`: "b", `expires_at > 2029-01-01`: "b", `created_at < 2024-01-11`: "a b c",
 		`updated_at >= 2024-01-11`: "b", `superseded_at EXISTS`: "",
 		`confidence >= 0.9`: "a", `confidence > 0.9`: "", `confidence < 0.9`: "b c", `confidence IN (0.1, 0.8)`: "b c",
-		`confidence >= 0.8`: "a c", `given_confidence = 0.9`: "a", `given_confidence EXISTS`: "a b", `given_confidence < 1`: "a b",
-		`confidence >= 7`: "", `confidence >= -1`: "a b c", `version = 2`: "b", `reinforced >= 1`: "c", `pin = true`: "b",
+		`confidence >= 0.8`: "a c", `given_confidence = 0.9`: "a", `given_confidence EXISTS`: "a b",
+		`given_confidence < 1`: "a b",
+		`confidence >= 7`:      "", `confidence >= -1`: "a b c", `version = 2`: "b", `reinforced >= 1`: "c",
+		`pin = true`:  "b",
 		`pin = false`: "a c", `NOT (pin = true OR kind = "fact")`: "c", `kind = "fact" OR speaker = "Bo"`: "a b",
 		`kind = "fact" OR speaker = "Bo" AND pin = false`: "a", `(kind = "fact" OR speaker = "Bo") AND pin = true`: "b",
 	} {
@@ -121,14 +126,16 @@ func TestConditions(t *testing.T) {
 			t.Errorf("WHERE %s keeps %v, want %s", where, ids(got), want)
 		}
 		if got.Answer.Searched != len(ids(got)) {
-			t.Errorf("WHERE %s: %d were searched, %d kept: it did not decide before ranking", where, got.Answer.Searched, len(ids(got)))
+			t.Errorf("WHERE %s: %d were searched, %d kept: it did not decide before ranking", where,
+				got.Answer.Searched, len(ids(got)))
 		}
 	}
 	want := []string{"b"}
 	if got := ids(run(t, s, `RECALL "ferry" WHERE pin = true LIMIT 1`)); !slices.Equal(got, want) {
 		t.Errorf("a condition after the limit: %v, want %v", got, want)
 	}
-	if got := run(t, s, `RECALL "ferry" WHERE id = "b" ASOF 2024-01-10`).Answer.Hits; got[0].Content != "the ferry is blue" {
+	got := run(t, s, `RECALL "ferry" WHERE id = "b" ASOF 2024-01-10`).Answer.Hits
+	if got[0].Content != "the ferry is blue" {
 		t.Errorf("ASOF gives %+v", got)
 	}
 	if got := ids(run(t, s, `RECALL VALID 2024-01-01`)); !slices.Equal(got, []string{"b", "c"}) {
@@ -147,9 +154,10 @@ func TestFiltersOfTheEngineChangeNothing(t *testing.T) {
 	m := maker{rng: rand.New(rand.NewPCG(1, 5))}
 	for range 60 {
 		d := engram.Draft{
-			Content: "x " + m.text(), Kind: pick(m, "", "a", "b"), Speaker: pick(m, "", "a", "Ada"), Session: pick(m, "", "a"),
-			OccurredAt: m.time(), Tags: pick(m, nil, []string{"a"}, []string{"a", "b"}), Pin: pick(m, true, false),
-			Confidence: new(pick(m, 0, .25, .5, 1)), Metadata: map[string]string{"key": m.text()},
+			Content: "x " + m.text(), Kind: pick(m, "", "a", "b"), Speaker: pick(m, "", "a", "Ada"),
+			Session: pick(m, "", "a"), OccurredAt: m.time(), Tags: pick(m, nil, []string{"a"}, []string{"a", "b"}),
+			Pin: pick(m, true, false), Confidence: new(pick(m, 0, .25, .5, 1)),
+			Metadata: map[string]string{"key": m.text()},
 		}
 		remember(t, s, d)
 	}
@@ -158,7 +166,9 @@ func TestFiltersOfTheEngineChangeNothing(t *testing.T) {
 		if i%2 == 0 {
 			continue
 		}
-		f := engram.Feedback{IDs: []string{h.ID}, Signal: pick(m, engram.Wrong, engram.Confirmed), Source: pick(m, "Ada", "Bo")}
+		f := engram.Feedback{
+			IDs: []string{h.ID}, Signal: pick(m, engram.Wrong, engram.Confirmed), Source: pick(m, "Ada", "Bo"),
+		}
 		if _, err := s.Feedback(t.Context(), f); err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +178,9 @@ func TestFiltersOfTheEngineChangeNothing(t *testing.T) {
 		m := maker{rng: rand.New(rand.NewPCG(seed, 6)), sets: []string{"links", "contradicts"}}
 		q := query.Query{Verb: query.Recall, Limit: 1000, Where: m.cond(m.rng.IntN(3))}
 		plain := q
-		plain.Where = query.Or{q.Where, query.Test{Field: "id", Op: query.Equal, Values: []query.Value{{Text: "nobody"}}}}
+		plain.Where = query.Or{
+			q.Where, query.Test{Field: "id", Op: query.Equal, Values: []query.Value{{Text: "nobody"}}},
+		}
 		got, err := q.Run(t.Context(), s)
 		other, otherErr := plain.Run(t.Context(), s)
 		if err != nil || otherErr != nil || !slices.Equal(ids(got), ids(other)) {
@@ -187,12 +199,17 @@ func TestOtherVerbs(t *testing.T) {
 	now := date("2024-01-10")
 	s := open(t, &now)
 	remember(t, s,
-		engram.Draft{ID: "a", Content: "the harbour wakes", Session: "s", Speaker: "Ada", OccurredAt: date("2024-01-01")},
+		engram.Draft{
+			ID: "a", Content: "the harbour wakes", Session: "s", Speaker: "Ada", OccurredAt: date("2024-01-01"),
+		},
 		engram.Draft{
 			ID: "b", Content: "boats go out", Session: "s", Speaker: "Bo", OccurredAt: date("2024-01-02"),
 			Metadata: map[string]string{"place": "pier"},
 		},
-		engram.Draft{ID: "c", Content: "nets are mended", OccurredAt: date("2024-01-03"), Source: "log", Links: []engram.Link{{To: "a"}}},
+		engram.Draft{
+			ID: "c", Content: "nets are mended", OccurredAt: date("2024-01-03"), Source: "log",
+			Links: []engram.Link{{To: "a"}},
+		},
 	)
 	near := run(t, s, `SPREAD "a"`).Spreading.Memories
 	if len(near) != 2 {
@@ -227,7 +244,8 @@ func TestOtherVerbs(t *testing.T) {
 		t.Errorf("PREDICT of what Ada said next = %+v", next)
 	}
 	remember(t, s,
-		engram.Draft{ID: "d", Content: "the old mill turns slowly"}, engram.Draft{ID: "e", Content: "slowly turns the old mill"},
+		engram.Draft{ID: "d", Content: "the old mill turns slowly"},
+		engram.Draft{ID: "e", Content: "slowly turns the old mill"},
 		engram.Draft{ID: "f", Content: "turns the old mill slowly"})
 	would := run(t, s, `EXPLAIN CONSOLIDATE`).Consolidation
 	if len(would.Concepts) != 1 || !would.DryRun {
@@ -236,7 +254,8 @@ func TestOtherVerbs(t *testing.T) {
 	if got := run(t, s, `CONSOLIDATE WHERE kind = "decision"`).Consolidation; got.Considered != 0 {
 		t.Errorf("CONSOLIDATE of another kind = %+v", got)
 	}
-	if got := run(t, s, `CONSOLIDATE WHERE kind = "note" AND content CONTAINS "mill" AND NOT id = "d"`).Consolidation; got.Considered != 2 {
+	got := run(t, s, `CONSOLIDATE WHERE kind = "note" AND content CONTAINS "mill" AND NOT id = "d"`).Consolidation
+	if got.Considered != 2 {
 		t.Errorf("CONSOLIDATE WHERE = %+v, want the two that are left", got)
 	}
 	if got := run(t, s, `CONSOLIDATE LIMIT 2`).Consolidation; got.Considered != 2 {
@@ -294,8 +313,12 @@ func TestFieldsOfUseAndBelief(t *testing.T) {
 	now := date("2024-01-10")
 	s := open(t, &now)
 	remember(t, s,
-		engram.Draft{ID: "plain", Content: "a train", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}, EmbeddingModel: "m1"},
-		engram.Draft{ID: "used", Content: "the ferry leaves at seven", Source: "Ada", Links: []engram.Link{{To: "plain"}}},
+		engram.Draft{
+			ID: "plain", Content: "a train", Embedding: []float32{1, 2, 3, 4, 5, 6, 7, 8}, EmbeddingModel: "m1",
+		},
+		engram.Draft{
+			ID: "used", Content: "the ferry leaves at seven", Source: "Ada", Links: []engram.Link{{To: "plain"}},
+		},
 		engram.Draft{ID: "doubted", Content: "the mast is red", Source: "Bo", Contradicts: []string{"used"}},
 		engram.Draft{ID: "back", Content: "a bus"},
 	)
@@ -307,7 +330,9 @@ func TestFieldsOfUseAndBelief(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range []engram.Feedback{
-		{Useful: []string{"used"}}, {Wrong: []string{"doubted"}, Source: "Ines"}, {Wrong: []string{"doubted"}, Source: "Wen"},
+		{Useful: []string{"used"}},
+		{Wrong: []string{"doubted"}, Source: "Ines"},
+		{Wrong: []string{"doubted"}, Source: "Wen"},
 	} {
 		if _, err := s.Feedback(t.Context(), f); err != nil {
 			t.Fatal(err)
@@ -318,9 +343,11 @@ func TestFieldsOfUseAndBelief(t *testing.T) {
 		`use.stability > 3`: "used", `use.last_used >= 2024-01-12`: "used", `use.labile_until EXISTS`: "used",
 		`use.difficulty EXISTS AND use.retrievability < 1 AND use.last_used > 2024-01-11`: "used",
 		`belief.probability < 0.5`: "doubted", `belief.disputed = true`: "doubted", `belief.against >= 2`: "doubted",
-		`belief.sources ANY ("Ines")`: "doubted", `belief.low < 0.3 AND belief.high < 0.9 AND belief.for = 1`: "doubted",
-		`links ANY ("plain")`: "used", `links EXISTS`: "doubted plain used", `links NONE ("used")`: "back used",
-		`contradicts EXISTS`: "doubted used", `contradicts ALL ("used")`: "doubted", `NOT links EXISTS`: "back",
+		`belief.sources ANY ("Ines")`:                               "doubted",
+		`belief.low < 0.3 AND belief.high < 0.9 AND belief.for = 1`: "doubted",
+		`links ANY ("plain")`:                                       "used", `links EXISTS`: "doubted plain used",
+		`links NONE ("used")`: "back used",
+		`contradicts EXISTS`:  "doubted used", `contradicts ALL ("used")`: "doubted", `NOT links EXISTS`: "back",
 		`embedding_model = "m1"`: "plain", `embedding_model EXISTS`: "plain", `tier = "hot"`: "back doubted plain used",
 		`archived_at EXISTS`: "", `archived_spans = 1`: "back", `NOT archived_spans >= 1`: "doubted plain used",
 		`use.stability > 3 OR links ANY ("used")`: "doubted plain used",
@@ -341,11 +368,16 @@ func TestPast(t *testing.T) {
 	s := open(t, &now)
 	remember(t, s,
 		engram.Draft{ID: "a", Content: "the harbour wakes", Session: "s", OccurredAt: date("2024-01-01")},
-		engram.Draft{ID: "b", Content: "boats go out", Session: "s", OccurredAt: date("2024-01-02"), Links: []engram.Link{{To: "a"}}},
+		engram.Draft{
+			ID: "b", Content: "boats go out", Session: "s", OccurredAt: date("2024-01-02"),
+			Links: []engram.Link{{To: "a"}},
+		},
 	)
 	now = date("2024-02-01")
 	remember(t, s,
-		engram.Draft{ID: "between", Content: "gulls follow", Session: "s", OccurredAt: date("2024-01-01").Add(time.Hour)},
+		engram.Draft{
+			ID: "between", Content: "gulls follow", Session: "s", OccurredAt: date("2024-01-01").Add(time.Hour),
+		},
 		engram.Draft{ID: "late", Content: "nets are mended", Links: []engram.Link{{To: "a"}}},
 	)
 	text := "boats come home"
@@ -363,7 +395,8 @@ func TestPast(t *testing.T) {
 	if len(next.Successors) != 1 || next.Successors[0].Content != "boats go out" {
 		t.Errorf("PREDICT ASOF = %+v", next)
 	}
-	if next := run(t, s, `PREDICT "a"`).Prediction; len(next.Successors) != 1 || next.Successors[0].IDs[0] != "between" {
+	next = run(t, s, `PREDICT "a"`).Prediction
+	if len(next.Successors) != 1 || next.Successors[0].IDs[0] != "between" {
 		t.Errorf("PREDICT = %+v", next)
 	}
 	if next := run(t, s, `PREDICT "a" WHERE NOT id = "between"`).Prediction; next.Successors[0].Content != text {

@@ -127,7 +127,10 @@ func TestDecoderRefuses(t *testing.T) {
 		{"bool 2", []byte{2}, func(d *codec.Decoder) { d.Bool() }, codec.ErrValue},
 		{"uvarint cut", []byte{0x80}, func(d *codec.Decoder) { d.Uvarint() }, codec.ErrShort},
 		{"uvarint too long", []byte{0x80, 0}, func(d *codec.Decoder) { d.Uvarint() }, codec.ErrValue},
-		{"uvarint over 64 bits", bytes.Repeat([]byte{0xff}, 11), func(d *codec.Decoder) { d.Uvarint() }, codec.ErrValue},
+		{
+			"uvarint over 64 bits", bytes.Repeat([]byte{0xff}, 11), func(d *codec.Decoder) { d.Uvarint() },
+			codec.ErrValue,
+		},
 		{"bytes longer than input", []byte{5, 1, 2}, func(d *codec.Decoder) { d.Bytes() }, codec.ErrShort},
 		{"string of 2^63", binary.AppendUvarint(nil, 1<<63), func(d *codec.Decoder) { _ = d.String() }, codec.ErrShort},
 		{"count over what is left", []byte{3, 0, 0}, func(d *codec.Decoder) { d.Count(1) }, codec.ErrShort},
@@ -264,7 +267,9 @@ func TestHeaderRefusesUnknownVersionByName(t *testing.T) {
 func TestCorruptErrorSaysWhatWhereAndWhatToDo(t *testing.T) {
 	err := error(&codec.CorruptError{Op: "read record", Path: "a/b.wal", Offset: 4096, Err: codec.ErrShort})
 	cause := codec.ErrShort.Error()
-	for _, want := range []string{"read record", "a/b.wal", "offset 4096", cause, "engram verify", "backup", "engram repair"} {
+	for _, want := range []string{
+		"read record", "a/b.wal", "offset 4096", cause, "engram verify", "backup", "engram repair",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("error %q does not contain %q", err, want)
 		}

@@ -25,7 +25,8 @@ type CorruptError struct {
 
 // adviceDir is what to do about a data directory. Verify cannot look at a space that is not opened for its damage;
 // repair can, and saves as much as an export would.
-const adviceDir = "run `engram verify` to see how far it goes; restore a backup, or save what is whole with `engram repair NEWDIR`"
+const adviceDir = "run `engram verify` to see how far it goes; restore a backup, or save what is whole with " +
+	"`engram repair NEWDIR`"
 
 // Error says what was being done, which file and offset are damaged, how, and what to do about it.
 func (e *CorruptError) Error() string {

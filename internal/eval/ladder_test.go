@@ -24,6 +24,7 @@ func TestKnownLadder(t *testing.T) {
 		t.Skipf("no test collection at %s: set ENGRAM_DATA to the folder that holds locomo_dev.json", path)
 	}
 	others := slices.DeleteFunc(engram.Terms(), func(term string) bool { return term == "words" })
+	both := []string{"speaker", "caption"}
 	for _, c := range []struct {
 		what     string
 		language string
@@ -33,24 +34,9 @@ func TestKnownLadder(t *testing.T) {
 		step     float64
 		want     [5]float64
 	}{
-		{
-			"text", "none", "names day",
-			[]string{"speaker", "caption"},
-			1.2, .75, 0,
-			[5]float64{.410, .486, .570, .357, .340},
-		},
-		{
-			"stop words", "porter", "names day stems",
-			[]string{"speaker", "caption"},
-			1.2, .75, 0,
-			[5]float64{.476, .561, .617, .417, .394},
-		},
-		{
-			"stems", "porter", "names day",
-			[]string{"speaker", "caption"},
-			1.2, .75, 0,
-			[5]float64{.510, .588, .653, .455, .442},
-		},
+		{"text", "none", "names day", both, 1.2, .75, 0, [5]float64{.410, .486, .570, .357, .340}},
+		{"stop words", "porter", "names day stems", both, 1.2, .75, 0, [5]float64{.476, .561, .617, .417, .394}},
+		{"stems", "porter", "names day", both, 1.2, .75, 0, [5]float64{.510, .588, .653, .455, .442}},
 		{"speaker", "porter", "names day", []string{"caption"}, 1.2, .75, 0, [5]float64{.546, .612, .682, .488, .477}},
 		{"reference", "porter", "names day", nil, 1.2, .75, 0, [5]float64{.548, .631, .698, .494, .478}},
 		{"dated", "porter", "names day", nil, 1.2, .75, 0, [5]float64{.568, .651, .713, .516, .499}},

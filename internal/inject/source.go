@@ -48,7 +48,8 @@ func Steps(t *testing.T, folders ...string) (points, files []Step) {
 		each(t, folder, func(set *token.FileSet, room, function string, call *ast.CallExpr) {
 			selector, ok := call.Fun.(*ast.SelectorExpr)
 			if !ok {
-				if name, ok := call.Fun.(*ast.Ident); ok && room == "isolate" && name.Name == "Point" && len(call.Args) == 1 {
+				name, ok := call.Fun.(*ast.Ident)
+				if ok && room == "isolate" && name.Name == "Point" && len(call.Args) == 1 {
 					points = append(points, point(t, names, room, set, call, "Point"))
 				}
 				return
@@ -60,7 +61,8 @@ func Steps(t *testing.T, folders ...string) (points, files []Step) {
 				points = append(points, point(t, names, room, set, call, method))
 			case slices.Contains(changing, method) && !strings.HasSuffix(source(selector.X), "links"):
 				files = append(files, Step{
-					Name: fmt.Sprintf("%s/%s:%d", room, filepath.Base(where.Filename), set.Position(selector.Sel.Pos()).Line),
+					Name: fmt.Sprintf("%s/%s:%d", room, filepath.Base(where.Filename),
+						set.Position(selector.Sel.Pos()).Line),
 					What: room + "." + function + " " + method, Can: anyway,
 				})
 			}
@@ -69,7 +71,9 @@ func Steps(t *testing.T, folders ...string) (points, files []Step) {
 	return points, files
 }
 
-func point(t *testing.T, names map[string]string, room string, set *token.FileSet, call *ast.CallExpr, method string) Step {
+func point(
+	t *testing.T, names map[string]string, room string, set *token.FileSet, call *ast.CallExpr, method string,
+) Step {
 	t.Helper()
 	where := set.Position(call.Pos()).String()
 	literal, ok := call.Args[0].(*ast.BasicLit)

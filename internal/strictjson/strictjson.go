@@ -70,8 +70,8 @@ func (d *Decoder[T]) Decode(data []byte) (T, error) {
 	}
 	err := json.Unmarshal(data, &v)
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return v, malformed(fmt.Sprintf("the JSON is malformed at byte %d: %v: send one JSON object and nothing after it",
-			e.Offset, e))
+		return v, malformed(fmt.Sprintf("the JSON is malformed at byte %d: %v: send one JSON object and nothing "+
+			"after it", e.Offset, e))
 	}
 	// The walk names the field where encoding/json cannot, and sees what encoding/json lets pass.
 	w := walker{data: data}

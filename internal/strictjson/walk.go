@@ -128,7 +128,8 @@ func (w *walker) text(s *shape) error {
 		return w.refuse(strconv.Quote(shorten(v)), s.wants())
 	}
 	if t.IsZero() && !s.none {
-		return w.refuse(strconv.Quote(shorten(v)), "must be a later time: this one stands for none, for which it is left out")
+		const later = "must be a later time: this one stands for none, for which it is left out"
+		return w.refuse(strconv.Quote(shorten(v)), later)
 	}
 	return nil
 }
@@ -278,6 +279,7 @@ func (w *walker) refuse(value, allowed string) error { return invalid(w.where(),
 func (w *walker) unknown(s *shape) error {
 	field := w.where()
 	return &Error{
-		Kind: Unknown, Field: field, Allowed: s.names, Text: fmt.Sprintf("unknown field %q: allowed are %s", field, s.names),
+		Kind: Unknown, Field: field, Allowed: s.names,
+		Text: fmt.Sprintf("unknown field %q: allowed are %s", field, s.names),
 	}
 }

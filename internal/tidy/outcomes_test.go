@@ -18,18 +18,23 @@ import (
 // outcomes says which fields of the files with published and reference numbers are results, by file: the engine must
 // come to these by itself. The other fields are what was asked, or names.
 var outcomes = map[string][]string{
-	"internal/lab/published/ebbinghaus_savings.csv":                       {"savings"},
-	"internal/lab/published/fan_anderson1974.csv":                         {"human_s", "actr_model_s"},
-	"internal/graph/testdata/fan_anderson1974.csv":                        {"human_s", "actr_model_s"},
-	"internal/lab/published/points.csv":                                   {"value"},
-	"internal/lab/published/model_reference.json":                         {"schedules.S", "schedules.R30", "belief.L", "belief.P"},
-	"internal/lab/published/ppr_reference.json":                           {"exact.expect"},
-	"internal/graph/testdata/ppr_reference.json":                          {"exact.expect"},
-	"internal/dynamics/testdata/fsrs_conformance.json":                    {"cases.expect"},
-	"internal/dynamics/testdata/confidence_reference.json":                {"wilson95", "beta", "opinion", "noisy_or", "logodds_pool", "brier_ece"},
+	"internal/lab/published/ebbinghaus_savings.csv": {"savings"},
+	"internal/lab/published/fan_anderson1974.csv":   {"human_s", "actr_model_s"},
+	"internal/graph/testdata/fan_anderson1974.csv":  {"human_s", "actr_model_s"},
+	"internal/lab/published/points.csv":             {"value"},
+	"internal/lab/published/model_reference.json": {
+		"schedules.S", "schedules.R30", "belief.L", "belief.P",
+	},
+	"internal/lab/published/ppr_reference.json":        {"exact.expect"},
+	"internal/graph/testdata/ppr_reference.json":       {"exact.expect"},
+	"internal/dynamics/testdata/fsrs_conformance.json": {"cases.expect"},
+	"internal/dynamics/testdata/confidence_reference.json": {
+		"wilson95", "beta", "opinion", "noisy_or", "logodds_pool", "brier_ece",
+	},
 	"internal/dynamics/complete/testdata/hopfield_completion_targets.csv": {"top1", "cos_in", "cos_out", "mean_margin"},
 	"internal/dynamics/testdata/engram_model_reference.json": {
-		"base.R", "base.B", "schedules.S", "schedules.R30", "expiry.days", "score.A", "belief.L", "belief.P", "hopfield_bound",
+		"base.R", "base.B", "schedules.S", "schedules.R30", "expiry.days", "score.A", "belief.L", "belief.P",
+		"hopfield_bound",
 	},
 	"internal/lab/actr/testdata/actr_conformance.json": {"cases.expect"},
 }
@@ -152,7 +157,8 @@ func TestNoOutcomeInCode(t *testing.T) {
 			t.Errorf("%s stands nowhere any more: take it off the list", value)
 		}
 	}
-	planted, err := parser.ParseFile(token.NewFileSet(), "planted.go", "package p\nvar recalled = []float64{.5, .582, 7}", 0)
+	const one = "package p\nvar recalled = []float64{.5, .582, 7}"
+	planted, err := parser.ParseFile(token.NewFileSet(), "planted.go", one, 0)
 	if err != nil || len(known.in(planted)) != 1 {
 		t.Errorf("of a file with one result %v are found, %v", known.in(planted), err)
 	}
@@ -161,7 +167,8 @@ func TestNoOutcomeInCode(t *testing.T) {
 // in lists the literals of a file that are results.
 func (r results) in(file *ast.File) (found []*ast.BasicLit) {
 	ast.Inspect(file, func(n ast.Node) bool {
-		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.FLOAT && digits(lit.Value) >= tell && r.where(lit) != "" {
+		lit, ok := n.(*ast.BasicLit)
+		if ok && lit.Kind == token.FLOAT && digits(lit.Value) >= tell && r.where(lit) != "" {
 			found = append(found, lit)
 		}
 		return true

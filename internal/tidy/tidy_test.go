@@ -16,8 +16,8 @@ import (
 
 const module = "github.com/orchard9/engram-go"
 
-// allowed lists, for each package, the packages of this module that its non-test files may import. Arrows point down
-// only; a new edge is a decision, written here.
+// allowed lists, for each package, the packages of this module that its non-test files may import; a line without a
+// name goes on with the list before. Arrows point down only; a new edge is a decision, written here.
 const allowed = `
 internal/isolate:
 internal/codec:      internal/isolate
@@ -39,8 +39,11 @@ internal/dynamics/consolidate: internal/vec
 internal/dynamics/fit:         internal/dynamics
 internal/lab/actr:
 internal/lab/sac:
-internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment internal/backup internal/lexical internal/graph internal/ann internal/dynamics internal/recall
-.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup internal/lexical internal/ann internal/recall internal/dynamics internal/dynamics/complete internal/dynamics/consolidate internal/dynamics/fit internal/store internal/strictjson
+internal/store:      internal/isolate internal/codec internal/vfs internal/vec internal/wal internal/segment
+                     internal/backup internal/lexical internal/graph internal/ann internal/dynamics internal/recall
+.:                   internal/isolate internal/codec internal/vfs internal/vec internal/segment internal/backup
+                     internal/lexical internal/ann internal/recall internal/dynamics internal/dynamics/complete
+                     internal/dynamics/consolidate internal/dynamics/fit internal/store internal/strictjson
 internal/eval:       .
 internal/lab:        . internal/dynamics internal/dynamics/complete internal/lab/sac internal/recall
 query:               .
@@ -50,27 +53,35 @@ server/wire:         . internal/strictjson query server/problem
 server/httpapi:      . query internal/isolate server/problem server/wire
 server/mcpapi:       . internal/isolate server/problem server/wire
 server:              . server/httpapi server/mcpapi server/problem server/wire
-cmd/engram:          . embed internal/eval internal/lab internal/vfs query server server/httpapi server/mcpapi server/problem server/wire
+cmd/engram:          . embed internal/eval internal/lab internal/vfs query server server/httpapi server/mcpapi
+                     server/problem server/wire
 `
 
 // restricted lists the libraries that only these packages may import.
 var restricted = map[string][]string{
 	"github.com/modelcontextprotocol/go-sdk": {"server/mcpapi"},
 	"github.com/spf13/cobra":                 {"cmd/engram"},
-	"net/http":                               {"server", "server/httpapi", "server/mcpapi", "server/problem", "cmd/engram", "embed"},
-	"unsafe":                                 {"internal/vec", "internal/vfs"},
-	"github.com/klauspost/compress":          {"internal/segment"},
+	"net/http": {
+		"server", "server/httpapi", "server/mcpapi", "server/problem", "cmd/engram", "embed",
+	},
+	"unsafe":                        {"internal/vec", "internal/vfs"},
+	"github.com/klauspost/compress": {"internal/segment"},
 }
 
 func parseAllowed(t *testing.T) map[string][]string {
 	t.Helper()
-	edges := map[string][]string{}
+	edges, room := map[string][]string{}, ""
 	for line := range strings.Lines(strings.TrimSpace(allowed)) {
 		from, to, ok := strings.Cut(line, ":")
-		if !ok {
+		switch {
+		case ok:
+			room = from
+		case strings.HasPrefix(line, " "):
+			to = line
+		default:
 			t.Fatalf("line %q has no colon", line)
 		}
-		edges[from] = strings.Fields(to)
+		edges[room] = append(edges[room], strings.Fields(to)...)
 	}
 	return edges
 }
@@ -221,7 +232,8 @@ func TestFilesAndLinesStayReadable(t *testing.T) {
 			number++
 			width := len([]rune(strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")))
 			most := 132
-			if strings.HasPrefix(strings.TrimSpace(line), "// ") && !strings.HasPrefix(strings.TrimSpace(line), "//  ") {
+			if strings.HasPrefix(strings.TrimSpace(line), "// ") &&
+				!strings.HasPrefix(strings.TrimSpace(line), "//  ") {
 				most = 120 // a sentence can be wrapped anywhere
 			}
 			if width > most {
@@ -240,8 +252,9 @@ var fileKind = regexp.MustCompile(`(?m)^\s*\w*(?:[kK]ind|Format)\s+= "([A-Z]{2}|
 // TestFormatsAreDocumented holds every kind of file that the source names, and the parts of files, to a page.
 func TestFormatsAreDocumented(t *testing.T) {
 	pages := map[string]string{
-		"WL": "log.md", "SG": "segment.md", "MF": "manifest.md", "ST": "state.md", "ND": "needed.md", "record": "record.md",
-		"frame": "frame.md", "BK": "backup.md", "engram-model": "model.md", "engram-backups": "backups.md", "LOCK": "lock.md",
+		"WL": "log.md", "SG": "segment.md", "MF": "manifest.md", "ST": "state.md", "ND": "needed.md",
+		"record": "record.md", "frame": "frame.md", "BK": "backup.md", "engram-model": "model.md",
+		"engram-backups": "backups.md", "LOCK": "lock.md",
 	}
 	found := 0
 	err := filepath.WalkDir(filepath.Join("..", ".."), func(path string, d fs.DirEntry, err error) error {

@@ -23,7 +23,8 @@ func (e *LockedError) Error() string {
 	if e.PID > 0 {
 		holder = fmt.Sprintf("process %d", e.PID)
 	}
-	return fmt.Sprintf("%s is held by %s: stop it, use it through its server, or choose another directory", e.Path, holder)
+	return fmt.Sprintf("%s is held by %s: stop it, use it through its server, or choose another directory",
+		e.Path, holder)
 }
 
 // Is reports whether target is ErrLocked.

@@ -12,6 +12,8 @@ import (
 // then.
 func TestEveryMechanismMatters(t *testing.T) {
 	inject.Matter(t,
-		inject.Mechanism{Name: "panic on fault", What: "turning a memory fault into a panic", Tests: "TestGuardShrunkFile"},
+		inject.Mechanism{
+			Name: "panic on fault", What: "turning a memory fault into a panic", Tests: "TestGuardShrunkFile",
+		},
 	)
 }
