@@ -73,7 +73,8 @@ func (db *DB) tellTorn(name string, sp *store.Space) {
 func (db *DB) storeOptions(name string) store.Options {
 	return store.Options{
 		FS: db.o.fs, Dir: db.spaceDir(name), Name: name, NewStore: db.ids.storeID, Settings: db.o.settings(),
-		Lexical: db.o.lexical(), HotBytes: db.o.HotBytes, HotLimit: db.o.HotBytes * 8, LogKeepBytes: db.o.LogKeepBytes,
+		Lexical: db.o.lexical(), HotBytes: db.o.HotBytes, HotLimit: db.o.HotBytes * 8,
+		LogKeepBytes: db.o.LogKeepBytes, LogMarkAfter: db.o.markAfter,
 		Clock: db.o.Clock, Admit: db.admitter(),
 		OnEvent: func(e store.Event) { db.feed.tell(name, e) }, WantEvents: db.feed.wanted,
 	}

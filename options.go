@@ -78,7 +78,13 @@ type Options struct {
 
 	// fs is where everything is stored; nil is the operating system. For the tests of this package.
 	fs vfs.FS
+	// markAfter is store.Options.LogMarkAfter. What those tests see of their files then depends on no clock.
+	markAfter time.Duration
 }
+
+// markAfter is much longer than a write takes, so that a lone writer that goes on and on is spared nearly all marks,
+// and shorter than it takes anybody to find a process killed (chosen).
+const markAfter = 2 * time.Millisecond
 
 // Limits bound what one call may bring or ask for, checked before anything is allocated or stored. Sizes are bytes of
 // UTF-8. Zero fields mean the defaults.
@@ -155,7 +161,7 @@ func (o Options) withDefaults() Options {
 		o.Rand = rand.Reader
 	}
 	if o.fs == nil {
-		o.fs = vfs.OS{}
+		o.fs, o.markAfter = vfs.OS{}, markAfter
 	}
 	o.Limits = o.Limits.withDefaults()
 	o.Metric = cmp.Or(o.Metric, "cosine")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"go.etcd.io/bbolt"
@@ -64,8 +65,9 @@ type logWriter struct {
 const trimBytes = 8 << 20
 
 func openLog(dir string, _ int) (writer, error) {
-	log, _, err := wal.Open(wal.Options{FS: vfs.OS{}, Dir: filepath.Join(dir, "wal"), Store: [16]byte{1}}, 0,
-		func(wal.LSN, []byte) error { return nil })
+	log, _, err := wal.Open(wal.Options{
+		FS: vfs.OS{}, Dir: filepath.Join(dir, "wal"), Store: [16]byte{1}, MarkAfter: 2 * time.Millisecond,
+	}, 0, func(wal.LSN, []byte) error { return nil })
 	if err != nil {
 		return nil, err
 	}

@@ -61,6 +61,8 @@ type Options struct {
 	OpenLog LogOpener
 	// LogKeepBytes is how much of the log stays behind sealings for incremental backups; see wal.Options.KeepBytes.
 	LogKeepBytes int64
+	// LogMarkAfter is when a mark covers the last write; see wal.Options.MarkAfter.
+	LogMarkAfter time.Duration
 	// SealRetry is how long after a sealing failed it is tried again, twice as long after each further failure, up to
 	// 64 times as long; 0 means a second.
 	SealRetry time.Duration

@@ -66,6 +66,7 @@ func (l *Log) Commit(lsn LSN) error {
 func (l *Log) leadNextLocked() *batch {
 	b := &batch{}
 	l.gathering = b
+	alone := l.alone && l.writing == nil
 	if w := l.writing; w != nil {
 		done := w.wait()
 		l.mu.Unlock()
@@ -73,7 +74,9 @@ func (l *Log) leadNextLocked() *batch {
 	} else {
 		l.mu.Unlock()
 	}
-	l.gather()
+	if !alone || l.announced.Load() > 0 {
+		l.gather()
+	}
 
 	l.mu.Lock()
 	l.gathering = nil
@@ -123,8 +126,9 @@ func (l *Log) Rotate() (LSN, error) {
 
 // gather lets goroutines that are about to append do so first: those that were announced, and those that the last batch
 // woke and that are ready to run. Without this the leader, the first of them, would sync its one record while all
-// others wait for the next sync. It never sleeps: a lone writer, with nobody announced and nobody ready, goes on at
-// once, and the turns it gives are bounded in number and, while others only compute, in time.
+// others wait for the next sync. It never sleeps, and the turns it gives are bounded in number and, while others only
+// compute, in time. A lone writer, with nobody announced and nobody who waited for the batch before, is spared it: to
+// give a turn wakes another thread, which takes several microseconds.
 func (l *Log) gather() {
 	before := l.appended.Load()
 	var start time.Time
@@ -182,7 +186,7 @@ func (l *Log) lead(b *batch, records []byte) {
 			l.writeBuf = records[:0]
 		}
 		l.measureLocked()
-		l.writing = nil
+		l.writing, l.alone = nil, b.done == nil
 		l.mu.Unlock()
 		b.wake()
 	}()
@@ -194,31 +198,19 @@ func (l *Log) lead(b *batch, records []byte) {
 		l.prepare()
 	}
 	err = outcome // only now: until here the goroutine may have ended, whatever was done before
-	if err == nil && l.quiet() {
-		markErr = errEnded
-		markErr = l.mark()
+	if err != nil || !l.quiet() {
+		return
 	}
+	if l.o.MarkAfter > 0 {
+		l.markLater()
+		return
+	}
+	markErr = errEnded
+	markErr = l.mark()
 }
 
 // errEnded stands for the outcome of work whose goroutine ends before it is done.
 var errEnded = errors.New("write log: the writing goroutine ended before it was done")
-
-// quiet reports whether nobody waits to write behind what was just made durable.
-func (l *Log) quiet() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.pending) == 0
-}
-
-// mark writes, behind the last record, that it is durable: its watermark, which otherwise comes with the next record,
-// so that damage to it is told from a torn write although nothing follows. It is not synced, as a process that is
-// killed does not take it along, and takes no room: the next record is written over it. The caller has the turn.
-func (l *Log) mark() error {
-	if err := isolate.Fault("wal/mark"); err != nil {
-		return err
-	}
-	return l.putControl(kindClean, l.off)
-}
 
 // keptBuffer is the largest buffer in bytes that is kept for the next batch; 64 writers of 4 KiB fit (chosen).
 const keptBuffer = 512 << 10

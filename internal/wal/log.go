@@ -25,12 +25,15 @@ type Log struct {
 	clean    bool     // nothing was written since a record of kindClean stands at off, or before the session began
 	writeBuf []byte   // what the last batch was written from, for the next one
 	control  [recordHeader]byte
+	alone    bool        // nobody waited for the last batch but its leader; written under mu, too
+	marker   *time.Timer // of markLater; nil if there was none yet
 
 	durable  atomic.Uint64 // LSN of the last durable record
 	appended atomic.Uint64 // LSN of the last record; written under mu, read without it to see a batch grow
 
 	announced atomic.Int64 // writers that will append soon
 	starved   atomic.Bool  // noSpare is not nil; written under mu
+	marking   atomic.Bool  // a mark is put off
 
 	trimMu    sync.Mutex // held by Trim, one at a time; guards dirSynced and torn
 	dirSynced bool       // nothing that an earlier life did to the directory is unsynced
@@ -148,6 +151,7 @@ func (l *Log) letGo() (err error) {
 	l.mu.Lock()
 	l.idleLocked() // Commit returns early, with a leader still at work, if Trim made the log fail.
 	l.mu.Unlock()
+	l.stopMarking()
 	l.background.Wait()
 	l.trimMu.Lock() // Waits for Trim.
 	defer l.trimMu.Unlock()

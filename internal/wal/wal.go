@@ -18,8 +18,9 @@
 //   - Nothing is appended behind torn bytes: recovery overwrites them with zeros and syncs before the log opens, and it
 //     writes again what no watermark covers, for a sync that failed before the reopening may have lost it. What it
 //     overwrites it keeps in a file beside.
-//   - While nobody writes, a mark stands behind the last record: a watermark that covers it. It is not synced, and the next
-//     record is written over it. So of a log whose process was killed every record is told from a torn one.
+//   - While nobody writes, a mark stands behind the last record: a watermark that covers it, written Options.MarkAfter
+//     behind the last write. It is not synced, and the next record is written over it. So of a log whose process was
+//     killed later than that every record is told from a torn one.
 //   - No file is synced again after a write to it or a sync of it failed.
 //   - Checksums start from the store's id, the file's number and the record's offset: neither a record left over in a
 //     recycled file nor one copied into a payload can be taken for a record.
@@ -58,6 +59,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/vfs"
@@ -105,6 +107,9 @@ type Options struct {
 	// KeepBytes is how much of the log, in whole files, Trim leaves although it might drop it: for whoever follows the
 	// log from a position, such as an incremental backup. Default 0.
 	KeepBytes int64
+	// MarkAfter is how long after a write nobody has to write before a mark says that it is durable, which covers it
+	// against damage. Default 0: at once, before the write returns. More spares a writer that goes on and on the mark.
+	MarkAfter time.Duration
 }
 
 // Bounds and defaults of Options.
