@@ -176,7 +176,8 @@ func (l Limits) partial(p *Partial) error {
 	c.metadata(p.Metadata, l.Metadata)
 	for i, name := range p.Fields {
 		at := fmt.Sprintf("fields[%d]", i)
-		if _, ok := strings.CutPrefix(name, metadataField); !ok && !slices.Contains(completable, name) {
+		key, ok := strings.CutPrefix(name, metadataField)
+		if (!ok || key == "") && !slices.Contains(completable, name) {
 			c.fail(at, quote(name), "use "+strings.Join(completable, ", ")+" or metadata.KEY")
 		}
 		if slices.Index(p.Fields, name) != i {

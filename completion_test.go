@@ -343,6 +343,7 @@ func TestCompleteRefuses(t *testing.T) {
 		"embedding": {Cue: engram.Cue{Embedding: v}, Mask: []bool{true, true, true, false, true, true, true, true}},
 		"fields[0]": {Cue: engram.Cue{Text: "x"}, Fields: []string{"Kind"}},
 		"fields[1]": {Cue: engram.Cue{Text: "x"}, Fields: []string{"kind", "kind"}},
+		"fields[2]": {Cue: engram.Cue{Text: "x"}, Fields: []string{"kind", "speaker", "metadata."}},
 		"limit":     {Cue: engram.Cue{Text: "x", Limit: -1}},
 		"without":   {Cue: engram.Cue{Speaker: "x", Without: []string{"association"}}},
 	} {

@@ -123,9 +123,7 @@ func (o *ConsolidateOptions) check() error {
 	if o.MaxTime < 0 {
 		c.fail("max_seconds", o.MaxTime.String(), "use a duration above 0, or 0 for no limit")
 	}
-	for i, kind := range o.Kinds {
-		c.name(fmt.Sprintf("kinds[%d]", i), kind, maxNameBytes)
-	}
+	c.names("kinds", o.Kinds)
 	return c.err
 }
 

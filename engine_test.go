@@ -249,6 +249,30 @@ func TestIdempotencyKey(t *testing.T) {
 	want(t, "memories", stats.Memories, 1)
 }
 
+// TestIdempotencyKeyTwiceInABatch is the same as with two batches: the second draft is a retry of the first, or
+// refused.
+func TestIdempotencyKeyTwiceInABatch(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	remember(t, s, engram.Draft{ID: "old", Content: "The rent is due."})
+	_, err := s.RememberBatch(t.Context(), []engram.Draft{
+		{Content: "Paid the rent.", IdempotencyKey: "k"}, {Content: "Paid the tax.", IdempotencyKey: "k"},
+	})
+	if !errors.Is(err, engram.ErrConflict) || !strings.Contains(err.Error(), "memories[1]") {
+		t.Errorf("one key for two memories of a batch: %v, want a conflict of memories[1]", err)
+	}
+	d := engram.Draft{Content: "Paid the rent.", IdempotencyKey: "k", Supersedes: []string{"old"}}
+	outs, err := s.RememberBatch(t.Context(), []engram.Draft{d, {Content: "Other."}, d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, "result", outs[0].Result, engram.Superseded)
+	want(t, "the same draft again", outs[2], outs[0])
+	want(t, "retry", remember(t, s, d), outs[0])
+	stats, _ := s.Stats(t.Context())
+	want(t, "memories", stats.Memories, 3)
+}
+
 func TestUpdateHistoryForgetRestore(t *testing.T) {
 	w := newWorld(t, engram.Options{})
 	s := w.def()

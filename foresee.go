@@ -28,6 +28,7 @@ type foresight struct {
 	gone    map[string]bool     // expired memories that make room
 	ended   map[string]int      // superseded by a draft of the batch
 	repeat  []bool              // known by its key
+	keys    map[string]int      // drafts that bring an idempotency key, by it
 }
 
 // foresee gives the error that staging the batch would give. What passes can still be refused, but not for what the
@@ -37,7 +38,7 @@ func (s *Space) foresee(tx *store.Tx, batch []pending, now time.Time) error {
 	f := &foresight{
 		s: s, tx: tx, now: now, batch: batch, dim: v.Dim, model: v.Model, made: map[string]*pending{},
 		own: make([]string, len(batch)), gone: map[string]bool{}, ended: map[string]int{},
-		repeat: make([]bool, len(batch)),
+		repeat: make([]bool, len(batch)), keys: map[string]int{},
 	}
 	size := 0
 	for i := range batch {
@@ -86,6 +87,11 @@ func (f *foresight) memory(i int) error {
 			f.own[i] = k.ID
 			return p.matches(k)
 		}
+		if first, told := f.keys[key]; told {
+			p.first, f.repeat[i], f.own[i] = &f.batch[first], true, f.own[first]
+			return p.matchesFirst()
+		}
+		f.keys[key] = i
 	}
 	if err := f.vector(p); err != nil {
 		return err

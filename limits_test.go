@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -66,6 +67,12 @@ func TestRefusedDrafts(t *testing.T) {
 			engram.Draft{Content: "x", Links: []engram.Link{{To: "y", Weight: new(-.1)}}},
 		},
 		{"links[0].to", engram.ErrNotFound, engram.Draft{Content: "x", Links: []engram.Link{{To: "nobody"}}}},
+		{"links[1]", engram.ErrInvalid, engram.Draft{
+			Content: "x", Links: []engram.Link{{To: "y"}, {To: "y", Type: "relates_to"}},
+		}},
+		{"contradicts[0]", engram.ErrInvalid, engram.Draft{
+			Content: "x", Links: []engram.Link{{To: "y", Type: engram.Contradicts}}, Contradicts: []string{"y"},
+		}},
 		{"supersedes[0]", engram.ErrInvalid, engram.Draft{Content: "x", ID: "a", Supersedes: []string{"a"}}},
 		{"idempotency_key", engram.ErrTooLarge, engram.Draft{Content: "x", IdempotencyKey: strings.Repeat("k", 129)}},
 	}
@@ -126,6 +133,7 @@ func TestRefusedCues(t *testing.T) {
 		"without[0]":     {Text: "x", Without: []string{"luck"}},
 		"without[1]":     {Text: "x", Without: []string{"words", "words"}},
 		"embedding":      {Embedding: make([]float32, 8)},
+		"kinds[1]":       {Kinds: []string{"note", ""}},
 	} {
 		if _, err := s.Recall(t.Context(), cue); err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("Recall with a bad %s = %v", field, err)
@@ -134,11 +142,43 @@ func TestRefusedCues(t *testing.T) {
 	if _, err := s.List(t.Context(), "???", 1); !errors.Is(err, engram.ErrInvalid) {
 		t.Errorf("List with a bad cursor = %v", err)
 	}
+	_, err := s.Spread(t.Context(), engram.SpreadRequest{IDs: []string{"a"}, Types: []string{""}})
+	if !errors.Is(err, engram.ErrInvalid) {
+		t.Errorf("Spread over types of no name = %v, want invalid", err)
+	}
+	_, err = s.Consolidate(t.Context(), engram.ConsolidateOptions{Kinds: []string{""}})
+	if !errors.Is(err, engram.ErrInvalid) {
+		t.Errorf("Consolidate of kinds of no name = %v, want invalid", err)
+	}
 	for _, r := range []engram.ForgetRequest{
 		{}, {IDs: []string{"a"}, Tags: []string{"b"}}, {IDs: []string{"a"}, Mode: "burn"}, {Reason: "x"},
 	} {
 		if _, err := s.Forget(t.Context(), r); !errors.Is(err, engram.ErrInvalid) {
 			t.Errorf("Forget(%+v) = %v, want invalid", r, err)
+		}
+	}
+}
+
+// TestChangesOfNothingAreRefused: a change that gives no field would be accepted and have no effect.
+func TestChangesOfNothingAreRefused(t *testing.T) {
+	w := newWorld(t, engram.Options{})
+	s := w.def()
+	remember(t, s, engram.Draft{ID: "a", Content: "One."})
+	for _, c := range []engram.Change{{}, {Reason: "because"}, {IfVersion: 1}, {Mode: engram.UpdateReplace}} {
+		out, err := s.Update(t.Context(), "a", c)
+		if !errors.Is(err, engram.ErrInvalid) || !strings.Contains(err.Error(), "content, kind, tags") {
+			t.Errorf("Update(%+v) = %+v, %v, want an error that names what can be given", c, out, err)
+		}
+	}
+	// Every field by itself is a change, if only one that nothing comes of.
+	fields := reflect.TypeFor[engram.Change]()
+	for i := range fields.NumField() {
+		if f := fields.Field(i); f.Type.Kind() == reflect.Pointer && f.Name != "Content" && f.Name != "OccurredAt" {
+			var c engram.Change
+			reflect.ValueOf(&c).Elem().Field(i).Set(reflect.New(f.Type.Elem()))
+			if _, err := s.Update(t.Context(), "a", c); err != nil {
+				t.Errorf("Update of %s alone = %v", f.Name, err)
+			}
 		}
 	}
 }

@@ -115,7 +115,7 @@ func link(tx *store.Tx, from string, l Link) error {
 	if _, ok, err := tx.Lookup(l.To); err != nil || !ok {
 		return orNotFound(err, l.To)
 	}
-	linkType := cmp.Or(l.Type, DefaultLinkType)
+	linkType := l.kind()
 	from, to, err := oneWay(tx, from, l.To, linkType)
 	if err != nil {
 		return err

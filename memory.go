@@ -1,6 +1,7 @@
 package engram
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -209,6 +210,9 @@ type Link struct {
 	Weight *float64 `json:"weight,omitempty"`
 }
 
+// kind is the type of the association.
+func (l Link) kind() string { return cmp.Or(l.Type, DefaultLinkType) }
+
 // Outcome says what a write did.
 type Outcome struct {
 	// ID is the memory that now holds the content.
@@ -245,7 +249,8 @@ const (
 	Restored Result = "restored"
 )
 
-// Change is an update: nil leaves a field as it is, a pointer to the zero value clears it.
+// Change is an update: nil leaves a field as it is, a pointer to the zero value clears it. One that gives no field is
+// refused.
 type Change struct {
 	Content    *string            `json:"content,omitempty"`
 	Kind       *string            `json:"kind,omitempty"`
@@ -268,7 +273,7 @@ type Change struct {
 	Embedding *[]float32 `json:"embedding,omitempty"`
 	// EmbeddingModel names what made Embedding, as in a Draft.
 	EmbeddingModel string `json:"embedding_model,omitempty"`
-	// Reason is kept with the new version.
+	// Reason is kept with the new version. It changes nothing by itself, nor do Mode and IfVersion.
 	Reason string `json:"reason,omitempty"`
 	// Mode says what becomes of the memory that is changed; "" is UpdateInPlace.
 	Mode UpdateMode `json:"mode,omitempty"`

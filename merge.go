@@ -1,7 +1,6 @@
 package engram
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -147,7 +146,7 @@ func (im *importer) mergeLinks(tx *store.Tx, f store.Found, n *numbered) (change
 			return false, err
 		}
 		if ok {
-			linkType := cmp.Or(l.Type, DefaultLinkType)
+			linkType := l.kind()
 			weight, linked := tx.View().LinkWeight(f, other, linkType)
 			if !linked && linkType == Contradicts { // it is the same from either end
 				weight, linked = tx.View().LinkWeight(other, f, linkType)

@@ -64,7 +64,8 @@ type pending struct {
 	fingerprint uint64
 	at          string // the draft in its request, for errors: "memories[3]", or ""
 	outcome     Outcome
-	known       bool // the outcome is that of an earlier write with the same idempotency key
+	known       bool     // the outcome is that of an earlier write with the same idempotency key
+	first       *pending // the draft of the batch that brought the same idempotency key; nil if none did
 }
 
 func (s *Space) remember(ctx context.Context, drafts []Draft, at func(i int) string) ([]Outcome, error) {
@@ -117,12 +118,19 @@ func (s *Space) rememberAll(tx *store.Tx, batch []pending, now time.Time) error 
 		}
 	}
 	for i := range batch {
+		if batch[i].first != nil {
+			continue
+		}
 		if err := s.rememberOne(tx, &batch[i], now); err != nil {
 			return inField(err, batch[i].at)
 		}
 	}
 	for i := range batch {
 		p := &batch[i]
+		if p.first != nil {
+			p.outcome = p.first.outcome
+			continue
+		}
 		if p.known {
 			continue
 		}
@@ -207,6 +215,15 @@ func (p *pending) matches(k store.Key) error {
 	}
 	return fmt.Errorf("idempotency_key %s was used for other content, held by memory %q: use a new key: %w",
 		quote(k.Name), k.ID, ErrConflict)
+}
+
+// matchesFirst refuses a draft that is not the one that brought its key in the same batch.
+func (p *pending) matchesFirst() error {
+	if p.first.fingerprint == p.fingerprint {
+		return nil
+	}
+	return fmt.Errorf("idempotency_key %s is that of another memory of the batch: give each its own: %w",
+		quote(p.draft.IdempotencyKey), ErrConflict)
 }
 
 // findKnown finds the memory that already holds the draft's content, by id or by scope. An expired memory is as good as
@@ -490,7 +507,7 @@ func fingerprint(d *Draft) uint64 {
 	}
 	links := make([]Link, 0, len(d.Links))
 	for _, l := range d.Links {
-		links = append(links, Link{To: l.To, Type: cmp.Or(l.Type, DefaultLinkType)})
+		links = append(links, Link{To: l.To, Type: l.kind()})
 		fmt.Fprintf(h, "%v;", weightOf(l)) //nolint:errcheck // a hash never fails
 	}
 	fmt.Fprintf(h, "%q %q %q %q %q %q %q %d %d %d %d %v %v %q %v %v %q %q", //nolint:errcheck // as above

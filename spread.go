@@ -167,9 +167,7 @@ func (l Limits) spread(r *SpreadRequest) error {
 		c.tooLarge("types", len(r.Types), l.IDs, "types")
 		return c.err
 	}
-	for i, kind := range r.Types {
-		c.name(fmt.Sprintf("types[%d]", i), kind, maxNameBytes)
-	}
+	c.names("types", r.Types)
 	c.distinct("types", r.Types)
 	for i, kind := range r.Types {
 		if !r.AsOf.IsZero() && kind != SessionType {

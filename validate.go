@@ -94,6 +94,17 @@ func (c *checks) ids(field string, ids []string, most int) {
 	}
 }
 
+// names checks kinds, or types of associations, of which none is ever empty.
+func (c *checks) names(field string, names []string) {
+	for i, name := range names {
+		at := fmt.Sprintf("%s[%d]", field, i)
+		if name == "" {
+			c.fail(at, "empty", fmt.Sprintf("use 1 to %d bytes", maxNameBytes))
+		}
+		c.name(at, name, maxNameBytes)
+	}
+}
+
 func (c *checks) unit(field string, x float64) {
 	if !(x >= 0 && x <= 1) {
 		c.fail(field, strconv.FormatFloat(x, 'g', -1, 64), "use a number from 0 to 1")
@@ -216,6 +227,11 @@ func (c *checks) links(field string, links []Link, most int) {
 	c.storedLinks(field, links, most)
 	for i, l := range links {
 		c.linkType(fmt.Sprintf("%s[%d].type", field, i), l.Type)
+		same := func(other Link) bool { return other.To == l.To && other.kind() == l.kind() }
+		if slices.ContainsFunc(links[:i], same) {
+			c.fail(fmt.Sprintf("%s[%d]", field, i), quote(l.To),
+				"it is there twice with this type: give each association once")
+		}
 	}
 }
 
@@ -294,6 +310,8 @@ func (l Limits) draft(d *Draft) error {
 			c.fail(at, quote(id), "it is there twice: give each id once")
 		case slices.Contains(d.Supersedes, id):
 			c.fail(at, quote(id), "it is in supersedes too: a memory that is replaced is not contradicted")
+		case slices.ContainsFunc(d.Links, func(l Link) bool { return l.To == id && l.Type == Contradicts }):
+			c.fail(at, quote(id), "it is in links too, with this type: say it once")
 		}
 	}
 	return c.err
@@ -312,9 +330,7 @@ func (l Limits) cue(q *Cue) error {
 	if q.IDs != nil && len(q.IDs) == 0 {
 		c.fail("ids", "empty", "name at least one memory, or leave it out")
 	}
-	for i, kind := range q.Kinds {
-		c.name(fmt.Sprintf("kinds[%d]", i), kind, maxNameBytes)
-	}
+	c.names("kinds", q.Kinds)
 	c.tags("tags", q.Tags, l.IDs)
 	c.tags("tags_any", q.TagsAny, l.IDs)
 	c.tags("tags_none", q.TagsNone, l.IDs)
@@ -342,6 +358,10 @@ func (l Limits) cue(q *Cue) error {
 // change checks an update.
 func (l Limits) change(d *Change) error {
 	c := &checks{}
+	if d.empty() {
+		c.fail("change", "empty", "say what is to be different: give one of content, kind, tags, speaker, session, "+
+			"occurred_at, valid_from, valid_until, expires_at, pin, confidence, source, metadata, language, embedding")
+	}
 	if d.Content != nil {
 		if strings.TrimSpace(*d.Content) == "" {
 			c.fail("content", quote(*d.Content), "it must not be empty: use forget to remove a memory")
@@ -387,6 +407,14 @@ func (l Limits) change(d *Change) error {
 		c.fail("if_version", strconv.Itoa(d.IfVersion), "use a version, counted from 1, or leave it out")
 	}
 	return c.err
+}
+
+// empty reports whether a change gives nothing that an update could make different.
+func (d *Change) empty() bool {
+	return d.Content == nil && d.Kind == nil && d.Tags == nil && d.Speaker == nil && d.Session == nil &&
+		d.OccurredAt == nil && d.ValidFrom == nil && d.ValidUntil == nil && d.ExpiresAt == nil && d.Pin == nil &&
+		d.Confidence == nil && d.Source == nil && d.Metadata == nil && d.Language == nil && d.Embedding == nil &&
+		d.EmbeddingModel == ""
 }
 
 func (c *checks) changeTimes(d *Change) {
