@@ -2,7 +2,6 @@ package engram_test
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -313,82 +312,6 @@ func (p *player) restore() {
 	}
 }
 
-func (p *player) link() {
-	from, to := p.anyID(), p.anyID()
-	weight := float64(p.rng.IntN(11)) / 10
-	err := p.w.def().Link(p.t.Context(), from, engram.Link{To: to, Weight: &weight})
-	_, okFrom := p.oracle.memories[from]
-	_, okTo := p.oracle.memories[to]
-	switch {
-	case !okFrom || !okTo && from != to:
-		p.expect("link", err, engram.ErrNotFound)
-	case from == to:
-		p.expect("link to itself", err, engram.ErrInvalid)
-	default:
-		p.expect("link", err, nil)
-		p.oracle.links[[3]string{from, to, "relates_to"}] = weight
-	}
-}
-
-func (p *player) unlink() {
-	links := maps.Clone(p.oracle.links)
-	maps.DeleteFunc(links, func(k [3]string, _ float64) bool { return k[2] == engram.LinkConsolidates })
-	keys := slices.SortedFunc(maps.Keys(links), func(a, b [3]string) int {
-		return strings.Compare(strings.Join(a[:], " "), strings.Join(b[:], " "))
-	})
-	if len(keys) == 0 {
-		return
-	}
-	k := keys[p.rng.IntN(len(keys))]
-	removed, err := p.w.def().Unlink(p.t.Context(), k[0], k[1], k[2])
-	p.expect("unlink", err, nil)
-	want(p.t, "removed", removed, true)
-	delete(p.oracle.links, k)
-}
-
-func (p *player) supersede() {
-	old := p.anyID()
-	m, ok := p.oracle.memories[old]
-	p.next++
-	d := engram.Draft{ID: fmt.Sprintf("m%d", p.next), Content: p.text(), Supersedes: []string{old}, OccurredAt: day(21)}
-	_, err := p.w.def().Remember(p.t.Context(), d)
-	switch {
-	case !ok:
-		p.expect("supersede nobody", err, engram.ErrNotFound)
-	case m.supersededBy != "":
-		p.expect("supersede twice", err, engram.ErrConflict)
-	default:
-		p.expect("supersede", err, nil)
-		p.inherit(old, d.ID)
-		m.supersededBy, m.supersededAt = d.ID, p.w.clock.tell()
-		if c := p.conceptOf(old); m.archived() && c != "" {
-			if m := p.oracle.memories[c]; !m.archived() && m.supersededBy == "" {
-				p.inherit(c, d.ID)
-				m.supersededBy, m.supersededAt = d.ID, p.w.clock.tell()
-			}
-		}
-		p.oracle.add(d.ID, &ideal{versions: []engram.Memory{{
-			ID: d.ID, Content: d.Content, Kind: "note", OccurredAt: d.OccurredAt,
-			CreatedAt: p.w.clock.tell(), UpdatedAt: p.w.clock.tell(), Version: 1,
-		}}})
-	}
-}
-
-// inherit gives the associations of a memory that was replaced to what replaced it.
-func (p *player) inherit(old, by string) {
-	for k, weight := range maps.Clone(p.oracle.links) {
-		if k[2] == engram.LinkConsolidates || k[2] == engram.Contradicts || k[0] != old && k[1] != old {
-			continue
-		}
-		if k[0] == old {
-			k[0] = by
-		} else {
-			k[1] = by
-		}
-		p.oracle.links[k] = max(p.oracle.links[k], weight)
-	}
-}
-
 func (p *player) reinforce() {
 	id := p.anyID()
 	m, ok := p.oracle.memories[id]
@@ -401,99 +324,6 @@ func (p *player) reinforce() {
 	want(p.t, "reinforce", out.Result, engram.Reinforced)
 	m.reinforced++
 	p.toldAgain(m, source)
-}
-
-// compare holds everything the engine says against the oracle.
-func (p *player) compare(s *engram.Space) {
-	p.t.Helper()
-	for id, m := range p.oracle.memories {
-		got, err := s.History(p.t.Context(), id)
-		if err != nil {
-			p.t.Fatalf("History(%s) = %v", id, err)
-		}
-		expected := slices.Clone(m.versions)
-		last := &expected[len(expected)-1]
-		last.Reinforced, last.SupersededBy, last.SupersededAt = m.reinforced, m.supersededBy, m.supersededAt
-		last.ArchivedAt, last.ArchivedSpans = m.archivedAt, m.spans
-		last.Links = p.linksOf(id)
-		for i := range expected {
-			expected[i].Confidence, _, _ = p.shown(m, nil, p.w.clock.tell()) // of an older version its writer's word
-			if expected[i].Embedding != nil {
-				expected[i].EmbeddingModel = p.oracle.model
-			}
-		}
-		last.Confidence, last.Use, last.Belief = p.shown(m, m.life, p.w.clock.tell())
-		for i := range got {
-			got[i].Tier = ""
-			rounded(&got[i])
-			if i == len(got)-1 {
-				if m.supersededBy != "" {
-					got[i].ValidUntil = time.Time{}
-				}
-			}
-		}
-		want(p.t, "history of "+id, got, expected)
-	}
-	p.compareRecall(s)
-	p.comparePast(s)
-}
-
-func (p *player) linksOf(id string) []engram.Association {
-	var out []engram.Association
-	for k, weight := range p.oracle.links {
-		switch id {
-		case k[0]:
-			out = append(out, engram.Association{To: k[1], Type: k[2], Weight: weight})
-		case k[1]:
-			out = append(out, engram.Association{To: k[0], Type: k[2], Weight: weight, Incoming: true})
-		}
-	}
-	slices.SortFunc(out, func(a, b engram.Association) int {
-		if c := cmp.Or(strings.Compare(a.To, b.To), strings.Compare(a.Type, b.Type)); c != 0 {
-			return c
-		}
-		if a.Incoming == b.Incoming {
-			return 0
-		}
-		if b.Incoming {
-			return -1
-		}
-		return 1
-	})
-	return out
-}
-
-// compareRecall checks which memories can be recalled at all: those that hold a word of the question, or hang
-// together with one that does, and nothing that is archived, superseded, erased or an old version.
-func (p *player) compareRecall(s *engram.Space) {
-	p.t.Helper()
-	word := oracleWords[p.rng.IntN(len(oracleWords))]
-	// The oracle knows no likeness of words.
-	cue := engram.Cue{Text: word, Limit: 1000, Without: []string{"spelling"}, Repeats: true}
-	answer, err := s.Recall(p.t.Context(), cue)
-	if err != nil {
-		p.t.Fatalf("Recall = %v", err)
-	}
-	byWords := map[string]bool{}
-	for _, h := range answer.Hits {
-		m, ok := p.oracle.memories[h.ID]
-		if !ok || m.archived() || m.supersededBy != "" || m.current().Content != h.Content {
-			p.t.Fatalf("Recall(%s) gave %q: %q, the oracle says %+v", word, h.ID, h.Content, m)
-		}
-		byWords[h.ID] = slices.ContainsFunc(h.Why, func(t engram.Term) bool { return t.Name == "words" })
-	}
-	searched := 0
-	for id, m := range p.oracle.memories {
-		if m.archived() || m.supersededBy != "" {
-			continue
-		}
-		searched++
-		if has := slices.Contains(strings.Fields(m.current().Content), word); has != byWords[id] {
-			p.t.Fatalf("Recall(%s): %s with %q by words: %v", word, id, m.current().Content, byWords[id])
-		}
-	}
-	want(p.t, "searched", answer.Searched, searched)
-	p.compareDistinct(s, cue, answer)
 }
 
 func envInt(name string, otherwise int) int {
@@ -559,12 +389,6 @@ func (p *player) transfer() {
 		}
 		want(p.t, "recall from the import", answerOf(p.t, other, cue), answerOf(p.t, p.w.def(), cue))
 	}
-}
-
-func sortedLines(s string) []string {
-	lines := strings.Split(s, "\n")
-	slices.Sort(lines)
-	return lines
 }
 
 // answerOf is an answer without what depends on where a memory is held.

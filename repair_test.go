@@ -5,9 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,78 +15,6 @@ import (
 	engram "github.com/orchard9/engram-go"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
-
-// damagedSpace is a closed directory with a space whose memories are known: m0 to m19 in a sealed segment, m20 to m29
-// in the log.
-func damagedSpace(t *testing.T) (fs *vfs.Mem, o engram.Options) {
-	t.Helper()
-	return damagedSpaceIn(t, "")
-}
-
-// damagedSpaceIn is damagedSpace with its segment in a tier.
-func damagedSpaceIn(t *testing.T, tier engram.Tier) (fs *vfs.Mem, o engram.Options) {
-	t.Helper()
-	w := newWorld(t, engram.Options{})
-	for i := range 30 {
-		id := fmt.Sprint("m", i)
-		remember(t, w.def(), engram.Draft{
-			ID: id, Content: fmt.Sprintf("harbour note %d marker-%s-end", i, id), Session: "s",
-		})
-		if i == 19 {
-			if err := w.def().Link(t.Context(), "m1", engram.Link{To: "m2"}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := w.def().Forget(t.Context(), engram.ForgetRequest{IDs: []string{"m3"}}); err != nil {
-				t.Fatal(err)
-			}
-			if err := w.def().Seal(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if tier != "" {
-				if _, err := w.def().Compact(t.Context(), engram.CompactOptions{Tier: tier}); err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-	}
-	if err := w.db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	fs = w.fs.CrashClone(1, vfs.KeepAll)
-	w.open() // for the world's own closing check
-	return fs, w.o
-}
-
-const dataSpace = "/data/spaces/space-default"
-
-// files lists the space's files with a suffix.
-func files(t *testing.T, fs *vfs.Mem, dir, suffix string) []string {
-	t.Helper()
-	names, err := fs.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var paths []string
-	for _, name := range names {
-		if strings.HasSuffix(name, suffix) {
-			paths = append(paths, filepath.Join(dir, name))
-		}
-	}
-	return paths
-}
-
-// edit changes the bytes of a file.
-func edit(t *testing.T, fs *vfs.Mem, path string, change func(b []byte)) {
-	t.Helper()
-	b, err := fs.Bytes(path)
-	if err == nil {
-		change(b)
-		err = fs.SetBytes(path, b)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 func TestRepairSavesWhatIsWhole(t *testing.T) {
 	flip := func(text string) func(b []byte) {
@@ -261,33 +187,6 @@ func TestRepairOfADamagedUpdate(t *testing.T) {
 	}
 }
 
-// tree reads all files below dir.
-func tree(t *testing.T, fs *vfs.Mem, dir string) map[string]string {
-	t.Helper()
-	out := map[string]string{}
-	names, err := fs.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		path := filepath.Join(dir, name)
-		info, err := fs.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Dir {
-			maps.Copy(out, tree(t, fs, path))
-			continue
-		}
-		b, err := fs.Bytes(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out[path] = string(b)
-	}
-	return out
-}
-
 // TestRepairAnyFlip flips bits anywhere: what is saved is right, byte for byte, and Repair never fails or panics.
 func TestRepairAnyFlip(t *testing.T) {
 	for _, tier := range []engram.Tier{engram.TierWarm, engram.TierCold} {
@@ -394,7 +293,8 @@ func TestRepairSavesWhatAnExportWrites(t *testing.T) {
 	for i := range 12 {
 		d := engram.Draft{
 			ID: fmt.Sprint("m", i), Content: fmt.Sprintf("harbour note %d", i), Session: "s", Speaker: "Ada",
-			Source: fmt.Sprint("source ", i%3), IdempotencyKey: fmt.Sprint("key ", i), Metadata: map[string]string{"n": "1"},
+			Source: fmt.Sprint("source ", i%3), IdempotencyKey: fmt.Sprint("key ", i),
+			Metadata: map[string]string{"n": "1"},
 		}
 		if i%2 == 0 {
 			d.Embedding, d.EmbeddingModel, d.Confidence = make8(float32(i)), "e5", &sure
@@ -419,7 +319,8 @@ func TestRepairSavesWhatAnExportWrites(t *testing.T) {
 	if _, err := s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"m9"}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Feedback(t.Context(), engram.Feedback{Wrong: []string{"m10"}, Source: "Bo", Verified: true}); err != nil {
+	_, err := s.Feedback(t.Context(), engram.Feedback{Wrong: []string{"m10"}, Source: "Bo", Verified: true})
+	if err != nil {
 		t.Fatal(err)
 	}
 	lines := func(s *engram.Space) []string {

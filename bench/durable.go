@@ -42,7 +42,9 @@ func durableContenders() []contender {
 			false, openBare,
 		},
 		{
-			"Engram's log", "internal/wal alone, default sizes, marks as the engine puts them off, trimmed every 8 MiB so that files are recycled",
+			"Engram's log",
+			"internal/wal alone, default sizes, marks as the engine puts them off, trimmed every 8 MiB so that files " +
+				"are recycled",
 			false, openLog,
 		},
 		{
