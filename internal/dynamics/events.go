@@ -85,9 +85,3 @@ func (s *State) Labile(now int64) bool { return now >= s.LastUse && now < s.Labi
 func (m *Model) StateRetrievability(s *State, now int64) float64 {
 	return m.Retrievability(Days(s.LastUse, now), float64(s.Stability))
 }
-
-// Expiry is when the retrievability of a state falls to r, in (0,1]: a closed form, which changes only when
-// it is used.
-func (m *Model) Expiry(s *State, r float64) float64 {
-	return float64(s.LastUse) + m.Interval(r, float64(s.Stability))*float64(24*time.Hour)
-}

@@ -80,7 +80,8 @@ func TestBaseLevelAndExpiry(t *testing.T) {
 	for _, c := range r.Expiry {
 		near(t, "expiry", []float64{m.Interval(c.R, c.S)}, []float64{c.Days}, 1e-9*c.Days)
 		s := dynamics.State{Stability: float32(c.S), LastUse: 5 * dayNanos}
-		near(t, "state's expiry", []float64{m.Expiry(&s, c.R) / float64(dayNanos)}, []float64{5 + c.Days}, 1e-6*c.Days)
+		expired := s.LastUse + int64(c.Days*float64(dayNanos))
+		near(t, "a state at its expiry", []float64{m.StateRetrievability(&s, expired)}, []float64{c.R}, 1e-6)
 	}
 }
 

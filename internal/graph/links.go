@@ -221,9 +221,6 @@ func (l *Links) Degree(entry uint32, position uint64, limit int) int {
 	return n
 }
 
-// Empty reports whether there never was an association.
-func (l *Links) Empty() bool { return !l.entries.Has(0) }
-
 func (l *Links) load(entry uint32) *array {
 	if !l.entries.Has(entry) {
 		return nil

@@ -156,9 +156,6 @@ func letterCount(word []byte) int {
 	return n
 }
 
-// EnglishStopWords returns the stop list of english and porter; the slice is the caller's.
-func EnglishStopWords() []string { return strings.Fields(englishStopWords) }
-
 // IsEnglishStopWord reports whether a word in lower case is in the stop list of english and porter.
 func IsEnglishStopWord(word string) bool {
 	w := []byte(word)

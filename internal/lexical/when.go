@@ -15,12 +15,7 @@ func (s Span) Overlaps(o Span) bool {
 	return s.From < o.From+o.Days && o.From < s.From+s.Days
 }
 
-// DayOf counts the day of t, in its own zone, from 1 January 1970.
-func DayOf(t time.Time) int32 {
-	year, month, day := t.Date()
-	return dayNumber(year, int(month), day)
-}
-
+// dayNumber counts a day from 1 January 1970.
 func dayNumber(year, month, day int) int32 {
 	const seconds = 24 * 60 * 60
 	return int32(time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Unix() / seconds)

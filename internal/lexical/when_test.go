@@ -14,7 +14,7 @@ func span(date string, days int32) lexical.Span {
 	if err != nil {
 		panic(err)
 	}
-	return lexical.Span{From: lexical.DayOf(t), Days: days}
+	return lexical.Span{From: int32(t.Unix() / (24 * 60 * 60)), Days: days}
 }
 
 // TestTimesIn is read beside a calendar: 8 May 2023 was a Monday.

@@ -109,7 +109,7 @@ func version1(dim int, samples []sample) []byte {
 			if s.vector != nil {
 				vector = n
 				b := make([]byte, (dim*4+63)/64*64)
-				vec.PutFloats(b, s.vector)
+				copy(b, vec.Bytes(s.vector))
 				vectors = append(vectors, b...)
 				block := le.AppendUint32(nil, uint32(i))
 				block = le.AppendUint32(block, sum(4, uint64(n), b))

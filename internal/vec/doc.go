@@ -45,7 +45,7 @@
 // # Format
 //
 // Vectors are stored as IEEE 754 binary32, little-endian, in order of the elements, with
-// nothing between them: see [Bytes], [Floats] and [PutFloats].
+// nothing between them: see [Bytes] and [Floats].
 //
 // # Building without assembly
 //

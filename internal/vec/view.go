@@ -69,22 +69,7 @@ func Floats(b []byte) ([]float32, error) {
 	return unsafe.Slice((*float32)(start), len(b)/floatBytes), nil
 }
 
-// PutFloats writes the little-endian encoding of v into the first 4*len(v) bytes of dst,
-// which need no alignment and must not overlap v. Like binary.LittleEndian.PutUint32 it
-// panics if dst is shorter, before it writes anything.
-func PutFloats(dst []byte, v []float32) {
-	if len(v) == 0 {
-		return
-	}
-	_ = dst[floatBytes*len(v)-1]
-	if littleEndian() {
-		copy(dst, Bytes(v))
-		return
-	}
-	encode(dst, v)
-}
-
-// encode is PutFloats for any byte order.
+// encode is Bytes for any byte order, into the first 4*len(v) bytes of dst.
 func encode(dst []byte, v []float32) {
 	for i, x := range v {
 		binary.LittleEndian.PutUint32(dst[floatBytes*i:], math.Float32bits(x))

@@ -43,13 +43,6 @@ func TestBytesAndFloats(t *testing.T) {
 			t.Errorf("Floats of bytes at %d = %x, %v; want %x", at, got, err, v)
 		}
 	}
-	dst := make([]byte, len(b)+3)
-	for at := range 3 {
-		vec.PutFloats(dst[at:], v)
-		if !bytes.Equal(dst[at:at+len(b)], b) {
-			t.Errorf("PutFloats at %d wrote %x, want %x", at, dst[at:], b)
-		}
-	}
 }
 
 func TestViewsShareMemory(t *testing.T) {
@@ -105,20 +98,6 @@ func TestViewsOfNothing(t *testing.T) {
 	if v, err := vec.Floats([]byte{}); v != nil || err != nil {
 		t.Errorf("Floats of nothing = %v, %v; want nil", v, err)
 	}
-	vec.PutFloats(nil, nil)
-}
-
-func TestPutFloatsWritesAllOrPanics(t *testing.T) {
-	dst := make([]byte, 7, 64)
-	defer func() {
-		if recover() == nil {
-			t.Error("PutFloats into 7 bytes returned, want a panic")
-		}
-		if !bytes.Equal(dst[:cap(dst)], make([]byte, 64)) {
-			t.Errorf("PutFloats wrote %x before the panic", dst[:cap(dst)])
-		}
-	}()
-	vec.PutFloats(dst, []float32{1, 1})
 }
 
 func TestAlloc(t *testing.T) {

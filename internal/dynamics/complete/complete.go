@@ -15,7 +15,7 @@
 //
 //	w_i >= 1/(1+k)        |x' - x_i| <= sum over j != i of w_j |x_j - x_i| <= 2(1-w_i) <= 2k/(1+k)
 //
-// which is the bound that [Update] carries and that the tests hold every update against. [Sharpness] turns it round.
+// which is the bound that [Update] carries and that the tests hold every update against, both ways round.
 //
 // The mixture of several patterns is a vector that nobody stored. It is a reconstruction: [Update.Ambiguous] says when
 // no single pattern stands behind it, and a caller must never show it as a memory.
@@ -146,15 +146,6 @@ func (u *Update) settle(beta float64) {
 func Bounds(n int, gap, beta float64) (weight, distance float64) {
 	k := float64(n-1) * math.Exp(-beta*gap)
 	return 1 / (1 + k), 2 * k / (1 + k)
-}
-
-// Sharpness is the least beta at which, with n patterns and a gap above 0, the update is within 2*delta of the nearest
-// pattern, 0 < delta < 1: ln((n-1)/delta)/gap, and 0 for a single pattern, which needs none.
-func Sharpness(n int, gap, delta float64) float64 {
-	if n < 2 {
-		return 0
-	}
-	return max(0, math.Log(float64(n-1)/delta)/gap)
 }
 
 // Mask is the cue with the coordinates that are not known set to 0. known has one element for each of vector's.

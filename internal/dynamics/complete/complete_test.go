@@ -190,6 +190,15 @@ func TestHalfMasked(t *testing.T) {
 	}
 }
 
+// sharpness is the bound turned round: the least beta at which, with n patterns and a gap above 0, the update is within
+// 2*delta of the nearest pattern, 0 < delta < 1; 0 for a single pattern, which needs none.
+func sharpness(n int, gap, delta float64) float64 {
+	if n < 2 {
+		return 0
+	}
+	return max(0, math.Log(float64(n-1)/delta)/gap)
+}
+
 // TestBound is H2 as a property: random sizes, gaps and sharpness, near duplicates and ties included.
 func TestBound(t *testing.T) {
 	const seed = 35
@@ -226,9 +235,9 @@ func TestBound(t *testing.T) {
 			t.Fatalf("seed %d round %d: weights add up to %v", seed, round, sum)
 		}
 		if u.Gap > 1e-3 {
-			sharp, err := complete.Complete(set[0], set, complete.Sharpness(len(set), u.Gap, .01))
+			sharp, err := complete.Complete(set[0], set, sharpness(len(set), u.Gap, .01))
 			if err == nil && sharp.Gap >= u.Gap && distance(sharp.Vector, set[sharp.Nearest]) > .02+1e-5 {
-				t.Fatalf("seed %d round %d: Sharpness for .01 left %v", seed, round,
+				t.Fatalf("seed %d round %d: the sharpness for .01 left %v", seed, round,
 					distance(sharp.Vector, set[sharp.Nearest]))
 			}
 		}
