@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -141,8 +142,8 @@ func restoreGolden(t *testing.T, dir, want string, what func(*testing.T, *engram
 	}
 }
 
-// writeGolden makes a directory with one of everything: sealed and in the log, versions, vectors, associations, an
-// archived, a superseded, an erased and a judged memory.
+// writeGolden makes a directory with one of everything: sealed, warm and cold, and in the log, versions, vectors, some
+// of them apart from their rows, associations, an archived, a superseded, an erased and a judged memory.
 func writeGolden(t *testing.T, dir string) {
 	t.Helper()
 	data := filepath.Join(dir, "data")
@@ -181,6 +182,15 @@ func writeGolden(t *testing.T, dir string) {
 	})
 	must(err)
 	_, err = s.Forget(t.Context(), engram.ForgetRequest{IDs: []string{"gone"}, Mode: engram.Erase})
+	must(err)
+	must(s.Seal(t.Context()))
+	_, err = s.Compact(t.Context(), engram.CompactOptions{Tier: engram.TierCold})
+	must(err)
+	remember(t, s, engram.Draft{ID: "w", Content: "The warm one is in the harbour, too.", Embedding: vector, Session: "s"})
+	must(s.Seal(t.Context()))
+	_, err = s.Reembed(t.Context(), strings.NewReader(vectorLine(t, "w", 1, wide(1))), engram.ReembedOptions{
+		Model: "large", Partial: true,
+	})
 	must(err)
 	must(s.Seal(t.Context()))
 	c.set(day(3))
