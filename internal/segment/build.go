@@ -254,7 +254,7 @@ func (p *part) put(b []byte) error {
 	return err
 }
 
-// write writes lines, vectors and bodies side by side, and then what tells of them.
+// write writes vectors and bodies side by side, and then what tells of them, twice.
 func (b *builder) write(file vfs.File) (Built, error) {
 	b.sum = summary{version: FormatVersion, base: b.Base, tier: cmp.Or(b.Tier, Warm)}
 	if err := b.each(b.decide); err != nil {
@@ -278,11 +278,13 @@ func (b *builder) write(file vfs.File) (Built, error) {
 		Kind: Kind, Version: FormatVersion, Store: b.f.Store, Number: b.f.Number,
 	})
 	head = s.append(head, b.seed)
-	front, words, back := newPart(file, 0), newPart(file, s.dictOff), newPart(file, s.bodiesEnd)
-	pad := s.codesOff - s.blocksOff - uint64(len(b.blocks))
-	err := errors.Join(front.put(head), front.put(b.lines), front.put(b.blocks), front.put(make([]byte, pad)),
-		words.put(b.dict), back.put(b.dict), back.put(head))
-	for _, p := range []*part{&b.codes, &b.vectors, &words, &b.bodies, &front, &back} {
+	front, again := newPart(file, 0), newPart(file, s.bodiesEnd)
+	err := again.put(make([]byte, s.copyOff-s.bodiesEnd))
+	for _, p := range []*part{&front, &again} {
+		err = errors.Join(err, p.put(head), p.put(b.lines), p.put(b.blocks), p.put(b.dict))
+	}
+	err = errors.Join(err, front.put(make([]byte, s.codesOff-s.frontBytes())))
+	for _, p := range []*part{&b.codes, &b.vectors, &b.bodies, &front, &again} {
 		err = errors.Join(err, p.Flush())
 	}
 	return Built{SizeBytes: int64(s.sizeBytes), Rows: s.rows, Kept: b.rows}, err

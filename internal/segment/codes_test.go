@@ -1,11 +1,14 @@
 package segment_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -176,10 +179,7 @@ func TestVersion1IsRead(t *testing.T) {
 			check(t, v2, samples)
 			checkCodes(t, v2, samples, dim)
 		}
-		for _, n := range []int{0, 127, 200, len(raw) - 1} {
-			if n >= len(raw) {
-				continue
-			}
+		for _, n := range []int{0, 127, 128 + 64*len(samples) - 1} {
 			if err := fsys.SetBytes(f.Path(), raw[:n]); err != nil {
 				t.Fatal(err)
 			}
@@ -198,6 +198,50 @@ func TestVersion1IsRead(t *testing.T) {
 		}
 		if _, err := segment.Open(f, int64(len(raw))); !errors.Is(err, codec.ErrCorrupt) {
 			t.Errorf("Open with a bit flipped at %d = %v, want damage", off, err)
+		}
+	}
+}
+
+// TestVersion2IsRead opens files of version 2, which were written by an earlier program: whole, with one copy of header or
+// summary damaged, which is mended, and with a line damaged, of which there is no copy.
+func TestVersion2IsRead(t *testing.T) {
+	paths, err := filepath.Glob("../../testdata/compat/2026-11-segment2/data/spaces/space-default/*.[sv]e[gc]")
+	if err != nil || len(paths) != 3 {
+		t.Fatalf("files: %v, %v", paths, err)
+	}
+	for _, path := range paths {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := int64(len(raw))
+		for off, mended := range map[int64]int{-1: 0, 9: 1, 70: 1, size - 100: 1, size - 50: 1, 130: 0} {
+			fsys := newFS(t)
+			f := segment.File{
+				FS: fsys, Dir: dir, Store: [16]byte(raw[16:32]), Number: binary.LittleEndian.Uint64(raw[32:]),
+				Apart: filepath.Ext(path) == ".vec",
+			}
+			b := bytes.Clone(raw)
+			if off >= 0 {
+				b[off] ^= 4
+			}
+			if err := fsys.SetBytes(f.Path(), b); err != nil {
+				t.Fatal(err)
+			}
+			w := opened(t, f, size)
+			if n := len(w.Mended()); n != mended {
+				t.Errorf("%s with a bit flipped at %d: Mended = %v, want %d", path, off, w.Mended(), mended)
+			}
+			for slot := range w.Rows() {
+				err := w.Read(slot, func([]byte) error { return nil })
+				if damaged := slot == 0 && off == 130; errors.Is(err, codec.ErrCorrupt) != damaged {
+					t.Errorf("%s with a bit flipped at %d: Read(%d) = %v", path, off, slot, err)
+				}
+			}
+			problems := 0
+			if _, err := w.Verify(nil, func(error) { problems++ }); err != nil || problems != min(1, int(off+1)) {
+				t.Errorf("%s with a bit flipped at %d: Verify finds %d problems, %v", path, off, problems, err)
+			}
 		}
 	}
 }
@@ -266,7 +310,7 @@ func TestBothCopiesDamaged(t *testing.T) {
 	for _, off := range []int64{0, 9, 40, 64, 100, 124} {
 		fsys := newFS(t)
 		f, size := sealed(t, fsys, samplesOf(8))
-		if err := errors.Join(fsys.Corrupt(f.Path(), off, 1), fsys.Corrupt(f.Path(), size-128+off, 2)); err != nil {
+		if err := errors.Join(fsys.Corrupt(f.Path(), off, 1), fsys.Corrupt(f.Path(), size/4096*4096+off, 2)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := segment.Open(f, size); !errors.Is(err, codec.ErrCorrupt) {
@@ -276,7 +320,7 @@ func TestBothCopiesDamaged(t *testing.T) {
 	// One of each is enough.
 	fsys := newFS(t)
 	f, size := sealed(t, fsys, samplesOf(8))
-	if err := errors.Join(fsys.Corrupt(f.Path(), 3, 1), fsys.Corrupt(f.Path(), size-64+3, 2)); err != nil {
+	if err := errors.Join(fsys.Corrupt(f.Path(), 3, 1), fsys.Corrupt(f.Path(), size/4096*4096+64+3, 2)); err != nil {
 		t.Fatal(err)
 	}
 	w, err := segment.Open(f, size)

@@ -47,7 +47,9 @@ func dictOf(t *testing.T, file []byte) (places []int64, n int) {
 	t.Helper()
 	u64 := func(off int) int64 { return int64(binary.LittleEndian.Uint64(file[off:])) }
 	n = int(binary.LittleEndian.Uint32(file[64+48:]))
-	return []int64{u64(64+32) - int64(n), u64(64+40) - 128 - int64(n)}, n
+	u32 := func(off int) int64 { return int64(binary.LittleEndian.Uint32(file[off:])) }
+	first := 128 + 64*u32(64) + 32*u32(68)
+	return []int64{first, (u64(64+40)+4095)/4096*4096 + first}, n
 }
 
 // TestColdIsSmaller packs rows that have much in common: with a dictionary, which makes them smaller than without; and
@@ -235,25 +237,25 @@ func TestDamagedDictionary(t *testing.T) {
 func forge(t *testing.T, stored []byte, raw uint32) (segment.File, int64) {
 	t.Helper()
 	fsys := newFS(t)
-	f, size := sealedIn(t, fsys, segment.Cold, []sample{{body: strings.Repeat("forged ", 100)}})
+	f, _ := sealedIn(t, fsys, segment.Cold, []sample{{body: strings.Repeat("forged ", 100)}})
 	b, err := fsys.Bytes(f.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
 	le := binary.LittleEndian
-	line, bodies := b[128:192], int(le.Uint64(b[64+32:]))
-	foot := bytes.Clone(b[size-128:])
+	const front = 128 + 64
+	line, bodies := b[128:front], int(le.Uint64(b[64+32:]))
 	le.PutUint32(line[24:], uint32(len(stored)))
 	le.PutUint32(line[28:], sum(5, 0, stored))
 	le.PutUint32(line[44:], raw)
 	le.PutUint32(line[60:], sum(2, 0, line[:60]))
-	b = append(append(b[:bodies:bodies], stored...), foot...)
-	for _, at := range []int{64, len(b) - 64} {
-		s := b[at : at+64]
-		le.PutUint64(s[16:], max(uint64(raw), uint64(len(stored))))
-		le.PutUint64(s[40:], uint64(len(b)))
-		le.PutUint32(s[60:], sum(1, 0, s[:60]))
-	}
+	b = append(b[:bodies:bodies], stored...)
+	s := b[64:128]
+	le.PutUint64(s[16:], max(uint64(raw), uint64(len(stored))))
+	le.PutUint64(s[40:], uint64(len(b)))
+	le.PutUint32(s[60:], sum(1, 0, s[:60]))
+	b = append(b, make([]byte, (4096-len(b)%4096)%4096)...)
+	b = append(b, b[:front]...)
 	if err := fsys.SetBytes(f.Path(), b); err != nil {
 		t.Fatal(err)
 	}

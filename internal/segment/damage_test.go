@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,8 +25,17 @@ type unit struct {
 	codes    bool // its place among the codes needs it
 	line     bool // everything of the row needs it
 	unused   bool
-	mended   bool // a copy makes up for it
+	mended   bool // a copy makes up for it, and Mended tells so once all was verified
+	copy     int  // where the copy of it is; 0 if there is none
 	nth      int  // the number of the row's vector
+}
+
+// alone is a unit that is damaged while its copy is whole.
+func (u unit) alone() unit {
+	if u.copy > 0 {
+		u.mended, u.line, u.vector, u.codes = true, false, false, false
+	}
+	return u
 }
 
 // parts lists every byte of a file of samples with vectors of dim floats, by docs/format/segment.md.
@@ -65,8 +75,16 @@ func parts(dim int, samples []sample, file []byte) []unit {
 			add(unit{name: "body", row: i, body: true}, int(binary.LittleEndian.Uint32(file[128+64*i+24:])))
 		}
 	}
-	add(unit{name: "copy of the header", row: -1, mended: true}, 64)
-	add(unit{name: "copy of the summary", row: -1, mended: true}, 64)
+	add(unit{name: "padding", row: -1, unused: true}, (4096-at%4096)%4096)
+	for i, u := range slices.Clone(units) {
+		switch u.name {
+		case "header", "summary":
+			add(unit{name: "copy of the " + u.name, row: -1, mended: true}, 64)
+		case "line", "block":
+			units[i].copy = at
+			add(unit{name: "copy of the " + u.name, row: -1, mended: true}, u.to-u.from)
+		}
+	}
 	return units
 }
 
@@ -155,8 +173,8 @@ func bad(is bool, n int) uint64 {
 }
 
 // TestEveryFlippedBit flips every bit of a file: every read gives the right bytes or says what is damaged where, and
-// only what the bit belongs to is refused: of header and summary nothing, as there are two. The padding before the
-// codes is the only part that may change unseen.
+// only what the bit belongs to is refused: of header, summary, lines and blocks nothing, as there are two, unless it is
+// flipped in both. Padding is the only part that may change unseen.
 func TestEveryFlippedBit(t *testing.T) {
 	for _, tier := range tiers {
 		t.Run(tier.String(), func(t *testing.T) { flipEveryBit(t, tier) })
@@ -186,11 +204,19 @@ func flipEveryBit(t *testing.T, tier segment.Tier) {
 			for bit := range bits {
 				flipped := bytes.Clone(whole)
 				flipped[off] ^= 1 << bit
-				if err := fsys.SetBytes(f.Path(), flipped); err != nil {
-					t.Fatal(err)
+				try := func(u unit) {
+					t.Helper()
+					if err := fsys.SetBytes(f.Path(), flipped); err != nil {
+						t.Fatal(err)
+					}
+					if err := openAndCompare(f, size, u, samples); err != nil {
+						t.Errorf("bit %d of byte %d (%s of row %d): %v", bit, off, u.name, u.row, err)
+					}
 				}
-				if err := openAndCompare(f, size, u, samples); err != nil {
-					t.Errorf("bit %d of byte %d (%s of row %d): %v", bit, off, u.name, u.row, err)
+				try(u.alone())
+				if u.copy > 0 {
+					flipped[u.copy+off-u.from] ^= 1 << bit
+					try(u)
 				}
 			}
 		}
@@ -205,42 +231,97 @@ func openAndCompare(f segment.File, size int64, u unit, samples []sample) error 
 	if err != nil {
 		return fmt.Errorf("Open refuses it: %w", err)
 	}
-	if u.mended != (len(w.Mended()) == 1) {
-		return errors.Join(fmt.Errorf("Open tells of %v", w.Mended()), w.Close())
+	err = compare(w, u, samples)
+	if n := len(w.Mended()); u.mended != (n == 1) || n > 1 {
+		err = errors.Join(err, fmt.Errorf("Mended tells of %v", w.Mended()))
 	}
-	return errors.Join(compare(w, u, samples), w.Close())
+	return errors.Join(err, w.Close())
 }
 
+// TestEveryTruncation cuts a file off at every byte, and makes it longer. It is refused where lines are missing, and else
+// what is still there is read, and the rest refused.
 func TestEveryTruncation(t *testing.T) {
 	for _, tier := range tiers {
+		const dim = 9
+		samples := samplesOf(dim)
 		fsys := newFS(t)
-		f, size := sealedIn(t, fsys, tier, samplesOf(9))
+		f, size := sealedIn(t, fsys, tier, samples)
 		whole, err := fsys.Bytes(f.Path())
 		if err != nil {
 			t.Fatal(err)
 		}
+		units := parts(dim, samples, whole)
+		lines := 128 + 64*len(samples)
 		for n := range len(whole) {
-			if n > 600 && n < 4000 && n%64 != 0 { // in the padding one length is like another
-				continue
+			if n > 600 && n%64 != 0 && len(bytes.Trim(whole[n-64:min(n+64, len(whole))], "\x00")) == 0 {
+				continue // in the padding one length is like another
 			}
 			if err := fsys.SetBytes(f.Path(), whole[:n]); err != nil {
 				t.Fatal(err)
 			}
-			for _, claimed := range []int64{size, int64(n)} {
-				if _, err := segment.Open(f, claimed); !errors.Is(err, codec.ErrCorrupt) {
-					t.Errorf("%v: Open of %d bytes as %d = %v, want damage", tier, n, claimed, err)
+			if _, err := segment.Open(f, int64(n)); !errors.Is(err, codec.ErrCorrupt) {
+				t.Errorf("%v: Open of %d bytes as that = %v, want damage", tier, n, err)
+			}
+			if n < lines {
+				if _, err := segment.Open(f, size); !errors.Is(err, codec.ErrCorrupt) {
+					t.Errorf("%v: Open of %d bytes as %d = %v, want damage", tier, n, size, err)
 				}
+				continue
+			}
+			if err := readShort(f, size, n, units, samples); err != nil {
+				t.Errorf("%v: cut off at byte %d of %d: %v", tier, n, size, err)
 			}
 		}
 		if err := fsys.SetBytes(f.Path(), append(whole, 0)); err != nil {
 			t.Fatal(err)
 		}
-		for _, claimed := range []int64{size, size + 1} {
-			if _, err := segment.Open(f, claimed); !errors.Is(err, codec.ErrCorrupt) {
-				t.Errorf("%v: Open with a byte too many as %d = %v, want damage", tier, claimed, err)
-			}
+		if _, err := segment.Open(f, size+1); !errors.Is(err, codec.ErrCorrupt) {
+			t.Errorf("%v: Open with a byte too many as %d = %v, want damage", tier, size+1, err)
+		}
+		if err := readShort(f, size, len(whole)+1, units, samples); err != nil {
+			t.Errorf("%v: a byte too many: %v", tier, err)
 		}
 	}
+}
+
+// readShort reads all of a file that is to have size bytes and has n: what is cut off is refused, and nothing else.
+func readShort(f segment.File, size int64, n int, units []unit, samples []sample) error {
+	w, err := segment.Open(f, size)
+	if err != nil {
+		return fmt.Errorf("Open = %w", err)
+	}
+	defer w.Close() //nolint:errcheck // a test's
+	if len(w.Mended()) == 0 {
+		return errors.New("Mended tells of nothing")
+	}
+	gone := func(row int, is func(u unit) bool) bool {
+		return slices.ContainsFunc(units, func(u unit) bool { return u.row == row && u.to > u.from && u.to > n && is(u) })
+	}
+	for i, s := range samples {
+		row, err := w.Row(uint32(i))
+		if err != nil || row.Void != s.void || !s.void && row.IDHash != hash(i) {
+			return fmt.Errorf("Row(%d) = %+v, %w", i, row, err)
+		}
+		if s.void {
+			continue
+		}
+		var body []byte
+		err = w.Read(uint32(i), func(b []byte) error { body = bytes.Clone(b); return nil })
+		if want := gone(i, func(u unit) bool { return u.body }); errors.Is(err, codec.ErrCorrupt) != want ||
+			err == nil && string(body) != s.body {
+			return fmt.Errorf("Read(%d) = %q, %w, want it refused: %v", i, body, err, want)
+		}
+		v, err := w.Vector(uint32(i))
+		if want := gone(i, func(u unit) bool { return u.vector }); errors.Is(err, codec.ErrCorrupt) != want ||
+			err == nil && !sameVector(v, s.vector) {
+			return fmt.Errorf("Vector(%d) = %v, %w, want it refused: %v", i, v, err, want)
+		}
+	}
+	problems := 0
+	if _, err := w.Verify(nil, func(error) { problems++ }); err != nil || problems == 0 {
+		return fmt.Errorf("Verify finds %d problems, %w", problems, err)
+	}
+	return nil
 }
 
 // TestSwappedParts puts whole, valid parts in the place of others.
@@ -271,11 +352,19 @@ func swapParts(t *testing.T, tier segment.Tier, name string) {
 			two = append(two, u)
 		}
 	}
-	first := bytes.Clone(b[two[0].from:two[0].to])
-	if copied := copy(b[two[0].from:two[0].to], b[two[1].from:two[1].to]); copied != len(first) {
-		t.Fatalf("the second is %d bytes long, the first %d", copied, len(first))
+	swap := func(at, other, n int) {
+		first := bytes.Clone(b[at : at+n])
+		copy(b[at:], b[other:other+n])
+		copy(b[other:], first)
 	}
-	copy(b[two[1].from:], first)
+	n := two[0].to - two[0].from
+	if other := two[1].to - two[1].from; other != n {
+		t.Fatalf("the second is %d bytes long, the first %d", other, n)
+	}
+	swap(two[0].from, two[1].from, n)
+	if two[0].copy > 0 {
+		swap(two[0].copy, two[1].copy, n)
+	}
 	if err := fsys.SetBytes(f.Path(), b); err != nil {
 		t.Fatal(err)
 	}

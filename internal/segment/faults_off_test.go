@@ -12,6 +12,7 @@ import (
 func TestEveryMechanismMatters(t *testing.T) {
 	inject.Matter(t,
 		inject.Mechanism{Name: "checksums", What: "checksums", Tests: "TestEveryFlippedBit"},
+		inject.Mechanism{Name: "copies of lines", What: "reading the copy of a damaged line", Tests: "TestEveryFlippedBit"},
 		inject.Mechanism{
 			Name: "seeds", What: "the file's identity and the place in each checksum", Tests: "TestPartsOfAnotherSegment",
 		},

@@ -10,10 +10,11 @@ import (
 )
 
 // Kind is the segment file's kind in its header; FormatVersion the newest version this program reads, and the one it
-// writes. Version 1 has neither codes nor a second copy of header and summary, and is warm.
+// writes. Version 1 has neither codes nor a second copy of header and summary, and is warm. Version 2 has no second
+// copy of lines and blocks.
 const (
 	Kind          = "SG"
-	FormatVersion = 2
+	FormatVersion = 3
 )
 
 const (
@@ -23,8 +24,11 @@ const (
 	summaryOff   = codec.HeaderSize
 	summarySize  = 64
 	linesOff     = summaryOff + summarySize
-	footerSize   = codec.HeaderSize + summarySize
+	footerSize   = codec.HeaderSize + summarySize // of version 2
 	vectorsAlign = 4096
+	// page is what is lost at once, and what the copy of the front begins at a multiple of: it is then in other pages,
+	// each byte at the same place of its page, so that no two pages that are swapped take both copies of anything.
+	page = 4096
 
 	// MaxRows bounds the rows of one segment; a file that claims more is refused before anything is allocated.
 	MaxRows = 1 << 24
@@ -85,7 +89,8 @@ type summary struct {
 	vectorsOff uint64
 	dictOff    uint64
 	bodiesOff  uint64
-	bodiesEnd  uint64 // where the second copy of the dictionary is
+	bodiesEnd  uint64
+	copyOff    uint64 // of the copy of the front; 0 before version 3
 	sizeBytes  uint64
 }
 
@@ -99,6 +104,16 @@ func (s summary) layout() summary {
 	}
 	vectors := uint64(s.vectors)
 	s.blocksOff = linesOff + uint64(s.rows)*lineSize
+	if s.version > 2 {
+		s.dictOff = s.blocksOff + vectors*blockSize
+		s.codesOff = align(s.frontBytes())
+		s.vectorsOff = s.codesOff + vectors*uint64(vec.CodeLen(int(s.dim)))
+		s.bodiesOff = s.vectorsOff + vectors*uint64(stride(int(s.dim)))
+		s.bodiesEnd = s.bodiesOff + s.bodyBytes
+		s.copyOff = (s.bodiesEnd + page - 1) &^ (page - 1)
+		s.sizeBytes = s.copyOff + s.frontBytes()
+		return s
+	}
 	footer := uint64(footerSize) + uint64(s.dictBytes)
 	if s.version == 1 {
 		s.codesOff = align(s.blocksOff + vectors*blockSize1)
@@ -114,12 +129,35 @@ func (s summary) layout() summary {
 	return s
 }
 
+// frontBytes is the length of what is there twice from version 3 on: header, summary, lines, blocks and dictionary.
+func (s summary) frontBytes() uint64 { return s.dictOff + uint64(s.dictBytes) }
+
+// linesEnd is the end of the lines, and of the blocks and the dictionary if these stand between lines and bodies.
+func (s summary) linesEnd() uint64 { return s.blocksOff }
+
+// dictCopy is where the second copy of the dictionary is.
+func (s summary) dictCopy() uint64 {
+	if s.version > 2 {
+		return s.copyOff + s.dictOff
+	}
+	return s.bodiesEnd
+}
+
+// headCopy is where the second copy of header and summary is; false in version 1, which has none.
+func (s summary) headCopy() (off uint64, has bool) {
+	if s.version > 2 {
+		return s.copyOff, true
+	}
+	return s.sizeBytes - footerSize, s.version > 1
+}
+
+// append appends the summary of a file that is written.
 func (s summary) append(b []byte, seed uint32) []byte {
 	start := len(b)
 	for _, v := range []uint32{s.rows, s.vectors, s.dim, s.base} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
-	for _, v := range []uint64{s.rawBytes, s.vectorsOff, s.bodiesOff, s.sizeBytes} {
+	for _, v := range []uint64{s.rawBytes, s.vectorsOff, s.bodiesOff, s.bodiesEnd} {
 		b = binary.LittleEndian.AppendUint64(b, v)
 	}
 	for _, v := range []uint32{s.dictBytes, uint32(s.tier), s.dictCRC} {
@@ -128,8 +166,8 @@ func (s summary) append(b []byte, seed uint32) []byte {
 	return binary.LittleEndian.AppendUint32(b, codec.Checksum(codec.At(seed, placeSummary), b[start:]))
 }
 
-// readSummary checks the summary against its checksum, the limits and the file's size.
-func readSummary(b []byte, version, seed uint32, fileSize int64) (summary, error) {
+// readSummary checks the summary against its checksum, the limits and the size that the file is to have.
+func readSummary(b []byte, version, seed uint32, sizeBytes int64) (summary, error) {
 	want := binary.LittleEndian.Uint32(b[summarySize-4:])
 	if got := codec.Checksum(codec.At(seed, placeSummary), b[:summarySize-4]); got != want {
 		return summary{}, fmt.Errorf("summary checksum is %08x, file says %08x", got, want)
@@ -138,7 +176,12 @@ func readSummary(b []byte, version, seed uint32, fileSize int64) (summary, error
 	u64 := binary.LittleEndian.Uint64
 	said := summary{
 		version: version, rows: u32(b), vectors: u32(b[4:]), dim: u32(b[8:]), base: u32(b[12:]), tier: Warm,
-		vectorsOff: u64(b[24:]), bodiesOff: u64(b[32:]), sizeBytes: u64(b[40:]),
+		vectorsOff: u64(b[24:]), bodiesOff: u64(b[32:]),
+	}
+	if version > 2 {
+		said.bodiesEnd = u64(b[40:])
+	} else {
+		said.sizeBytes = u64(b[40:])
 	}
 	if version == 1 {
 		said.blocksOff = u64(b[16:])
@@ -152,19 +195,29 @@ func readSummary(b []byte, version, seed uint32, fileSize int64) (summary, error
 	if said.tier != Warm && said.tier != Cold || said.dictBytes > maxDict || said.dictBytes > 0 && said.tier != Cold {
 		return summary{}, fmt.Errorf("summary of %v with a dictionary of %d bytes is impossible", said.tier, said.dictBytes)
 	}
-	if said.sizeBytes != uint64(fileSize) {
-		return summary{}, fmt.Errorf("file has %d bytes, its summary says %d", fileSize, said.sizeBytes)
+	return said.complete(sizeBytes)
+}
+
+// complete computes from what a summary says where everything is, and compares.
+func (s summary) complete(sizeBytes int64) (summary, error) {
+	said := s
+	empty := s.layout() // without bodies
+	end, before := said.sizeBytes, empty.sizeBytes
+	if s.version > 2 {
+		end, before = said.bodiesEnd, empty.bodiesEnd
 	}
-	empty := said.layout() // without bodies
-	if said.sizeBytes < empty.sizeBytes {
-		return summary{}, fmt.Errorf("file has %d bytes, what its summary tells of takes %d", fileSize, empty.sizeBytes)
+	if end < before || end > math.MaxInt64-2*page {
+		return summary{}, fmt.Errorf("summary says that it ends at %d, what it tells of takes %d", end, before)
 	}
-	said.bodyBytes = said.sizeBytes - empty.sizeBytes
-	if version == 1 {
-		said.rawBytes = said.bodyBytes
+	s.bodyBytes = end - before
+	if s.version == 1 {
+		s.rawBytes = s.bodyBytes
 	}
-	s := said.layout()
-	if s.vectorsOff != said.vectorsOff || s.bodiesOff != said.bodiesOff || version == 1 && s.blocksOff != said.blocksOff ||
+	s = s.layout()
+	if s.sizeBytes != uint64(sizeBytes) {
+		return summary{}, fmt.Errorf("file is to have %d bytes, its summary says %d", sizeBytes, s.sizeBytes)
+	}
+	if s.vectorsOff != said.vectorsOff || s.bodiesOff != said.bodiesOff || s.version == 1 && s.blocksOff != said.blocksOff ||
 		s.rawBytes < s.bodyBytes || s.tier == Warm && s.rawBytes != s.bodyBytes {
 		return summary{}, fmt.Errorf("summary %+v contradicts itself: want %+v", said, s)
 	}

@@ -191,7 +191,7 @@ func TestFormatByHand(t *testing.T) {
 	if string(b[:8]) != "ENGRAMSG" || [16]byte(b[16:32]) != storeID {
 		t.Errorf("header = %q", b[:64])
 	}
-	equal("version", u32(8), 2)
+	equal("version", u32(8), 3)
 	equal("header length", u32(12), 64)
 	equal("file number", u64(32), 5)
 	zero("header", 40, 60)
@@ -204,7 +204,8 @@ func TestFormatByHand(t *testing.T) {
 	for what, want := range map[int]int{64: rows, 68: vectors, 72: dim, 76: 0} {
 		equal(fmt.Sprintf("summary at %d", what-64), u32(what), want)
 	}
-	for what, want := range map[int]int{80: len(b) - bodies - 128, 88: floats, 96: bodies, 104: len(b)} {
+	bodyBytes := len("first") + len("last") + 5*30
+	for what, want := range map[int]int{80: bodyBytes, 88: floats, 96: bodies, 104: bodies + bodyBytes} {
 		equal(fmt.Sprintf("summary at %d", what-64), u64(what), want)
 	}
 	zero("summary", 112, 116)
@@ -271,9 +272,12 @@ func TestFormatByHand(t *testing.T) {
 		vector++
 	}
 	zero("padding", meta+32*vectors, 4096)
-	equal("size", bodies+bodyOff+128, len(b))
-	if !bytes.Equal(b[len(b)-128:], b[:128]) {
-		t.Error("the copies of header and summary differ from them")
+	equal("length of the bodies", bodyOff, bodyBytes)
+	zero("padding", bodies+bodyBytes, 8192)
+	front := meta + 32*vectors
+	equal("size", 8192+front, len(b))
+	if !bytes.Equal(b[8192:], b[:front]) {
+		t.Error("the copy of the front differs from it")
 	}
 	check(t, opened(t, f, size), samples)
 }
@@ -335,7 +339,7 @@ func TestRowsWithoutVectorsCostNoVectorSpace(t *testing.T) {
 		}
 		f := segment.File{FS: newFS(t), Dir: dir, Store: storeID, Number: 5}
 		size, err := segment.Seal(f, h)
-		if want := int64(128 + 2*64 + 3 + 128); err != nil || size != want {
+		if want := int64(4096 + 128 + 2*64); err != nil || size != want {
 			t.Errorf("Seal with dimension %d = %d bytes, %v, want %d", dim, size, err, want)
 		}
 		w := opened(t, f, size)
@@ -349,8 +353,8 @@ func TestRowsWithoutVectorsCostNoVectorSpace(t *testing.T) {
 func TestEmptySegment(t *testing.T) {
 	fsys := newFS(t)
 	f, size := sealed(t, fsys, nil)
-	if size != 256 {
-		t.Errorf("size = %d, want 256", size)
+	if want := int64(4096 + 128); size != want {
+		t.Errorf("size = %d, want %d", size, want)
 	}
 	w := opened(t, f, size)
 	check(t, w, nil)

@@ -118,7 +118,12 @@ func (w *windows) at(file vfs.File, off int64, n int) ([]byte, error) {
 	oldest.off, oldest.used = off, w.uses
 	buf := sized(&oldest.buf, size)
 	oldest.buf = buf[:0] // nothing, if the read fails
-	if err := readFull(file, buf, off); err != nil {
+	err := readFull(file, buf, off)
+	if err != nil && size > n { // what is behind may be what cannot be read
+		size, buf = n, buf[:n]
+		err = readFull(file, buf, off)
+	}
+	if err != nil {
 		return nil, err
 	}
 	oldest.buf = buf

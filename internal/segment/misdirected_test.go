@@ -41,12 +41,20 @@ func TestPartsOfAnotherSegment(t *testing.T) {
 		}
 		moved++
 		mixed := bytes.Clone(whole)
-		copy(mixed[u.from:u.to], from[u.from:u.to])
-		if err := fsys.SetBytes(f.Path(), mixed); err != nil {
-			t.Fatal(err)
+		try := func(u unit) {
+			t.Helper()
+			if err := fsys.SetBytes(f.Path(), mixed); err != nil {
+				t.Fatal(err)
+			}
+			if err := openAndCompare(f, size, u, samples); err != nil {
+				t.Errorf("%s of row %d at %d: %v", u.name, u.row, u.from, err)
+			}
 		}
-		if err := openAndCompare(f, size, u, samples); err != nil {
-			t.Errorf("%s of row %d at %d: %v", u.name, u.row, u.from, err)
+		copy(mixed[u.from:u.to], from[u.from:u.to])
+		try(u.alone())
+		if u.copy > 0 {
+			copy(mixed[u.copy:], from[u.copy:u.copy+u.to-u.from])
+			try(u)
 		}
 	}
 	if moved < 12 {

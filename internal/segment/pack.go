@@ -177,12 +177,11 @@ func (w *Sealed) loadDict() error {
 	if n := int(w.sum.dictBytes); n > 0 {
 		var copies [2][]byte
 		var damage [2]error
-		for i, off := range []uint64{w.sum.dictOff, w.sum.bodiesEnd} {
+		for i, off := range []uint64{w.sum.dictOff, w.sum.dictCopy()} {
 			copies[i] = make([]byte, n)
-			if err := w.in.into(off, copies[i]); err != nil {
-				return err
+			if damage[i] = w.unread(w.in.into(off, copies[i])); damage[i] == nil {
+				damage[i] = w.checkDict(off, copies[i])
 			}
-			damage[i] = w.checkDict(off, copies[i])
 		}
 		if dict = copies[0]; damage[0] != nil {
 			dict = copies[1]

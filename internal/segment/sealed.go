@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +25,6 @@ type Sealed struct {
 	codesSeen   []seen
 	made        []atomic.Pointer[madeCodes] // of version 1, which has none; see madeCodes
 	opened      time.Time
-	mended      atomic.Pointer[[]error] // see Mended
 }
 
 // meta is what Open reads of a segment; constant.
@@ -46,13 +44,15 @@ type meta struct {
 	// unpacker unpacks bodies, if they are packed; badDict is why it cannot be had.
 	unpacker *unpacker
 	badDict  error
+	mends    *mends // damage that a second copy made up for
 }
 
 // Open opens a sealed segment whose size the manifest knows. It verifies header, summary and size; lines, bodies and
 // vectors are verified as they are read. Damage of the former, or a missing file, is a *codec.CorruptError; a file of
-// a newer version is a *codec.FormatError. Where header or summary are damaged their copy counts, see Mended.
+// a newer version is a *codec.FormatError. Where something is damaged of which there is a copy that counts, see Mended.
+// Of a file that is shorter than it is to be, what is there is read, if it has all lines.
 func Open(f File, sizeBytes int64) (*Sealed, error) {
-	w := &Sealed{meta: meta{file: f, path: f.Path(), seed: f.seed()}, opened: time.Now()}
+	w := &Sealed{meta: meta{file: f, path: f.Path(), seed: f.seed(), mends: &mends{}}, opened: time.Now()}
 	file, err := f.FS.Open(w.path, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, w.corrupt("open segment", -1, err)
@@ -60,10 +60,11 @@ func Open(f File, sizeBytes int64) (*Sealed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open segment: %w", err)
 	}
-	if err := w.open(file, sizeBytes); err != nil {
+	whole, err := w.open(file, sizeBytes)
+	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	if w.sum.tier == Cold {
+	if w.sum.tier == Cold || !whole {
 		w.in, w.holder = input{file: file}, file
 		return w, nil
 	}
@@ -75,24 +76,37 @@ func Open(f File, sizeBytes int64) (*Sealed, error) {
 	return w, nil
 }
 
-// open reads what is needed before the first read.
-func (w *Sealed) open(file vfs.File, sizeBytes int64) error {
+// open reads what is needed before the first read; whole is false if the end of the file is gone.
+func (w *Sealed) open(file vfs.File, sizeBytes int64) (whole bool, err error) {
 	size, err := file.Size()
 	if err != nil {
-		return fmt.Errorf("open segment: %w", err)
-	}
-	if size != sizeBytes || size < linesOff {
-		return w.corrupt("open segment", -1, fmt.Errorf("it has %d bytes, the manifest says %d", size, sizeBytes))
+		return false, fmt.Errorf("open segment: %w", err)
 	}
 	w.in = input{file: file, windows: &windows{end: size}}
-	return w.guarded(func() error { return w.load(size) })
+	if err := w.guarded(func() error { return w.loadHead(sizeBytes) }); err != nil {
+		if size != sizeBytes {
+			err = w.corrupt("open segment", -1, errors.Join(sizeError(size, sizeBytes), err))
+		}
+		return false, err
+	}
+	if size != sizeBytes {
+		damage := w.corrupt("open segment", min(size, sizeBytes), sizeError(size, sizeBytes))
+		if uint64(size) < w.sum.linesEnd() {
+			return false, damage
+		}
+		if uint64(size) >= w.sum.bodiesEnd {
+			w.mends.add(damage) // a part of the copy is gone, or there is something behind it
+		}
+	}
+	return size >= sizeBytes, w.guarded(w.load)
 }
 
-// load reads header, summary, dictionary and the vectors' blocks.
-func (w *Sealed) load(size int64) error {
-	if err := w.loadHead(size); err != nil {
-		return err
-	}
+func sizeError(size, sizeBytes int64) error {
+	return fmt.Errorf("it has %d bytes, the manifest says %d", size, sizeBytes)
+}
+
+// load reads the dictionary and the vectors' blocks.
+func (w *Sealed) load() error {
 	if err := w.loadDict(); err != nil {
 		return err
 	}
@@ -108,17 +122,13 @@ func (w *Sealed) load(size int64) error {
 		w.scales, w.residuals, w.codesCRC = make([]float32, n), make([]float32, n), make([]uint32, n)
 	}
 	w.badBlock = map[uint32]error{}
-	blockBytes := w.sum.blockBytes()
 	for v := range w.sum.vectors {
-		off := w.sum.blocksOff + uint64(v)*blockBytes
-		b, err := w.in.at(off, int(blockBytes), nil)
-		if err != nil {
-			return err
-		}
-		m, err := readBlock(b, w.seed, v, w.sum.rows)
-		if err != nil {
-			w.badBlock[v] = w.corrupt("read vector", int64(off), err)
+		m, err := w.block(v)
+		if errors.Is(err, codec.ErrCorrupt) {
+			w.badBlock[v] = err
 			m.slot = NoRow
+		} else if err != nil {
+			return err
 		}
 		w.slots[v], w.invNorms[v], w.vecCRC[v] = m.slot, m.invNorm, m.crc
 		if w.sum.version > 1 {
@@ -128,38 +138,6 @@ func (w *Sealed) load(size int64) error {
 	return nil
 }
 
-// loadHead reads header and summary, or their copies at the end of the file.
-func (w *Sealed) loadHead(size int64) (err error) {
-	head, foot := make([]byte, linesOff), make([]byte, footerSize)
-	if err := w.in.into(0, head); err != nil {
-		return err
-	}
-	if size >= linesOff+footerSize {
-		if err := w.in.into(uint64(size)-footerSize, foot); err != nil {
-			return err
-		}
-	}
-	places := []int64{0, size - footerSize}
-	h, err := w.readHead(head[:codec.HeaderSize], places[0])
-	if err == nil && h.Version == 1 {
-		w.sum, err = w.readSummary(head, 1, size, places[0])
-		return err
-	}
-	h2, err2 := w.readHead(foot[:codec.HeaderSize], places[1])
-	if err != nil {
-		h = h2
-	}
-	if err := w.either(err, err2); err != nil {
-		return err
-	}
-	w.sum, err = w.readSummary(head, h.Version, size, places[0])
-	sum2, err2 := w.readSummary(foot, h.Version, size, places[1])
-	if err != nil {
-		w.sum = sum2
-	}
-	return w.either(err, err2)
-}
-
 // either is what became of a part that is there twice: damage to both is that to the first; to one it is mended.
 func (w *Sealed) either(first, second error) error {
 	if first != nil && (second != nil || !errors.Is(first, codec.ErrCorrupt)) {
@@ -167,7 +145,7 @@ func (w *Sealed) either(first, second error) error {
 	}
 	for _, err := range []error{first, second} {
 		if err != nil {
-			w.noteMended(err)
+			w.mends.add(err)
 		}
 	}
 	return nil
@@ -193,32 +171,9 @@ func (w *Sealed) readHead(b []byte, at int64) (codec.Header, error) {
 	return h, err
 }
 
-// Mended is the damage that Open met in what there are two copies of, one of which is whole, and that Verify met since
-// in what Open has read: the segment serves all it holds, and should be written anew.
-func (w *Sealed) Mended() []error {
-	if list := w.mended.Load(); list != nil {
-		return *list
-	}
-	return nil
-}
-
-// noteMended adds to Mended, but for what is there.
-func (w *Sealed) noteMended(damage error) {
-	for {
-		old := w.mended.Load()
-		var list []error
-		if old != nil {
-			list = *old
-		}
-		if slices.ContainsFunc(list, func(err error) bool { return err.Error() == damage.Error() }) {
-			return
-		}
-		grown := append(slices.Clone(list), damage)
-		if w.mended.CompareAndSwap(old, &grown) {
-			return
-		}
-	}
-}
+// Mended is the damage met so far in what there are two copies of, one of which is whole, once for each page of lines
+// and blocks, and that Verify met in what Open has read: the segment serves all it holds, and should be written anew.
+func (w *Sealed) Mended() []error { return w.mends.all() }
 
 // Close lets go of the file. Nobody may read the segment any more.
 func (w *Sealed) Close() error { return w.holder.Close() }
@@ -260,31 +215,12 @@ func (w *Sealed) SizeBytes() int64 { return int64(w.sum.sizeBytes) }
 // Dim is the dimension of the vectors, 0 if there are none.
 func (w *Sealed) Dim() int { return int(w.sum.dim) }
 
-// line reads and verifies a row's line. The caller is guarded.
-func (w *Sealed) line(slot uint32, ws *workspace) (line, error) {
-	if slot >= w.sum.rows {
-		return line{}, errSlot(slot, w.sum.rows)
-	}
-	off := linesOff + uint64(slot)*lineSize
-	b, err := w.in.at(off, lineSize, &ws.line)
-	if err != nil {
-		return line{}, err
-	}
-	l, err := readLine(b, w.seed, slot, w.sum)
-	if err != nil {
-		return line{}, w.corrupt("read row", int64(off), err)
-	}
-	return l, nil
-}
-
-// lineOf is line for who is not guarded.
+// lineOf is the line of a row, for who is not guarded.
 func (w *Sealed) lineOf(slot uint32) (l line, err error) {
-	ws := w.in.workspace()
-	err = w.guarded(func() (err error) {
-		l, err = w.line(slot, ws)
-		return err
+	err = w.withLine(slot, func(found line, _ *workspace) error {
+		l = found
+		return nil
 	})
-	w.in.done(ws)
 	return l, err
 }
 
@@ -313,6 +249,9 @@ func (w *Sealed) VectorBytes() int64 { return int64(w.sum.vectors) * w.vectorByt
 // vectorBytes is what a vector takes in the file.
 func (w *Sealed) vectorBytes() int64 {
 	n := int64(w.sum.blockBytes()) + int64(stride(w.Dim()))
+	if w.sum.version > 2 {
+		n += blockSize // its copy
+	}
 	if w.sum.version > 1 {
 		n += int64(vec.CodeLen(w.Dim()))
 	}
@@ -322,12 +261,7 @@ func (w *Sealed) vectorBytes() int64 {
 // Read calls fn with the row's verified body, which is valid during the call only and not to be written to. Damage,
 // or a page that cannot be read, is a *codec.CorruptError, and fn is not called or its result is not used.
 func (w *Sealed) Read(slot uint32, fn func(body []byte) error) error {
-	ws := w.in.workspace()
-	err := w.guarded(func() error {
-		l, err := w.line(slot, ws)
-		if err != nil {
-			return err
-		}
+	return w.withLine(slot, func(l line, ws *workspace) error {
 		if l.Void {
 			return fmt.Errorf("row %d of %s: %w", slot, w.path, ErrVoid)
 		}
@@ -337,8 +271,6 @@ func (w *Sealed) Read(slot uint32, fn func(body []byte) error) error {
 		}
 		return fn(body)
 	})
-	w.in.done(ws)
-	return err
 }
 
 // body reads and verifies the body of a line, and unpacks it. The caller is guarded.
@@ -390,11 +322,9 @@ func (w *Sealed) Vector(slot uint32) (vector []float32, err error) {
 // VectorOf calls fn with the row's verified vector and its padding, and the inverse of its norm; not at all if it has
 // none.
 func (w *Sealed) VectorOf(slot uint32, fn func(padded []float32, invNorm float32) error) error {
-	ws := w.in.workspace()
-	err := w.guarded(func() error {
-		l, err := w.line(slot, ws)
-		if err != nil || l.Vector == NoVector {
-			return err
+	return w.withLine(slot, func(l line, ws *workspace) error {
+		if l.Vector == NoVector {
+			return nil
 		}
 		padded, err := w.verified(l.Vector, ws)
 		if err != nil {
@@ -406,8 +336,6 @@ func (w *Sealed) VectorOf(slot uint32, fn func(padded []float32, invNorm float32
 		}
 		return fn(padded, w.invNorms[l.Vector])
 	})
-	w.in.done(ws)
-	return err
 }
 
 // verified reads and verifies a vector. The caller is guarded.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/orchard9/engram-go/internal/codec"
@@ -45,7 +46,30 @@ func TestShrunkFileIsDamage(t *testing.T) {
 	if row, err := w.Row(1); err != nil || row.IDHash != hash(1) {
 		t.Errorf("Row(1), whose line is still there, = %+v, %v", row, err)
 	}
-	if _, err := segment.Open(f, size); !errors.Is(err, codec.ErrCorrupt) {
-		t.Errorf("Open of a shrunk file = %v, want damage", err)
+	again := opened(t, f, size)
+	damaged("Read after opening it again", again.Read(1, func([]byte) error { return nil }))
+	if row, err := again.Row(1); err != nil || row.IDHash != hash(1) {
+		t.Errorf("Row(1), whose line is still there, = %+v, %v", row, err)
+	}
+}
+
+// TestUnreadablePageOfLines has a page of a mapped file that cannot be read, as of a disk that does not deliver it: its
+// lines are read from their copy, and the damage is told.
+func TestUnreadablePageOfLines(t *testing.T) {
+	f := segment.File{FS: vfs.OS{}, Dir: t.TempDir(), Store: storeID, Number: 5}
+	samples := remarks(300, 8)
+	size, err := segment.Seal(f, fill(0, samples))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := opened(t, f, size)
+	page := w.Mapped()[4096:8192]
+	if err := syscall.Mprotect(page, syscall.PROT_NONE); err != nil {
+		t.Fatal(err)
+	}
+	check(t, w, samples)
+	var corrupt *codec.CorruptError
+	if told := w.Mended(); len(told) != 1 || !errors.As(told[0], &corrupt) || corrupt.Offset/4096 != 1 {
+		t.Errorf("Mended = %v, want the page at 4096", told)
 	}
 }

@@ -32,6 +32,7 @@ type verifier struct {
 	rows   int
 	owner  []uint32        // the row that claims each vector
 	lost   map[uint32]bool // rows whose line is damaged: what they claim cannot be told
+	pages  map[int64]bool  // those with lines and blocks of which one copy is damaged, and which were told of
 }
 
 // told reports damage, and returns any other error.
@@ -44,7 +45,7 @@ func (v *verifier) told(err error) error {
 }
 
 func (v *verifier) all() error {
-	v.owner, v.lost = make([]uint32, v.sum.vectors), map[uint32]bool{}
+	v.owner, v.lost, v.pages = make([]uint32, v.sum.vectors), map[uint32]bool{}, map[int64]bool{}
 	for i := range v.owner {
 		v.owner[i] = NoRow
 	}
@@ -68,13 +69,19 @@ func (v *verifier) all() error {
 	return nil
 }
 
-// head reads header and summary, and their copies.
+// head reads header and summary, and their copies, and looks at the size.
 func (v *verifier) head() error {
 	places := []uint64{0}
-	if v.sum.version > 1 {
-		places = append(places, v.sum.sizeBytes-footerSize)
+	if off, has := v.sum.headCopy(); has {
+		places = append(places, off)
 	}
-	var damage error
+	size, damage, err := v.size()
+	if err != nil {
+		return err
+	}
+	if damage != nil && uint64(size) >= v.sum.bodiesEnd {
+		v.mends.add(damage)
+	}
 	for _, off := range places {
 		err := v.guarded(func() error { return v.headAt(off) })
 		if err == nil {
@@ -83,16 +90,27 @@ func (v *verifier) head() error {
 		if !errors.Is(err, codec.ErrCorrupt) {
 			return err
 		}
-		v.of.noteMended(err) // by the other copy, or by what Open has read
+		v.mends.add(err) // by the other copy, or by what Open has read
 		damage = errors.Join(damage, err)
 	}
 	return damage
 }
 
+// size compares the file's size with what it is to be.
+func (v *verifier) size() (size int64, damage, err error) {
+	if size, err = v.in.file.Size(); err != nil {
+		return 0, nil, fmt.Errorf("verify segment: %w", err)
+	}
+	if size != v.SizeBytes() {
+		damage = v.corrupt("open segment", min(size, v.SizeBytes()), sizeError(size, v.SizeBytes()))
+	}
+	return size, damage, nil
+}
+
 // dictionary reads both copies of the dictionary.
 func (v *verifier) dictionary() error {
 	var damage error
-	for _, off := range []uint64{v.sum.dictOff, v.sum.bodiesEnd} {
+	for _, off := range []uint64{v.sum.dictOff, v.sum.dictCopy()} {
 		err := v.guarded(func() error {
 			b, err := v.in.at(off, int(v.sum.dictBytes), nil)
 			if err != nil || len(b) == 0 {
@@ -107,7 +125,7 @@ func (v *verifier) dictionary() error {
 			return err
 		}
 		if v.badDict == nil {
-			v.of.noteMended(err)
+			v.mends.add(err)
 		}
 		damage = errors.Join(damage, err)
 	}
@@ -129,8 +147,36 @@ func (v *verifier) headAt(off uint64) error {
 	return err
 }
 
+// both calls read with the offset at which the front begins, and with that of its copy: damage to one is told, once
+// for each page, and costs nothing. The error is that of damage to all that there are.
+func (v *verifier) both(read func(front uint64) error) error {
+	first := v.guarded(func() error { return read(0) })
+	if v.sum.copyOff == 0 || first != nil && !errors.Is(first, codec.ErrCorrupt) {
+		return first
+	}
+	second := v.guarded(func() error { return read(v.sum.copyOff) })
+	switch {
+	case second != nil && (first != nil || !errors.Is(second, codec.ErrCorrupt)):
+		return errors.Join(first, second)
+	case first != nil || second != nil:
+		at, told := v.mends.note(errors.Join(first, second))
+		if !v.pages[at] {
+			v.pages[at] = true
+			v.report(told)
+		}
+	}
+	return nil
+}
+
 func (v *verifier) row(slot uint32) error {
-	row, err := v.Row(slot)
+	var row line
+	err := v.both(func(front uint64) error {
+		l, err := v.lineAt(front, slot, &noWorkspace)
+		if err == nil {
+			row = l
+		}
+		return err
+	})
 	if err != nil {
 		v.lost[slot] = true
 		return err
@@ -160,15 +206,17 @@ func (v *verifier) vector(vector uint32) error {
 }
 
 func (v *verifier) vectorParts(vector uint32) error {
-	size := v.sum.blockBytes()
-	off := v.sum.blocksOff + uint64(vector)*size
-	b, err := v.in.at(off, int(size), nil)
+	var m block
+	off := v.sum.blocksOff + uint64(vector)*v.sum.blockBytes()
+	err := v.both(func(front uint64) error {
+		b, err := v.blockAt(front, vector)
+		if err == nil {
+			m = b
+		}
+		return err
+	})
 	if err != nil {
 		return err
-	}
-	m, err := readBlock(b, v.seed, vector, v.sum.rows)
-	if err != nil {
-		return v.corrupt("read vector", int64(off), err)
 	}
 	if m.slot != v.owner[vector] && !v.lost[m.slot] {
 		return v.corrupt("verify segment", int64(off),
@@ -188,7 +236,8 @@ func (v *verifier) vectorParts(vector uint32) error {
 	codes := make([]int8, vec.CodeLen(v.Dim()))
 	scale, residual := vec.Quantize(padded[:v.Dim()], codes)
 	off = v.sum.codesOff + uint64(vector)*uint64(len(codes))
-	if b, err = v.in.at(off, len(codes), nil); err != nil {
+	b, err := v.in.at(off, len(codes), nil)
+	if err != nil {
 		return err
 	}
 	if err := v.checkCodes(vector, b); err != nil {

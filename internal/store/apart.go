@@ -52,7 +52,6 @@ func (s *Space) openApart(rows uint32) (parts []part, err error) {
 		case err != nil:
 			return parts, err
 		default:
-			s.noteDamage(errors.Join(one.sealed.Mended()...))
 			if err := s.loadSide(one, rows); err != nil {
 				return append(parts, part{side: one}), err
 			}

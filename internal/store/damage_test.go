@@ -29,6 +29,7 @@ type sealedRow struct {
 	void    bool
 	vector  bool
 	places  map[string]int64 // an offset in each part: line, body, vector, block, codes
+	copies  int64            // how far behind it the copy of a line or block is
 }
 
 // scarred is a space with two segments and a log behind them, in which everything has happened to some memory.
@@ -99,7 +100,7 @@ func sealedRows(t *testing.T, fsys *vfs.Mem, v *store.View) (rows []sealedRow) {
 			line := 128 + 64*slot
 			r := sealedRow{
 				row: uint32(len(rows)), path: path, slot: int(slot), void: u32(line+40)&1 != 0,
-				places: map[string]int64{"line": line + 8},
+				places: map[string]int64{"line": line + 8}, copies: copyOf(file),
 			}
 			if !r.void {
 				r.places["body"] = u64(96) + u64(line+16) + 3
@@ -152,6 +153,11 @@ func damagedRow(t *testing.T, fsys *vfs.Mem, b *book, r sealedRow, part string) 
 	flip := func() {
 		if err := fsys.Corrupt(r.path, r.places[part], 0x10); err != nil {
 			t.Fatal(err)
+		}
+		if part == "line" || part == "block" { // one copy of these costs nothing: TestMendedSegmentFile
+			if err := fsys.Corrupt(r.path, r.copies+r.places[part], 0x10); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	flip()
@@ -363,7 +369,7 @@ func damageSegmentFiles(t *testing.T, tier segment.Tier) {
 			"missing": func(fs *vfs.Mem) error { return errors.Join(fs.Remove(path), fs.SyncDir(spaceDir)) },
 			"shorter": func(fs *vfs.Mem) error {
 				whole, err := fs.Bytes(path)
-				return errors.Join(err, fs.SetBytes(path, whole[:len(whole)-1]))
+				return errors.Join(err, fs.SetBytes(path, whole[:200]))
 			},
 		} {
 			t.Run(what+" of "+path, func(t *testing.T) {
@@ -390,11 +396,14 @@ func damageSegmentFiles(t *testing.T, tier segment.Tier) {
 // corruptTwice damages a place in header or summary and in their copy.
 func corruptTwice(fs *vfs.Mem, path string, off int64) error {
 	whole, err := fs.Bytes(path)
-	return errors.Join(err, fs.Corrupt(path, off, 1), fs.Corrupt(path, int64(len(whole))-128+off, 1))
+	return errors.Join(err, fs.Corrupt(path, off, 1), fs.Corrupt(path, copyOf(whole)+off, 1))
 }
 
-// TestMendedSegmentFile damages header or summary, of which there is a copy: everything is there, the damage is told,
-// and a compaction writes the file anew.
+// copyOf is where the copy of its front is in a segment file.
+func copyOf(file []byte) int64 { return int64(binary.LittleEndian.Uint64(file[64+40:])+4095) &^ 4095 }
+
+// TestMendedSegmentFile damages header, summary or a line, of which there are copies, or a copy: everything is there, the
+// damage is told, and a compaction writes the file anew.
 func TestMendedSegmentFile(t *testing.T) {
 	fsys, b, _ := scarred(t)
 	s := mustOpen(t, fsys)
@@ -404,13 +413,28 @@ func TestMendedSegmentFile(t *testing.T) {
 	}
 	mustClose(t, s)
 	path := fsys.Files()[slices.IndexFunc(fsys.Files(), func(name string) bool { return strings.HasSuffix(name, ".seg") })]
-	for _, off := range []int64{20, 70} {
+	whole, err := fsys.Bytes(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, off := range []int64{20, 70, 130, 64*4 + 20, copyOf(whole) + 20, copyOf(whole) + 130} {
 		clone := fsys.CrashClone(0, vfs.KeepAll)
 		if err := clone.Corrupt(path, off, 1); err != nil {
 			t.Fatal(err)
 		}
 		s := mustOpen(t, clone)
 		b.holds(t, "mended", s)
+		if _, ok, err := s.View().Lookup("never was"); ok || err != nil {
+			t.Errorf("Lookup of what is not there = %v, %v", ok, err)
+		}
+		if off == copyOf(whole)+130 { // nobody reads it while the first is whole
+			if err := s.Health(); err != nil {
+				t.Errorf("Health before the copy of a line was looked at = %v", err)
+			}
+			if _, err := s.Verify(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if err := s.Health(); !errors.Is(err, codec.ErrCorrupt) || errors.Is(err, store.ErrReadOnly) {
 			t.Errorf("Health = %v, want the damage, and no more", err)
 		}

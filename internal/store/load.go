@@ -127,6 +127,7 @@ func (s *Space) loadParts(st *state) error {
 			}
 		}
 	}
+	s.noteMended()
 	s.placeLost(st)
 	return s.applyState(st)
 }
@@ -138,7 +139,6 @@ func (s *Space) openSegments() (parts []part, next uint32, err error) {
 		w, err := s.openSegment(ref)
 		switch {
 		case err == nil:
-			s.noteDamage(errors.Join(w.Mended()...))
 			parts = append(parts, part{base: ref.base, sealed: w, generation: ref.generation})
 		case errors.Is(err, codec.ErrCorrupt):
 			s.refuseWrites(err)

@@ -69,8 +69,26 @@ func (s *Space) notes() []note {
 	return nil
 }
 
+// noteMended notes the damage that copies within segments have made up for.
+func (s *Space) noteMended() {
+	parts := s.parts.Load()
+	if parts == nil {
+		return
+	}
+	for _, p := range *parts {
+		w := p.sealed
+		if p.side != nil {
+			w = p.side.sealed
+		}
+		if w != nil {
+			s.noteDamage(errors.Join(w.Mended()...))
+		}
+	}
+}
+
 // damageNotes lists the damage found so far, of what is still there.
 func (s *Space) damageNotes() (list []string) {
+	s.noteMended()
 	for _, n := range s.notes() {
 		list = append(list, n.what)
 	}
@@ -135,6 +153,7 @@ func (s *Space) Mendable() (free bool, mend []string) {
 	if errors.Join(s.refusing()...) != nil || s.sealErr.get() != nil || s.lost != nil || s.wounded {
 		return false, nil
 	}
+	s.noteMended()
 	mended := s.mendedNotes()
 	for _, n := range s.notes() {
 		if !s.resealed(n) && !s.inLog(n) && !mended[n] {

@@ -37,8 +37,11 @@ func costless(t *testing.T, fsys *vfs.Mem) map[string]func(*vfs.Mem) (path strin
 		case ".seg":
 			list[name+" header"] = at(path, true, 20)
 			list[name+" summary"] = at(path, true, 70)
-			list[name+" copy of the header"] = at(path, true, size-128+20)
-			list[name+" summary, twice"] = at(path, false, 70, size-128+70)
+			list[name+" line"] = at(path, true, 150)
+			list[name+" copy of the header"] = at(path, true, copyOf(b)+20)
+			list[name+" copy of a line"] = at(path, true, copyOf(b)+150)
+			list[name+" a line and the copy of another"] = at(path, true, 150, copyOf(b)+220)
+			list[name+" summary, twice"] = at(path, false, 70, copyOf(b)+70)
 		case ".state", "":
 			if name != "MANIFEST" && filepath.Ext(name) == "" {
 				continue
