@@ -186,7 +186,7 @@ func writeGolden(t *testing.T, dir string) {
 	must(s.Seal(t.Context()))
 	_, err = s.Compact(t.Context(), engram.CompactOptions{Tier: engram.TierCold})
 	must(err)
-	remember(t, s, engram.Draft{ID: "w", Content: "The warm one is in the harbour, too.", Embedding: vector, Session: "s"})
+	remember(t, s, engram.Draft{ID: "w", Content: "The warm one is there, too.", Embedding: vector, Session: "s"})
 	must(s.Seal(t.Context()))
 	_, err = s.Reembed(t.Context(), strings.NewReader(vectorLine(t, "w", 1, wide(1))), engram.ReembedOptions{
 		Model: "large", Partial: true,
