@@ -51,41 +51,15 @@ func TestBackupRefusesDamage(t *testing.T) {
 	if err := w.space("s").Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	dir := "/data/spaces/space-s"
-	names, err := w.fs.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if !strings.HasSuffix(name, ".seg") {
-			continue
-		}
-		b, err := w.fs.Bytes(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := bytes.Index(b, []byte("harbour"))
-		b[at] ^= 1
-		if err := w.fs.SetBytes(filepath.Join(dir, name), b); err != nil {
-			t.Fatal(err)
-		}
-	}
+	mend := spoil(t, w.fs, segmentOf(t, w), "harbour")
 	other := world{t: t, fs: w.fs.CrashClone(1, vfs.KeepAll), clock: w.clock, o: w.o}
 	other.open()
 	defer other.db.Close()
-	_, err = other.db.Backup(t.Context(), io.Discard, engram.BackupOptions{})
+	_, err := other.db.Backup(t.Context(), io.Discard, engram.BackupOptions{})
 	if !errors.Is(err, engram.ErrCorrupt) {
 		t.Errorf("Backup of a damaged segment = %v, want ErrCorrupt", err)
 	}
-	for _, name := range names {
-		if strings.HasSuffix(name, ".seg") { // let the closing check of the world pass
-			b, _ := w.fs.Bytes(filepath.Join(dir, name))
-			b[bytes.Index(b, []byte("iarbour"))] ^= 1
-			if err := w.fs.SetBytes(filepath.Join(dir, name), b); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	mend() // for the closing check of the world
 }
 
 // TestBackupOfADamagedState flips bits of a state file under an open space. Where the same byte of both copies is

@@ -241,25 +241,14 @@ func TestUndoBesideDamage(t *testing.T) {
 	if err := s.Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	path := segmentOf(t, w)
-	held, err := w.fs.Bytes(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := int64(strings.Index(string(held), "book1"))
-	flip := func() {
-		if err := w.fs.Corrupt(path, at, 1); err != nil {
-			t.Fatal(err)
-		}
-	}
-	flip()
+	mend := spoil(t, w.fs, segmentOf(t, w), "book1")
 	if _, err := s.UndoConsolidation(t.Context(), id); !errors.Is(err, engram.ErrCorrupt) {
 		t.Errorf("UndoConsolidation beside damage = %v", err)
 	}
 	if m, err := s.Get(t.Context(), id); err != nil || m.Kind != engram.KindConcept {
 		t.Errorf("Get of the concept = %+v, %v", m, err)
 	}
-	flip() // repair it
+	mend()
 	if undone, err := s.UndoConsolidation(t.Context(), id); err != nil || len(undone.Restored) != 3 {
 		t.Errorf("UndoConsolidation = %+v, %v", undone, err)
 	}

@@ -27,15 +27,8 @@ func TestDamageIsSaidAndConfined(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := segmentOf(t, w)
-	bytes, err := w.fs.Bytes(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body := int64(strings.Index(string(bytes), "Marker77 of"))
-	if err := w.fs.Corrupt(path, body+3, 1); err != nil {
-		t.Fatal(err)
-	}
-	_, err = s.Get(t.Context(), "77")
+	mend := spoil(t, w.fs, path, "ker77 of")
+	_, err := s.Get(t.Context(), "77")
 	corrupt, ok := errors.AsType[*engram.CorruptError](err)
 	if !ok || corrupt.Path != path || corrupt.Offset <= 0 || errors.Is(err, engram.ErrNotFound) {
 		t.Errorf("Get of a damaged memory = %v, want a CorruptError that names %s and an offset", err, path)
@@ -51,9 +44,7 @@ func TestDamageIsSaidAndConfined(t *testing.T) {
 	if err != nil || len(report.Problems) != 1 || report.Problems[0].File != path {
 		t.Errorf("Verify = %+v, %v, want one problem in %s", report, err, path)
 	}
-	if err := w.fs.Corrupt(path, body+3, 1); err != nil { // repair it for the checks that follow
-		t.Fatal(err)
-	}
+	mend() // for the checks that follow
 
 	// The codes begin at the first multiple of 4096 behind lines and blocks, the vectors behind the codes: the bits of
 	// a vector that is far from the question count if they are among its codes, those of the nearest in either.

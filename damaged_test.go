@@ -43,23 +43,20 @@ func wounded(t *testing.T, n int, damaged []string, reopened bool) (w *world, fl
 		t.Fatal(err)
 	}
 	path := segmentOf(t, w)
-	content, err := w.fs.Bytes(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	flip = func() {
-		for _, id := range damaged {
-			if err := w.fs.Corrupt(path, int64(bytes.Index(content, []byte("marker-"+id+"-end"))-4), 1); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	if reopened {
 		if err := w.db.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	flip()
+	var flips []func()
+	for _, id := range damaged {
+		flips = append(flips, spoil(t, w.fs, path, "note "+id[1:]+" marker"))
+	}
+	flip = func() {
+		for _, f := range flips {
+			f()
+		}
+	}
 	if reopened {
 		w.open()
 	}

@@ -3,7 +3,6 @@ package engram_test
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"testing"
 
 	engram "github.com/orchard9/engram-go"
@@ -111,20 +110,8 @@ func TestRepeatsOfDamaged(t *testing.T) {
 	if err := s.Seal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	path := segmentOf(t, w)
-	bytes, err := w.fs.Bytes(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := int64(strings.Index(string(bytes), "Marker77"))
-	if err := w.fs.Corrupt(path, at+3, 1); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := w.fs.Corrupt(path, at+3, 1); err != nil { // repair it for the checks that follow
-			t.Error(err)
-		}
-	}()
+	mend := spoil(t, w.fs, segmentOf(t, w), "ker77")
+	defer mend() // for the checks that follow
 	answer, err := s.Recall(t.Context(), engram.Cue{Text: "green bicycle", Limit: 1})
 	if err != nil || len(answer.Hits) != 1 || len(answer.Hits[0].Similar) != 1 {
 		t.Errorf("Recall = %+v, %v, want one hit and one that says the same", answer.Hits, err)

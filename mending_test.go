@@ -1,7 +1,6 @@
 package engram_test
 
 import (
-	"bytes"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -33,11 +32,7 @@ func TestCostlessDamageGoesByItself(t *testing.T) {
 		"header":   func(f *vfs.Mem) { edit(t, f, files(t, f, dataSpace, ".seg")[0], flip(20)) },
 		"state":    func(f *vfs.Mem) { edit(t, f, files(t, f, dataSpace, ".state")[0], flip(70)) },
 		"manifest": func(f *vfs.Mem) { edit(t, f, filepath.Join(dataSpace, "MANIFEST"), flip(70)) },
-		"log": func(f *vfs.Mem) {
-			edit(t, f, files(t, f, filepath.Join(dataSpace, "wal"), ".wal")[0], func(b []byte) {
-				b[bytes.Index(b, []byte("marker-m7-end"))] ^= 1
-			})
-		},
+		"log":      func(f *vfs.Mem) { spoil(t, f, files(t, f, dataSpace+"/wal", ".wal")[0], "marker-m7-end") },
 	} {
 		t.Run(what, func(t *testing.T) {
 			fs := whole.CrashClone(1, vfs.KeepAll)
@@ -87,7 +82,8 @@ func TestDamageThatCostsStaysInTheBackground(t *testing.T) {
 	fs, o := damagedSpace(t)
 	o.Compaction.Every = time.Millisecond
 	path := files(t, fs, dataSpace, ".seg")[0]
-	edit(t, fs, path, func(b []byte) { b[20] ^= 1; b[bytes.Index(b, []byte("marker-m7-end"))] ^= 1 })
+	edit(t, fs, path, func(b []byte) { b[20] ^= 1 })
+	spoil(t, fs, path, "marker-m7-end")
 	db, err := o.On(fs).Open("/data")
 	if err != nil {
 		t.Fatal(err)

@@ -17,15 +17,6 @@ import (
 )
 
 func TestRepairSavesWhatIsWhole(t *testing.T) {
-	flip := func(text string) func(b []byte) {
-		return func(b []byte) {
-			at := bytes.Index(b, []byte(text))
-			if at < 0 {
-				t.Fatalf("%q is not in the file", text)
-			}
-			b[at] ^= 1
-		}
-	}
 	for _, c := range []struct {
 		name   string
 		damage func(t *testing.T, fs *vfs.Mem)
@@ -37,13 +28,13 @@ func TestRepairSavesWhatIsWhole(t *testing.T) {
 		{
 			name: "a record in a segment", gone: []string{"m7"}, loses: true, opens: true,
 			damage: func(t *testing.T, fs *vfs.Mem) {
-				edit(t, fs, files(t, fs, dataSpace, ".seg")[0], flip("marker-m7-end"))
+				spoil(t, fs, files(t, fs, dataSpace, ".seg")[0], "marker-m7-end")
 			},
 		},
 		{
 			name: "a record in the middle of the log", gone: []string{"m24"}, loses: true, opens: true,
 			damage: func(t *testing.T, fs *vfs.Mem) {
-				edit(t, fs, files(t, fs, dataSpace+"/wal", ".wal")[0], flip("marker-m24-end"))
+				spoil(t, fs, files(t, fs, dataSpace+"/wal", ".wal")[0], "marker-m24-end")
 			},
 		},
 		{

@@ -1,6 +1,7 @@
 package engram_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -81,6 +82,24 @@ func edit(t *testing.T, fs *vfs.Mem, path string, change func(b []byte)) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// spoil changes a bit of a file, in the first letter of text, and returns what changes it back.
+func spoil(t *testing.T, fs *vfs.Mem, path, text string) (mend func()) {
+	t.Helper()
+	b, err := fs.Bytes(path)
+	at := bytes.Index(b, []byte(text))
+	if err != nil || at < 0 {
+		t.Fatalf("%q is not in %s: %v", text, path, err)
+	}
+	flip := func() {
+		t.Helper()
+		if err := fs.Corrupt(path, int64(at), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flip()
+	return flip
 }
 
 // tree reads all files below dir.

@@ -1,7 +1,6 @@
 package engram_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -41,7 +40,7 @@ func TestScrubberFindsDamage(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	edit(t, fs, files(t, fs, dataSpace, ".seg")[0], func(b []byte) { b[bytes.Index(b, []byte("marker-m7-end"))] ^= 1 })
+	spoil(t, fs, files(t, fs, dataSpace, ".seg")[0], "marker-m7-end")
 	if db, err = o.On(fs).Open("/data"); err != nil {
 		t.Fatal(err)
 	}
