@@ -6,6 +6,7 @@ import (
 	"runtime/metrics"
 	"slices"
 
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
@@ -101,7 +102,7 @@ func (db *DB) admitter() func(*store.Space, *store.View, int64, int64) error {
 
 // admitAll says whether a batch may add so many memories, which are not staged yet.
 func (db *DB) admitAll(tx *store.Tx, rows, sizeBytes int) error {
-	if rows <= 0 {
+	if rows <= 0 || isolate.Off("admission of batches") {
 		return nil
 	}
 	return tx.Admit(int64(rows), int64(sizeBytes))
@@ -110,14 +111,14 @@ func (db *DB) admitAll(tx *store.Tx, rows, sizeBytes int) error {
 // admit says whether a write may add so many rows and bytes to a space. rows and size are those of the space by now.
 func (db *DB) admit(sp *store.Space, rows, moreRows, moreBytes int64) error {
 	b := &db.o.Budgets
-	if b.SpaceRows > 0 && rows+moreRows > b.SpaceRows {
+	if b.SpaceRows > 0 && !isolate.Off("budget of rows") && rows+moreRows > b.SpaceRows {
 		return &BudgetError{
 			Budget{budgetRows, rows, b.SpaceRows},
 			moreRows,
 			"erase what is not needed and compact the space, or raise the budget",
 		}
 	}
-	if b.SpaceBytes > 0 {
+	if b.SpaceBytes > 0 && !isolate.Off("budget of bytes") {
 		if used := sp.SizeBytes(); used+moreBytes > b.SpaceBytes {
 			return &BudgetError{
 				Budget{budgetBytes, used, b.SpaceBytes},
@@ -126,7 +127,7 @@ func (db *DB) admit(sp *store.Space, rows, moreRows, moreBytes int64) error {
 			}
 		}
 	}
-	if b.MemoryBytes > 0 {
+	if b.MemoryBytes > 0 && !isolate.Off("budget of memory") {
 		if used := heapLive(); used+moreBytes > b.MemoryBytes {
 			return &BudgetError{
 				Budget{budgetMemory, used, b.MemoryBytes},
@@ -140,7 +141,7 @@ func (db *DB) admit(sp *store.Space, rows, moreRows, moreBytes int64) error {
 
 // admitDisk says whether so many bytes may be taken of what is free in the file system.
 func (db *DB) admitDisk(more int64) error {
-	if db.o.Budgets.FreeDiskBytes == 0 {
+	if db.o.Budgets.FreeDiskBytes == 0 || isolate.Off("budget of the disk") {
 		return nil
 	}
 	free, err := vfs.Free(db.o.fs, db.dir)
@@ -158,7 +159,7 @@ func (db *DB) admitDisk(more int64) error {
 // admitSpace says whether one more space may be made. db.mu must be held; names are those there were before it was.
 func (db *DB) admitSpace(name string, names []string) error {
 	most := db.o.Budgets.Spaces
-	if most == 0 || name == DefaultSpace || slices.Contains(names, name) {
+	if most == 0 || isolate.Off("budget of spaces") || name == DefaultSpace || slices.Contains(names, name) {
 		return nil
 	}
 	all := map[string]bool{DefaultSpace: true}
@@ -217,7 +218,7 @@ type result struct {
 
 // add refuses what would make an answer too large.
 func (r *result) add(content string) error {
-	if r.size += len(content); r.size > r.most {
+	if r.size += len(content); r.size > r.most && !isolate.Off("limit of results") {
 		return &SizeError{
 			Field: "answer", Got: r.size, Most: r.most, Unit: "bytes of content so far (ask for fewer memories)",
 		}

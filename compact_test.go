@@ -166,8 +166,10 @@ func TestFailingCompactionsBackOff(t *testing.T) {
 			mem := vfs.NewMem()
 			fault := vfs.NewFault(mem)
 			var broken atomic.Bool
+			var tries atomic.Int32
 			fault.Inject = func(op vfs.Op) error {
 				if broken.Load() && op.Kind == vfs.OpCreate && strings.HasSuffix(op.Name, ".seg.tmp") {
+					tries.Add(1)
 					return failure()
 				}
 				return nil
@@ -194,6 +196,10 @@ func TestFailingCompactionsBackOff(t *testing.T) {
 			eventually(t, "a failure", func(st engram.SpaceStats) bool {
 				return st.Compaction.Error != "" && st.Compaction.NextTry.Equal(day(1).Add(time.Minute))
 			}, s)
+			time.Sleep(20 * time.Millisecond) // long enough for tries that should not be
+			if n := tries.Load(); n != 1 {
+				t.Errorf("it was tried %d times before the next try was due", n)
+			}
 			if err := db.Ready(); err == nil || !strings.Contains(err.Error(), "compact in the background") {
 				t.Errorf("Ready = %v, want the failure", err)
 			}

@@ -11,6 +11,11 @@ import (
 // TestEveryMechanismMatters switches one mechanism of a segment off at a time: the tests that it is for must fail then.
 func TestEveryMechanismMatters(t *testing.T) {
 	inject.Matter(t,
+		inject.Mechanism{Name: "second copies", What: "a second copy of the head", Tests: "TestBothCopiesDamaged"},
+		inject.Mechanism{
+			Name: "freshness", What: "verifying again what was verified a while ago", Tests: "TestDamageUnderAnOpenSegment",
+		},
+		inject.Mechanism{Name: "packed lengths", What: "asking how much is packed", Tests: "TestLyingLengths"},
 		inject.Mechanism{Name: "checksums", What: "checksums", Tests: "TestEveryFlippedBit"},
 		inject.Mechanism{Name: "copies of lines", What: "reading the copy of a damaged line", Tests: "TestEveryFlippedBit"},
 		inject.Mechanism{

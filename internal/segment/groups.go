@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/vec"
 )
 
@@ -30,7 +31,9 @@ func (w *Sealed) verify(list []seen, g int, check func(v uint32) error) (bad uin
 	if mapped {
 		s := &list[g]
 		now = int64(time.Since(w.opened)) + 1
-		if at := s.at.Load(); at > 0 && now-at < int64(freshness) && s.bad.Load() == 0 {
+		at := s.at.Load()
+		fresh := at > 0 && (now-at < int64(freshness) || isolate.Off("freshness"))
+		if fresh && s.bad.Load() == 0 {
 			return 0, nil
 		}
 	}

@@ -92,7 +92,8 @@ func (u *unpacker) unpack(frame []byte, raw int, into *[]byte) ([]byte, error) {
 	if err := h.Decode(frame); err != nil {
 		return nil, fmt.Errorf("packed body: %w", err)
 	}
-	if h.Skippable || !h.HasFCS || h.FrameContentSize != uint64(raw) {
+	lies := h.Skippable || !h.HasFCS || h.FrameContentSize != uint64(raw)
+	if lies && !isolate.Off("packed lengths") {
 		return nil, fmt.Errorf("packed body: it says that it holds %d bytes, its line says %d", h.FrameContentSize, raw)
 	}
 	body, err := u.dec.DecodeAll(frame, sized(into, raw)[:0:raw])

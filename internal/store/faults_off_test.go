@@ -40,6 +40,39 @@ func TestEveryMechanismMatters(t *testing.T) {
 		inject.Mechanism{
 			Name: "sync log", What: "syncing before acknowledging", Tests: "TestCrashAfterEveryOperation",
 		},
+		inject.Mechanism{
+			Name: "back-pressure", What: "writers waiting for sealing", Tests: "TestWritersWaitNoLongerThanTheirContext",
+		},
+		inject.Mechanism{
+			Name: "limit of what is unsealed", What: "refusing writes that sealing cannot follow",
+			Tests: "TestSealingFailsUntilMemoryIsUsedUp",
+		},
+		inject.Mechanism{
+			Name: "longer pauses", What: "pauses that grow with each failed sealing", Tests: "TestSealingBacksOff",
+		},
+		inject.Mechanism{
+			Name: "states of sealings", What: "keeping the states that a sealing is writing", Tests: "TestSealingAtAnOldPosition",
+		},
+		inject.Mechanism{
+			Name: "second copies", What: "a second copy of manifest, state and segment heads",
+			Tests: "TestMendedManifestAndState|TestMendedSegmentFile",
+		},
+		inject.Mechanism{
+			Name: "quarantine", What: "remembering what cannot be read", Tests: "TestDamageThatCostsIsLeftAlone",
+		},
+		inject.Mechanism{
+			Name: "rescue", What: "opening beside damaged records of the log", Tests: "TestDamagedLogRecords",
+		},
+		inject.Mechanism{Name: "missing log", What: "missing a log that is gone", Tests: "TestMissingLog"},
+		inject.Mechanism{
+			Name: "older copies", What: "comparing with files that the manifest does not name", Tests: "TestStaleManifestAndLog",
+		},
+		inject.Mechanism{
+			Name: "leftovers beside damage", What: "keeping what nobody names beside damage", Tests: "TestLeftoversStayBesideDamage",
+		},
+		inject.Mechanism{
+			Name: "named files", What: "keeping files that a manifest may name", Tests: "TestEveryOperationFails",
+		},
 		inject.Mechanism{Name: "checksums", What: "checksums", Tests: "TestEveryFlippedBitOfManifestAndState"},
 	)
 }

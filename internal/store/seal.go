@@ -319,7 +319,7 @@ func (s *Space) sweep() error {
 	}
 	s.forgetUnnamed(named)
 	s.litter = slices.DeleteFunc(s.litter, func(path string) bool {
-		if slices.Contains(named, path) {
+		if slices.Contains(named, path) && !isolate.Off("named files") {
 			return true
 		}
 		err := s.fs.Remove(path)

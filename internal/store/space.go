@@ -384,7 +384,7 @@ func (s *Space) takeBack(tx *Tx) {
 // writable says why a write cannot begin now. s.mu must be held; it is released while waiting for a sealing that
 // writers have outrun.
 func (s *Space) writable(ctx context.Context) error {
-	for !s.closed && s.outrun() {
+	for !s.closed && s.outrun() && !isolate.Off("back-pressure") {
 		if !s.frozen && s.sealErr.get() == nil {
 			s.startSealing()
 		}
@@ -415,7 +415,7 @@ func (s *Space) noRoom() error {
 	if s.t.words.Full() {
 		return errWordsFull
 	}
-	if err := s.sealErr.get(); err != nil && s.outrun() {
+	if err := s.sealErr.get(); err != nil && s.outrun() && !isolate.Off("limit of what is unsealed") {
 		return fmt.Errorf("%w: what is not sealed has reached its limit and sealing fails: %w", ErrReadOnly, err)
 	}
 	return nil

@@ -418,7 +418,11 @@ func (tx *Tx) setState(entry uint32, st *entryState) {
 	st.older.Store(older)
 	cell.p.Store(st)
 	tx.undo = append(tx.undo, func() { cell.p.Store(old) })
-	trim(st, min(tx.s.keep, tx.s.view.Load().Position))
+	kept := tx.s.keep
+	if isolate.Off("states of sealings") {
+		kept = maxPosition
+	}
+	trim(st, min(kept, tx.s.view.Load().Position))
 }
 
 // endRow takes a row out of the current ones, and of those known by supersession, if it was among them.

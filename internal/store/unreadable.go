@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/orchard9/engram-go/internal/isolate"
 )
 
 // Rows that could not be read are remembered: recall passes them over and answers say so, so that one damaged memory
@@ -58,6 +60,9 @@ func (s *Space) noteRow(row uint32, err error) {
 		if s.unread.rows.Load() != nil {
 			s.unread.set(row, false)
 		}
+		return
+	}
+	if isolate.Off("quarantine") {
 		return
 	}
 	s.noteDamage(err)

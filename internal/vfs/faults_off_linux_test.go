@@ -13,6 +13,9 @@ import (
 func TestEveryMechanismMatters(t *testing.T) {
 	inject.Matter(t,
 		inject.Mechanism{
+			Name: "lock", What: "the lock of a directory", Tests: "TestLockExcludesProcesses", Hangs: true,
+		},
+		inject.Mechanism{
 			Name: "panic on fault", What: "turning a memory fault into a panic", Tests: "TestGuardShrunkFile",
 		},
 	)

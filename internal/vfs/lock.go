@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/orchard9/engram-go/internal/isolate"
 )
 
 const (
@@ -51,9 +53,9 @@ func tryLock(name string) (_ io.Closer, err error) {
 	if err != nil {
 		return nil, pathError("lock", name, err)
 	}
-	if err := control(raw, lockFile); errors.Is(err, errHeld) {
+	if err := control(raw, lockFile); errors.Is(err, errHeld) && !isolate.Off("lock") {
 		return nil, &LockedError{Path: name, PID: readPID(f)}
-	} else if err != nil {
+	} else if err != nil && !errors.Is(err, errHeld) {
 		return nil, pathError("lock", name, err)
 	}
 	if same, err := sameFile(f, name); !same || err != nil {

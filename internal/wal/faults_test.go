@@ -61,6 +61,7 @@ func TestEveryMechanismMatters(t *testing.T) {
 		inject.Mechanism{Name: "sync log", What: "syncing before acknowledging", Tests: "TestCrashAfterEveryOperation"},
 		inject.Mechanism{Name: "watermark", What: "the durability watermark in each record", Tests: "TestDamageOfAcknowledgedRecordsIsRefused"},
 		inject.Mechanism{Name: "zero recycled", What: "zeroing a file that is used again", Tests: "TestTrimEmptiesRecycledFiles"},
+		inject.Mechanism{Name: "mark", What: "the mark behind the last record", Tests: "TestLastRecordIsCovered"},
 		inject.Mechanism{Name: "checksums", What: "checksums", Tests: "TestEveryBitFlip"},
 		inject.Mechanism{Name: "seeds", What: "the file's identity and the place in each checksum", Tests: "TestStaleRecordsOfARecycledFile|TestPayloadThatHoldsARecord"},
 	)
