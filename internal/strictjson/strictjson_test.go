@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +61,25 @@ func TestErrors(t *testing.T) {
 		got, ok := errors.AsType[*strictjson.Error](err)
 		if !ok || got.Kind != want.Kind || got.Field != want.Field || got.Text == "" {
 			t.Errorf("Decode(%q) = %+v, want kind %d and field %q", text, err, want.Kind, want.Field)
+		}
+	}
+}
+
+// TestRefusedValuesAreShown: of what an error shows nothing stands behind the value.
+func TestRefusedValuesAreShown(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"labels":[]}`:                     `[]`,
+		`{"labels":["]",{"a":[1]}],"on":1}`: `["]",{"a":[1]}]`,
+		`{"parts":{"a":"\"}"}}`:             `{"a":"\"}"}`,
+		`{"parts":[[]]}`:                    `[]`,
+		`{"on":12}`:                         `12`,
+		`[1,2]`:                             `[1,2]`,
+		`{"name":[` + strings.Repeat("1,", 40) + `1]}`: `[` + strings.Repeat("1,", 29) + `1…`,
+	} {
+		_, err := strictjson.NewDecoder[body]().Decode([]byte(text))
+		got, ok := errors.AsType[*strictjson.Error](err)
+		if !ok || got.Value != want {
+			t.Errorf("Decode(%s) = %+v, want the value %s", text, err, want)
 		}
 	}
 }

@@ -217,12 +217,12 @@ func (w *walker) blank() {
 	}
 }
 
-// shown is the value at pos, shortened; of a list or object the beginning.
+// shown is the value at pos, shortened.
 func (w *walker) shown() string {
 	rest := w.data[w.pos:]
 	switch rest[0] {
 	case '{', '[':
-		rest = rest[:min(len(rest), maxShown+1)]
+		rest = rest[:nestedLen(rest, maxShown+1)]
 	case '"':
 		ahead := walker{data: w.data, pos: w.pos}
 		_, _ = ahead.str() // Only for where it ends.
@@ -231,6 +231,27 @@ func (w *walker) shown() string {
 		rest = rest[:scalarLen(rest)]
 	}
 	return shorten(string(rest))
+}
+
+// nestedLen is the length of the list or object that data begins with, or most if it is longer.
+func nestedLen(data []byte, most int) int {
+	ahead := walker{data: data}
+	for depth := 0; ahead.pos < most; {
+		switch data[ahead.pos] {
+		case '"':
+			_, _ = ahead.str() // Only for where it ends.
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		ahead.pos++
+		if depth == 0 {
+			break
+		}
+	}
+	return min(ahead.pos, most)
 }
 
 // scalarLen is the length of the number or boolean that data begins with.
