@@ -24,8 +24,8 @@ const DefaultMembers = 64
 // fields, which are Kinds, Speaker, Session, Tags, the times of the cue, and Metadata.
 type Partial struct {
 	// Cue holds the words, the vector and the fields that are known; Limit is the number of memories that are asked,
-	// the nearest first: 1 to 1000, 0 means 64. Explain, Repeats, Compete,
-	// MaxTokens and MaxTime belong to recall and are refused.
+	// the nearest first: 1 to 1000, 0 means 64. Explain, Repeats, Compete, Hops,
+	// Detail, MaxTokens and MaxTime belong to recall and are refused.
 	Cue
 	// Mask says which coordinates of Embedding are known; it has one element for each. nil: all are.
 	Mask []bool `json:"mask,omitempty"`
@@ -147,6 +147,12 @@ func (l Limits) partial(p *Partial) error {
 	}
 	if p.Compete {
 		c.fail("compete", "true", "it belongs to recall: leave it out")
+	}
+	if p.Hops != nil {
+		c.fail("hops", strconv.Itoa(*p.Hops), "it belongs to recall: leave it out")
+	}
+	if p.Detail != "" {
+		c.fail("detail", quote(string(p.Detail)), "it belongs to recall: leave it out")
 	}
 	if p.MaxTokens != 0 {
 		c.fail("max_tokens", strconv.Itoa(p.MaxTokens), "it belongs to recall: leave it out")

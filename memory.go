@@ -389,6 +389,11 @@ type Cue struct {
 	// Without switches terms of the score off, for measuring what each is worth on one's own memories: names of
 	// [Terms].
 	Without []string `json:"without,omitempty"`
+	// Hops, 0 to [MaxHops], is how many associations activation goes over at most from what was found and what primes;
+	// 0 leaves it there. Nil: as many as are worth it. Not for a cue without text and embedding.
+	Hops *int `json:"hops,omitempty"`
+	// Detail says how much of each hit is given, and counted by MaxTokens; "" is [DetailFull].
+	Detail Detail `json:"detail,omitempty"`
 	// Repeats gives each hit a place of its own. Otherwise hits that say the same are one: the best of them, which
 	// names the others in Similar, so that the answer has room for more. The same are hits of one kind, speaker and
 	// span of validity with the same content, or that Consolidate would call restatements of each other, unless they
@@ -433,6 +438,8 @@ type Hit struct {
 	Contradicts []string `json:"contradicts,omitempty"`
 	// Similar are the ids of further hits that say the same, best first; see Cue.Repeats.
 	Similar []string `json:"similar,omitempty"`
+	// Shortened says that Content is not all of it, as Cue.Detail asked.
+	Shortened bool `json:"shortened,omitempty"`
 	// Probability in [0,1], if the cue asked to compete, is e^(Score/t) over the sum of that over all competitors, with
 	// t = 0.354, and ln(1+Answer.Searched) nats for "none of these". It orders hits as Score does and falls with every
 	// further rival. It is not calibrated but too sure: over 383 questions about dialogues (LoCoMo), asked by words,

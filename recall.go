@@ -16,6 +16,9 @@ import (
 // DefaultLimit is the number of hits that a cue without a limit gets, if there are so many.
 const DefaultLimit = 10
 
+// MaxHops is the largest Cue.Hops.
+const MaxHops = 3
+
 // Recall finds what a cue brings to mind: memories ranked by one score, the sum of the terms in each hit's Why. Filters
 // are applied before ranking. No hits means that nothing relevant is known; a cue with neither text nor embedding
 // gives the newest memories that pass the filters. A memory whose bytes turn out to be damaged is no hit, and named in
@@ -87,6 +90,7 @@ func (s *Space) answer(
 		if err != nil {
 			return answer, nil, false, err
 		}
+		hit.detailed(cue.Detail)
 		if err := size.add(hit.Content); err != nil {
 			return answer, nil, false, err
 		}
@@ -199,7 +203,7 @@ func (s *Space) query(v *store.View, cue *Cue, now time.Time) (q recall.Query, d
 	q = recall.Query{
 		Text: cue.Text, Embedding: cue.Embedding, Now: now.UnixNano(), Limit: cmp.Or(cue.Limit, DefaultLimit),
 		Filters: f, Explain: cue.Explain, Without: s.db.o.switchedOff(cue.Without), Model: look.model.Model,
-		Ring: primes, Coefficients: s.coefficients(),
+		Ring: primes, Coefficients: s.coefficients(), Hops: cue.Hops,
 	}
 	passOver(v, &q.Filters)
 	if cue.Where != nil {

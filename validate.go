@@ -346,6 +346,7 @@ func (l Limits) cue(q *Cue) error {
 	c.terms("without", q.Without)
 	c.between("max_tokens", q.MaxTokens, 64, 1_000_000)
 	c.between("max_time_ms", q.MaxTime, 1, 3_600_000)
+	c.detail(q)
 	if q.Compete && q.Text == "" && len(q.Embedding) == 0 {
 		c.fail("compete", "true", "it needs a text or an embedding: what is ranked by time does not compete")
 	}
@@ -407,6 +408,20 @@ func (l Limits) change(d *Change) error {
 		c.fail("if_version", strconv.Itoa(d.IfVersion), "use a version, counted from 1, or leave it out")
 	}
 	return c.err
+}
+
+// detail checks how far activation goes, and how much of a hit is given.
+func (c *checks) detail(q *Cue) {
+	if q.Hops != nil && (*q.Hops < 0 || *q.Hops > MaxHops) {
+		c.fail("hops", strconv.Itoa(*q.Hops),
+			fmt.Sprintf("use 0 to %d, or leave it out for as many as are worth it", MaxHops))
+	}
+	if q.Hops != nil && q.Text == "" && len(q.Embedding) == 0 {
+		c.fail("hops", strconv.Itoa(*q.Hops), "it needs a text or an embedding: else nothing is activated")
+	}
+	if !slices.Contains([]Detail{"", DetailFull, DetailSummary, DetailIDs}, q.Detail) {
+		c.fail("detail", quote(string(q.Detail)), "use ids, summary or full")
+	}
 }
 
 // empty reports whether a change gives nothing that an update could make different.

@@ -265,6 +265,12 @@ func TestRecall(t *testing.T) {
 				t.Errorf("recall %q = %+v, want only owl", filter, a.Hits)
 			}
 		}
+		c.ok("link", "dome", "owl")
+		near := decoded[wire.Answer](c, "recall", "binds")
+		far := decoded[wire.Answer](c, "recall", "binds", "--hops", "0", "--detail", "ids")
+		if len(near.Hits) != 2 || len(far.Hits) != 1 || far.Hits[0].Content != "" || !far.Hits[0].Shortened {
+			t.Errorf("recall = %+v, with --hops 0 --detail ids %+v, want the linked one only in the first", near, far)
+		}
 		if a := decoded[wire.Answer](c, "recall"); len(a.Hits) != 2 || a.Hits[0].ID != "owl" {
 			t.Errorf("recall without a cue = %+v, want the newest first", a.Hits)
 		}

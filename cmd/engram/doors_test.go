@@ -184,6 +184,7 @@ func cues(recall func(args map[string]any) string) []string {
 		recall(map[string]any{"query": "rail green dome", "explain": true, "compete": true, "valid_at": "2025-06-01T00:00:00Z"}),
 		recall(map[string]any{"query": "rail rusty", "valid_at": "2025-05-02T00:00:00Z"}),
 		recall(map[string]any{"query": "rail bent dome"}),
+		recall(map[string]any{"query": "rail bent dome", "detail": "ids"}),
 	}
 }
 
@@ -207,6 +208,9 @@ func cliDoor(c *cli, events func() string) door {
 					}
 					if at, ok := args["valid_at"].(string); ok {
 						line = append(line, "--valid-at", at)
+					}
+					if how, ok := args["detail"].(string); ok {
+						line = append(line, "--detail", how)
 					}
 					return c.ok(line...)
 				})

@@ -35,7 +35,7 @@ func TestEveryFieldHasAFlag(t *testing.T) {
 		{"recall", engram.Cue{}, map[string]string{"query": asArguments, "ids": "id"}},
 		{"complete", engram.Partial{}, map[string]string{
 			"query": asArguments, "ids": "id", "explain": notTaken, "max_tokens": notTaken, "max_time_ms": notTaken,
-			"repeats": notTaken, "compete": notTaken,
+			"repeats": notTaken, "compete": notTaken, "hops": notTaken, "detail": notTaken,
 		}},
 		{"update", engram.Change{}, arguments},
 		{"forget", engram.ForgetRequest{}, arguments},

@@ -20,6 +20,9 @@ type cueFlags struct {
 	embedding               vectorFlag
 	from, to, validAt, asOf timeFlag
 	maxTime                 time.Duration
+	hops                    int
+	detail                  string
+	set                     *pflag.FlagSet // those of recall; nil for complete
 }
 
 // register declares the flags of recall.
@@ -29,6 +32,11 @@ func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
 	set.BoolVar(&f.cue.Explain, "explain", false, "say which words and which neighbours each term comes from")
 	set.IntVar(&f.cue.MaxTokens, "max-tokens", 0, "end the hits before their contents are about this `many` tokens")
 	set.DurationVar(&f.maxTime, "max-time", 0, "give up, with exit code 9, after this `time` such as 50ms")
+	set.IntVar(&f.hops, "hops", 0,
+		"over how `many` associations activation goes at most, 0 to 3 (default: as many as are worth it)")
+	annotate(set, zeroCounts, "hops")
+	set.StringVar(&f.detail, "detail", "", "`how` much of each memory: ids, summary (its beginning) or full (the default)")
+	f.set = set
 	set.BoolVar(&f.cue.Repeats, "repeats", false, "give hits that say the same places of their own, instead of one")
 	set.BoolVar(&f.cue.Compete, "compete", false, "say how probable each hit is among its rivals and \"none of these\"")
 }
@@ -63,6 +71,10 @@ func (f *cueFlags) read(a *app, words []string) (engram.Cue, error) {
 	cue.Embedding = f.embedding.vector
 	cue.From, cue.To, cue.ValidAt, cue.AsOf = f.from.time, f.to.time, f.validAt.time, f.asOf.time
 	cue.MaxTime = int(f.maxTime.Milliseconds())
+	cue.Detail = engram.Detail(f.detail)
+	if f.set != nil && f.set.Changed("hops") {
+		cue.Hops = &f.hops
+	}
 	if f.maxTime%time.Millisecond != 0 {
 		return cue, usagef("--max-time is %v: give whole milliseconds", f.maxTime)
 	}
@@ -115,7 +127,7 @@ func (a *app) printAnswer(answer engram.Answer) error {
 	case answer.Searched == 0:
 		a.printf("Nothing relevant is known: no memory passes the filters.\n")
 	case len(answer.Hits) == 0 && answer.Truncated:
-		a.printf("Not even the best hit fits in the tokens allowed; %s searched.\n",
+		a.printf("Not even the best hit fits in the tokens allowed, give more or ask for less --detail; %s searched.\n",
 			counted(answer.Searched, "memory was", "memories were"))
 	case len(answer.Hits) == 0:
 		a.printf("Nothing relevant is known; %s searched.\n", counted(answer.Searched, "memory was", "memories were"))
@@ -139,7 +151,9 @@ func (a *app) printAnswer(answer engram.Answer) error {
 		for _, id := range hit.Contradicts {
 			a.printf("   contradicts %s\n", printable(id))
 		}
-		a.printf("   %s\n", indented(hit.Content, "   "))
+		if hit.Content != "" {
+			a.printf("   %s%s\n", indented(hit.Content, "   "), shortened(hit))
+		}
 	}
 	if answer.Truncated && len(answer.Hits) > 0 {
 		a.printf("Further hits do not fit in the tokens allowed.\n")
@@ -148,6 +162,14 @@ func (a *app) printAnswer(answer engram.Answer) error {
 		a.printf("None of these: probability %s\n", shortNumber(*answer.None))
 	}
 	return nil
+}
+
+// shortened tells that a content goes on.
+func shortened(hit engram.Hit) string {
+	if hit.Shortened {
+		return " …"
+	}
+	return ""
 }
 
 // chance writes a probability, if there is one.

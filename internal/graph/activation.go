@@ -27,6 +27,9 @@ type Walk struct {
 	Epsilon float64
 	// MaxEdges, at least 1, is the number of associations gone through beyond which spreading stops where it is.
 	MaxEdges int
+	// Hops, if it is not nil, is how many associations a walk goes over at most, 0 or more: longer ones are left out.
+	// Every row gets at most what it gets without, and the more the larger Hops is.
+	Hops *int
 	// Even leaves out that what a memory passes on is divided among its associations: each gets the share that one of
 	// evenDegree of weight 1 gets, and what is not passed on stays. It is for measuring what the division is worth.
 	Even bool
@@ -125,7 +128,10 @@ func (a *Activation) Spread(n *Network, seeds []Seed, w Walk) {
 		if len(a.active) == 0 {
 			return
 		}
-		a.pushAll(n)
+		last := w.Hops != nil && int(a.round) > *w.Hops
+		if a.pushAll(n, last); last {
+			return
+		}
 	}
 }
 
@@ -255,8 +261,8 @@ func (a *Activation) fit(room int) {
 	a.active = a.active[:kept]
 }
 
-// pushAll lets all active nodes pass on what they held when the round began.
-func (a *Activation) pushAll(n *Network) {
+// pushAll lets all active nodes pass on what they held when the round began, or in the last one keep it.
+func (a *Activation) pushAll(n *Network, last bool) {
 	for _, i := range a.active {
 		a.nodes[i].taken, a.nodes[i].residual = a.nodes[i].residual, 0
 	}
@@ -264,7 +270,7 @@ func (a *Activation) pushAll(n *Network) {
 		if !a.nodes[i].known {
 			a.learn(n, i)
 		}
-		a.push(i)
+		a.push(i, last)
 	}
 }
 
@@ -280,8 +286,8 @@ func (a *Activation) learn(n *Network, i uint32) {
 }
 
 // push ends Alpha of what node i holds here and shares the rest among its neighbours by weight. What division leaves
-// stays here, so that no mass is lost.
-func (a *Activation) push(i uint32) {
+// stays here, so that no mass is lost. In the last round the rest has nowhere to go, and is residual.
+func (a *Activation) push(i uint32, last bool) {
 	node := &a.nodes[i]
 	a.pushes++
 	a.passed += int(node.atLeast)
@@ -293,6 +299,11 @@ func (a *Activation) push(i uint32) {
 	high, low := bits.Mul64(held, a.alpha)
 	ended := high<<32 | low>>32
 	rest, given, degree := held-ended, uint64(0), node.degree
+	if last {
+		node.mass += ended
+		node.residual = rest
+		return
+	}
 	if a.walk.Even {
 		degree = max(degree, evenDegree*fullWeight)
 	}

@@ -88,7 +88,7 @@ func (s *space) oracle(q recall.Query) map[string]float64 {
 		strongest = max(strongest, word)
 	}
 	d := recall.DefaultWeights()
-	for row, pi := range w.walk(words, strongest) {
+	for row, pi := range w.walk(words, strongest, q.Hops) {
 		if pi > 1e-15 {
 			score[s.rows[row].id] += by(recall.TermAssociation) * d.Association * strongest *
 				math.Log1p(pi/d.Pi0) / math.Log1p(1/d.Pi0)
@@ -121,7 +121,7 @@ func (w *oracleWalk) join(a, b uint32, weight float64) {
 }
 
 // walk gives each row's activation, without what seeds have by themselves.
-func (w *oracleWalk) walk(words map[uint32]float64, strongest float64) map[uint32]float64 {
+func (w *oracleWalk) walk(words map[uint32]float64, strongest float64, hops *int) map[uint32]float64 {
 	const alpha, epsilon = .5, 1e-4
 	d := recall.DefaultWeights()
 	values := slices.Sorted(maps.Values(words))
@@ -143,8 +143,10 @@ func (w *oracleWalk) walk(words map[uint32]float64, strongest float64) map[uint3
 			ended[row] -= (1 - alpha) * waits[row]
 		}
 	}
-	for pushed := true; pushed; {
+	pushed := true
+	for round := 1; pushed; round++ {
 		pushed = false
+		last := hops != nil && round > *hops
 		next := maps.Clone(waits)
 		for row, mass := range waits {
 			if mass < epsilon*(w.count[row]+2) {
@@ -161,11 +163,16 @@ func (w *oracleWalk) walk(words map[uint32]float64, strongest float64) map[uint3
 				continue
 			}
 			ended[row] += alpha * mass
+			if last {
+				continue
+			}
 			for to, weight := range w.arcs[row] {
 				next[to] += (1 - alpha) * mass * weight / degree
 			}
 		}
-		waits = next
+		if waits = next; last {
+			break
+		}
 	}
 	return ended
 }
@@ -252,6 +259,9 @@ func (s *space) checkOracle(t *testing.T, rng *rand.Rand, word func() string) {
 			recall.TermWords: .25 + rng.Float64(), recall.TermAssociation: 4 * rng.Float64(),
 		}
 		q.Coefficients[recall.TermAssociation] = max(q.Coefficients[recall.TermAssociation], .25)
+	}
+	if rng.IntN(2) == 0 {
+		q.Hops = new(rng.IntN(4))
 	}
 	type scored struct {
 		id    string

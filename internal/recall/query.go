@@ -23,6 +23,8 @@ type Query struct {
 	Explain bool // give the terms' details
 	// Ring are the memories that were of use last, the newest [RingSize] of them; they prime others. A row counts once.
 	Ring []Used
+	// Hops, if it is not nil, is how many associations activation goes over at most; 0 leaves it where it begins.
+	Hops *int
 	// Model says how memories fade; nil means the default weights of forgetting.
 	Model *dynamics.Model
 	// Weights nil means DefaultWeights.
@@ -172,6 +174,9 @@ func (q *Query) check() error {
 		if !slices.Contains(Switches(), name) {
 			return fmt.Errorf("check query: without %q: there is only %s", name, strings.Join(Switches(), ", "))
 		}
+	}
+	if q.Hops != nil && *q.Hops < 0 {
+		return fmt.Errorf("check query: hops is %d: it must be 0 or more", *q.Hops)
 	}
 	if q.Weights != nil {
 		if err := q.Weights.check(); err != nil {

@@ -42,7 +42,7 @@ func (r *run) walk() {
 	n := r.network
 	n.Session = SessionWeight
 	w := graph.DefaultWalk()
-	w.Trace, w.Even = r.q.Explain, r.off(StepFan)
+	w.Trace, w.Even, w.Hops = r.q.Explain, r.off(StepFan), r.q.Hops
 	if r.weights.Association > 0 && !r.off(TermAssociation) {
 		r.walks.found.Spread(&n, r.foundSeeds(), w)
 		r.walked = true

@@ -141,7 +141,7 @@ func TestEveryArgumentArrives(t *testing.T) {
 	wantSet(t, n.draft, "EmbeddingModel", "ID", "Language", "Speaker", "Session", "Metadata")
 	call(t, session, "recall", `{"query":"q","limit":3,"max_tokens":64,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
 		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"during":"d","repeats":true,"explain":true,
-		"embedding":[1],"space":"other"}`)
+		"embedding":[1],"hops":0,"detail":"ids","space":"other"}`)
 	wantSet(t, n.cue, "EmbeddingModel", "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Compete", "Where", "WhereLinks", "Without",
 		"MaxTime")
 	if n.space != "other" {

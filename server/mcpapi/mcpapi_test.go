@@ -227,7 +227,7 @@ func TestErrorsAreResults(t *testing.T) {
 	for _, tt := range []struct{ tool, args, want string }{
 		{"remember", `{"content":"x","colour":"red"}`, `remember has no argument "colour": allowed are confidence, content`},
 		{"remember", `{"content":"x","session":"s"}`, `has no argument "session"`},
-		{"recall", `{"query":"x","hops":2}`, `unknown_field: recall has no argument "hops"`},
+		{"recall", `{"query":"x","depth":2}`, `unknown_field: recall has no argument "depth"`},
 		{"forget", `{"id":"x"}`, `unknown_field: forget has no argument "id"`},
 		{"get", `{"ids":["x"],"vectors":true}`, `unknown_field: get has no argument "vectors"`},
 		{"remember", ``, "invalid_argument: content"},
@@ -326,6 +326,14 @@ func TestRecallIsBounded(t *testing.T) {
 	}
 	if hits, truncated := told(map[string]any{"query": "harbour"}); hits == 0 || hits == 5 || !truncated {
 		t.Errorf("recall without max_tokens: %d hits, truncated %v, want some of 5", hits, truncated)
+	}
+	for _, how := range []string{"summary", "ids"} {
+		if hits, truncated := told(map[string]any{"query": "harbour", "detail": how}); hits != 5 || truncated {
+			t.Errorf("recall with the detail %s: %d hits, truncated %v, want all 5", how, hits, truncated)
+		}
+	}
+	if res := call("recall", map[string]any{"query": "harbour", "hops": 4}); !res.IsError {
+		t.Error("recall over 4 hops is no error")
 	}
 	if hits, truncated := told(map[string]any{"query": "harbour", "max_tokens": 100_000}); hits != 5 || truncated {
 		t.Errorf("recall with max_tokens: %d hits, truncated %v, want all 5", hits, truncated)

@@ -41,7 +41,8 @@ func recallText(r recalled) string {
 		damage = fmt.Sprintf(" Not everything could be read: %d memories or vectors, or more, are damaged.", len(r.Damaged))
 	}
 	if len(r.Hits) == 0 && r.Truncated {
-		return fmt.Sprintf("Not even the best hit fits in max_tokens (%d memories considered): give more.%s", r.Searched, damage)
+		return fmt.Sprintf("Not even the best hit fits in max_tokens (%d memories considered): give more, or ask for less detail.%s",
+			r.Searched, damage)
 	}
 	if len(r.Hits) == 0 {
 		return fmt.Sprintf("Nothing relevant is known (%d memories considered).%s", r.Searched, damage)

@@ -63,6 +63,8 @@ type recallArgs struct {
 	ValidAt       time.Time `json:"valid_at"`
 	MinConfidence float64   `json:"min_confidence"`
 	During        string    `json:"during"`
+	Hops          *int      `json:"hops"`
+	Detail        string    `json:"detail"`
 	Repeats       bool      `json:"repeats"`
 	Explain       bool      `json:"explain"`
 	Embedding     []float32 `json:"embedding"`
@@ -207,7 +209,7 @@ func (s *Server) recall(ctx context.Context, a recallArgs) (any, string, error) 
 		Text: a.Query, Embedding: a.Embedding, Limit: a.Limit, MaxTokens: cmp.Or(a.MaxTokens, maxTokens),
 		Kinds: a.Kinds, Tags: a.Tags, From: a.From, To: a.To,
 		AsOf: a.AsOf, ValidAt: a.ValidAt, MinConfidence: a.MinConfidence, During: a.During,
-		Repeats: a.Repeats, Explain: a.Explain,
+		Hops: a.Hops, Detail: engram.Detail(a.Detail), Repeats: a.Repeats, Explain: a.Explain,
 	})
 	if err != nil {
 		return nil, "", err

@@ -196,6 +196,8 @@ type Hit struct {
 	Explain map[string][]engram.Part `json:"explain,omitempty"`
 	// Similar are further hits that say the same.
 	Similar []string `json:"similar,omitempty"`
+	// Shortened says that the content is not all of it, as the cue's detail asked.
+	Shortened bool `json:"shortened,omitempty"`
 	// Contradicts names the memories that are known to say otherwise.
 	Contradicts []string `json:"contradicts,omitempty"`
 	// Probability is that of being the one meant, if the cue asked to compete.
@@ -208,7 +210,7 @@ func FromAnswer(a engram.Answer) Answer {
 	for i, h := range a.Hits {
 		hits[i] = Hit{
 			Memory: h.Memory, Score: h.Score, Why: make(map[string]float64, len(h.Why)), Probability: h.Probability,
-			Contradicts: h.Contradicts, Similar: h.Similar,
+			Contradicts: h.Contradicts, Similar: h.Similar, Shortened: h.Shortened,
 		}
 		for _, t := range h.Why {
 			hits[i].Why[t.Name] = t.Value
@@ -233,6 +235,7 @@ func (a Answer) Engine() engram.Answer {
 	for i, h := range a.Hits {
 		hits[i] = engram.Hit{
 			Memory: h.Memory, Score: h.Score, Probability: h.Probability, Contradicts: h.Contradicts, Similar: h.Similar,
+			Shortened: h.Shortened,
 		}
 		for name, value := range h.Why {
 			hits[i].Why = append(hits[i].Why, engram.Term{Name: name, Value: value, Detail: h.Explain[name]})
