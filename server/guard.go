@@ -60,8 +60,8 @@ func isLoopbackAddr(a net.Addr) bool {
 func sameOrigin(next http.Handler) http.Handler {
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text := fmt.Sprintf("a page of origin %q may not write here: call from a program, or from a page of this server",
-			r.Header.Get("Origin"))
+		text := fmt.Sprintf("a page of origin %q may not write here: call from a program, or from a page of this "+
+			"server", r.Header.Get("Origin"))
 		p := problem.New(problem.CodeCrossOrigin, text)
 		p.Field, p.Value = "Origin", r.Header.Get("Origin")
 		problem.Write(w, p)

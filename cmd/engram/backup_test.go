@@ -42,7 +42,8 @@ func TestBackupAndRestore(t *testing.T) {
 
 		stream := c.ok("backup", "-")
 		third := &cli{t: t, dir: filepath.Join(t.TempDir(), "third")}
-		wantIn(t, "restore -", third.okIn(stream, "restore", "-"), "space before: 1 memory", "space default: 2 memories")
+		wantIn(t, "restore -", third.okIn(stream, "restore", "-"), "space before: 1 memory",
+			"space default: 2 memories")
 		third.dir = filepath.Join(t.TempDir(), "fourth")
 		if r := third.run(stream[:len(stream)-9], "restore", "-"); r.code != 7 {
 			t.Errorf("restore of a stream that was cut off = %+v, want exit 7", r)
@@ -126,7 +127,8 @@ func TestBackupsIntoOneDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer held.Close()
-	wantIn(t, "backup beside another", c.fails(problem.ExitLocked, "backup", "--wait", "0s", backups), backups, "--wait")
+	wantIn(t, "backup beside another", c.fails(problem.ExitLocked, "backup", "--wait", "0s", backups), backups,
+		"--wait")
 }
 
 // TestBackupReplacesNone takes a backup into a directory whose index is gone, and where one was killed.
@@ -204,6 +206,7 @@ func TestProgressOfLongWork(t *testing.T) {
 		back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
 		for _, watched := range []bool{false, true} {
 			c.watched, back.watched = watched, watched
+			backup, as := filepath.Join(backups, fmt.Sprint(watched)), fmt.Sprint("back.", watched)
 			for _, one := range []struct {
 				c      *cli
 				drawn  string
@@ -211,11 +214,12 @@ func TestProgressOfLongWork(t *testing.T) {
 				answer string
 			}{
 				{c, "verified ", []string{"verify", "--json"}, `"problems":[]`},
-				{c, "backed up ", []string{"backup", "--json", filepath.Join(backups, fmt.Sprint(watched))}, `"sha256":`},
-				{c, "restored ", []string{"restore", "--json", "--space", "default", "--as", fmt.Sprint("back.", watched), filepath.Join(backups, fmt.Sprint(watched))}, `"memories":1`},
+				{c, "backed up ", []string{"backup", "--json", backup}, `"sha256":`},
+				{c, "restored ", []string{"restore", "--json", "--space", "default", "--as", as, backup}, `"memories":1`},
 			} {
 				r := one.c.run("", one.args...)
-				if r.code != 0 || strings.Contains(r.err, one.drawn) != watched || !strings.Contains(r.out, one.answer) {
+				if r.code != 0 || strings.Contains(r.err, one.drawn) != watched ||
+					!strings.Contains(r.out, one.answer) {
 					t.Errorf("%s, watched: %t: exit %d, %q; stderr %q", one.args[0], watched, r.code, r.out, r.err)
 				}
 			}

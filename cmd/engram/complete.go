@@ -30,8 +30,9 @@ func (a *app) completeCommand() *cobra.Command {
 	set.IntVar(&f.cue.Limit, "limit", 0, "how many `memories` are asked at most (the engine's default: 64)")
 	set.Var(&mask, "mask", "which coordinates of --embedding are known: [1,0,1] or @FILE")
 	set.StringArrayVar(&metadata.metadata, "meta", nil, "a known `KEY=VALUE`; repeatable: all of them")
-	set.StringArrayVar(&p.Fields, "field", nil, "a wanted `field`: content, kind, speaker, session, source, occurred_at\n"+
-		"or metadata.KEY; repeatable (the engine's default: all that are not given)")
+	set.StringArrayVar(&p.Fields, "field", nil,
+		"a wanted `field`: content, kind, speaker, session, source, occurred_at\n"+
+			"or metadata.KEY; repeatable (the engine's default: all that are not given)")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) (err error) {
 		if p.Cue, err = f.read(a, args); err != nil {
 			return err

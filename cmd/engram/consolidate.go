@@ -9,16 +9,19 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
+const consolidateLong = "" +
+	"Find memories that say the same thing three times or more, write one concept for each such group that\n" +
+	"cites its members, and archive these. 'engram get ID' of the concept shows them; --undo ID takes it\n" +
+	"apart, and everything is as it was. --dry-run shows what would be done."
+
 func (a *app) consolidateCommand() *cobra.Command {
 	var o engram.ConsolidateOptions
 	var undo string
 	cmd := &cobra.Command{
 		Use:   "consolidate",
 		Short: "Let one memory stand for several that say the same, or undo that",
-		Long: "Find memories that say the same thing three times or more, write one concept for each such group that\n" +
-			"cites its members, and archive these. 'engram get ID' of the concept shows them; --undo ID takes it\n" +
-			"apart, and everything is as it was. --dry-run shows what would be done.",
-		Args: cobra.NoArgs,
+		Long:  consolidateLong,
+		Args:  cobra.NoArgs,
 	}
 	set := cmd.Flags()
 	set.BoolVar(&o.DryRun, "dry-run", false, "show what would be consolidated, and change nothing")

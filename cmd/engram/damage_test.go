@@ -18,7 +18,8 @@ func TestDamageKeepsItsMeaning(t *testing.T) {
 		// The damaged memory stands behind more than an answer holds back before it begins.
 		filler := strings.Repeat("foxes and hens and wolves ", 300)
 		for i := range 20 {
-			c.ok("remember", "--id", fmt.Sprintf("m%d", i), "--tag", "all", fmt.Sprintf("about fox number %d. %s", i, filler))
+			c.ok("remember", "--id", fmt.Sprintf("m%d", i), "--tag", "all",
+				fmt.Sprintf("about fox number %d. %s", i, filler))
 		}
 		c.ok("compact")
 		segment := damageSegment(t, c.dir, "number 17.")
@@ -33,8 +34,8 @@ func TestDamageKeepsItsMeaning(t *testing.T) {
 		wantIn(t, "import of the rest", copied.okIn(r.out, "import", "-"), "19")
 
 		wantIn(t, "get", c.fails(problem.ExitCorrupt, "get", "m17"), segment)
-		wantIn(t, "recall", c.ok("recall", "--limit", "20", "fox number"), "Not considered, because it is damaged", segment,
-			"\n19. ")
+		wantIn(t, "recall", c.ok("recall", "--limit", "20", "fox number"), "Not considered, because it is damaged",
+			segment, "\n19. ")
 		r = c.run("", "forget", "--tag", "all")
 		if r.code != problem.ExitCorrupt {
 			t.Errorf("forget = %+v, want exit %d", r, problem.ExitCorrupt)

@@ -159,7 +159,8 @@ func (d *demo) ask(note string, cue engram.Cue, show int) (engram.Answer, error)
 	d.asked = append(d.asked, cue)
 	d.printf("? %s\n", note)
 	for _, hit := range answer.Hits[:min(show, len(answer.Hits))] {
-		d.printf("  %.3f  %s  %s: %s\n", hit.Score, hit.OccurredAt.Format("2 Jan 15:04"), hit.Speaker, clip(hit.Content))
+		d.printf("  %.3f  %s  %s: %s\n",
+			hit.Score, hit.OccurredAt.Format("2 Jan 15:04"), hit.Speaker, clip(hit.Content))
 	}
 	return answer, nil
 }
@@ -202,14 +203,17 @@ func (d *demo) actRemember() error {
 	d.printf("  %d memories in %d sessions, each session synced to disk in one step, in %s, under\n  %s\n",
 		created, sessions, took.Round(time.Millisecond), d.dir)
 	stats, err := d.space.Stats(d.ctx)
-	d.claim(created == len(d.drafts) && stats.Memories == created, "all %d lines of the story are stored", len(d.drafts))
+	d.claim(created == len(d.drafts) && stats.Memories == created, "all %d lines of the story are stored",
+		len(d.drafts))
 	return err
 }
 
 // actWords recalls by words, and asks something that nobody knows.
 func (d *demo) actWords() error {
 	d.title("Recall by words")
-	for _, question := range []string{"Who may clean the mirror?", "How many people can stand on the observing floor?"} {
+	for _, question := range []string{
+		"Who may clean the mirror?", "How many people can stand on the observing floor?",
+	} {
 		answer, err := d.ask(question, engram.Cue{Text: question, Limit: 5}, 2)
 		if err != nil {
 			return err

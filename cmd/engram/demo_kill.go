@@ -74,8 +74,9 @@ func (a *app) writeReadings(ctx context.Context, db *engram.DB) error {
 func demoReading(i int) engram.Draft {
 	start := time.Date(2025, 10, 4, 21, 0, 0, 0, time.UTC)
 	return engram.Draft{
-		ID:         fmt.Sprintf("reading-%06d", i),
-		Content:    fmt.Sprintf("Reading %d: the drive lags %d milliseconds, dome at %d degrees.", i, i*37%911, i*7%360),
+		ID: fmt.Sprintf("reading-%06d", i),
+		Content: fmt.Sprintf("Reading %d: the drive lags %d milliseconds, dome at %d degrees.",
+			i, i*37%911, i*7%360),
 		Kind:       "event",
 		Session:    "night-log",
 		OccurredAt: start.Add(time.Duration(i) * time.Second),

@@ -40,7 +40,8 @@ func TestDemoStory(t *testing.T) {
 	}
 	ids, contents := map[string]bool{}, map[string]bool{}
 	for i, d := range drafts {
-		if d.ID == "" || d.OccurredAt.IsZero() || d.Session == "" || d.Speaker == "" || ids[d.ID] || contents[d.Content] {
+		if d.ID == "" || d.OccurredAt.IsZero() || d.Session == "" || d.Speaker == "" || ids[d.ID] ||
+			contents[d.Content] {
 			t.Errorf("line %d is incomplete or a repetition: %+v", i+1, d)
 		}
 		if i > 0 && d.OccurredAt.Before(drafts[i-1].OccurredAt) {

@@ -66,7 +66,8 @@ func TestUsageErrors(t *testing.T) {
 			t.Errorf("engram %q said %q", args, text)
 		}
 	}
-	wantIn(t, "limit", c.fails(problem.ExitInvalid, "recall", "--limit", "many", "x"), `--limit is "many": want a whole number`)
+	wantIn(t, "limit", c.fails(problem.ExitInvalid, "recall", "--limit", "many", "x"),
+		`--limit is "many": want a whole number`)
 	wantIn(t, "wait", c.fails(problem.ExitInvalid, "stats", "--wait", "soon"), `--wait is "soon": want a duration`)
 	wantIn(t, "suggestion", c.fails(problem.ExitInvalid, "recal"), "recall")
 	if _, err := os.Stat(c.dir); !errors.Is(err, fs.ErrNotExist) && len(spacesOf(t, c.dir)) > 0 {

@@ -39,10 +39,12 @@ func (f *evalFlags) register(set *pflag.FlagSet) {
 	set.BoolVar(&f.run.Repeats, "repeats", false, "give hits that say the same places of their own, instead of one")
 	set.StringArrayVar(&f.run.Off, "off", nil, "switch this `mechanism` off, such as names, stems or day; repeatable")
 	set.StringArrayVar(&f.load.LeaveOut, "leave-out", nil, "locomo: leave the `speaker` or the caption out; repeatable")
-	set.BoolVar(&f.load.Dated, "dated", false, "locomo: write the session's time into the text, as published ladders do")
+	set.BoolVar(&f.load.Dated, "dated", false,
+		"locomo: write the session's time into the text, as published ladders do")
 	set.Float64Var(&f.run.Step, "step", 0,
 		"add this `part` of both neighbours' scores in the session, as published ladders do")
-	set.BoolVar(&f.run.Fill, "fill", false, "end the lists with what was not found, by position, as published ladders do")
+	set.BoolVar(&f.run.Fill, "fill", false,
+		"end the lists with what was not found, by position, as published ladders do")
 	set.StringVar(&f.run.Language, "language", "", "the engine's stemming (default: the engine's)")
 	set.Float64Var(&f.k1, "k1", 0, "BM25's k1 (default: the engine's)")
 	set.Float64Var(&f.b, "b", 0, "BM25's b (default: the engine's)")
@@ -51,15 +53,18 @@ func (f *evalFlags) register(set *pflag.FlagSet) {
 		"exit with code 1 if a measure is below, as in `recall@10=.68`; repeatable")
 }
 
+const evalLong = "" +
+	"Remember a collection's documents in a temporary store with the engine's default settings, ask its\n" +
+	"questions, and print recall@k, hit@k, nDCG@k, MRR and MAP with 95 % intervals, and the latency.\n\n" +
+	"The format golden asks your own questions of the data directory's space, and changes nothing there: JSON\n" +
+	"lines of {\"query\": text, \"expected\": [ids]}. With --fail-under it notices when recall gets worse."
+
 func (a *app) evalCommand() *cobra.Command {
 	var f evalFlags
 	cmd := &cobra.Command{
 		Use:   "eval --format FORMAT PATH | eval --compare A.json B.json",
 		Short: "Measure how well recall finds what it should",
-		Long: "Remember a collection's documents in a temporary store with the engine's default settings, ask its\n" +
-			"questions, and print recall@k, hit@k, nDCG@k, MRR and MAP with 95 % intervals, and the latency.\n\n" +
-			"The format golden asks your own questions of the data directory's space, and changes nothing there: JSON\n" +
-			"lines of {\"query\": text, \"expected\": [ids]}. With --fail-under it notices when recall gets worse.",
+		Long:  evalLong,
 		Example: "  engram eval --format locomo locomo10.json --ablate\n" +
 			"  engram eval --format golden questions.jsonl --fail-under recall@10=.9\n" +
 			"  engram eval --compare before.json after.json",

@@ -15,8 +15,8 @@ func TestEval(t *testing.T) {
 	out := c.ok("eval", "--format", "locomo", evalData+"locomo.json", "--ablate", "--fail-under", "recall@5=1")
 	wantIn(t, "eval", out, "recall@10", "multi-hop (n=1)", `what "association" is worth`, "sha256", "engine")
 	report := decoded[eval.Report](c, "eval", "--format", "beir", "--split", "test", "--k", "1,2", "--depth", "9",
-		"--seed", "4", "--resamples", "150", "--without", "association", "--repeats", "--fill", "--language", "porter", "--k1", "1",
-		"--b", ".5", evalData+"beir")
+		"--seed", "4", "--resamples", "150", "--without", "association", "--repeats", "--fill", "--language", "porter",
+		"--k1", "1", "--b", ".5", evalData+"beir")
 	s := report.Settings
 	if len(s.K) != 2 || s.Depth != 9 || s.Seed != 4 || s.Resamples != 150 || len(s.Without) != 1 || !s.Repeats ||
 		!s.Fill || s.Language != "porter" || *s.K1 != 1 || *s.B != .5 || report.Asked != 2 {
@@ -27,8 +27,8 @@ func TestEval(t *testing.T) {
 	if sessions.Unit != "session" || sessions.Spaces != 2 {
 		t.Errorf("by session: %s in %d spaces", sessions.Unit, sessions.Spaces)
 	}
-	plain := decoded[eval.Report](c, "eval", "--format", "locomo", "--off", "stems", "--off", "day", "--leave-out", "speaker",
-		"--dated", "--step", ".25", evalData+"locomo.json").Settings
+	plain := decoded[eval.Report](c, "eval", "--format", "locomo", "--off", "stems", "--off", "day",
+		"--leave-out", "speaker", "--dated", "--step", ".25", evalData+"locomo.json").Settings
 	if len(plain.Off) != 2 || len(plain.LeaveOut) != 1 || !plain.Dated || plain.Step != .25 {
 		t.Errorf("plain settings = %+v", plain)
 	}
@@ -55,7 +55,8 @@ func TestEvalGoldenAndCompare(t *testing.T) {
 		c.ok("remember", "--id", "bee", "The beehive survived")
 		a, b := filepath.Join(t.TempDir(), "a.json"), filepath.Join(t.TempDir(), "b.json")
 		save := func(path string, args ...string) {
-			report := c.ok(append([]string{"eval", "--json", "--format", "golden", evalData + "golden.jsonl"}, args...)...)
+			args = append([]string{"eval", "--json", "--format", "golden", evalData + "golden.jsonl"}, args...)
+			report := c.ok(args...)
 			if err := os.WriteFile(path, []byte(report), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +66,8 @@ func TestEvalGoldenAndCompare(t *testing.T) {
 		save(b)
 		c.fails(1, "eval", "--format", "golden", evalData+"golden.jsonl", "--fail-under", "recall@5=.75")
 		wantIn(t, "compare", c.ok("eval", "--compare", a, b), "recall@5      -0.2500", "p ")
-		if got := decoded[eval.Comparison](c, "eval", "--compare", a, b, "--seed", "3"); got.Seed != 3 || len(got.Groups) != 2 {
+		got := decoded[eval.Comparison](c, "eval", "--compare", a, b, "--seed", "3")
+		if got.Seed != 3 || len(got.Groups) != 2 {
 			t.Errorf("comparison = %+v", got)
 		}
 		c.fails(2, "eval", "--compare", a)

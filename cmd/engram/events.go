@@ -16,13 +16,16 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
+const eventsLong = "" +
+	"Follow the changes of the space from now on, one a line, until interrupted, until the server stops, or until\n" +
+	"--limit of them came. Only a server has changes to tell: a directory that no server holds is changed by nobody."
+
 func (a *app) eventsCommand() *cobra.Command {
 	limit := 0
 	cmd := &cobra.Command{
-		Use:   "events",
-		Short: "Follow what happens to memories, through the server that holds the directory",
-		Long: "Follow the changes of the space from now on, one a line, until interrupted, until the server stops, or until\n" +
-			"--limit of them came. Only a server has changes to tell: a directory that no server holds is changed by nobody.",
+		Use:     "events",
+		Short:   "Follow what happens to memories, through the server that holds the directory",
+		Long:    eventsLong,
 		Example: "  engram events --json | grep judged",
 		Args:    cobra.NoArgs,
 	}
@@ -59,7 +62,8 @@ func (a *app) server(ctx context.Context) (*remote, error) {
 	if err != nil || through != nil {
 		return through, err
 	}
-	return nil, errors.Join(usagef("no server holds %s, so nothing changes it: start one with engram serve", dir), db.Close())
+	return nil, errors.Join(usagef("no server holds %s, so nothing changes it: start one with engram serve", dir),
+		db.Close())
 }
 
 // follow prints events until they end, or limit of them were printed.

@@ -46,8 +46,11 @@ func exitCodesText() string {
 	for _, code := range codes {
 		fmt.Fprintf(&text, "  %d  %s\n", code, strings.Join(titles[code], "\n     "))
 	}
-	text.WriteString("\nA command line that was not understood is 2. An import that refused some lines and stored\n" +
-		"the rest is 2 as well; verify is 7 if it finds damage, and so are export\n" +
-		"and forget if memories could not be read, when they have done the rest; forget is 3 if an id does not exist.\n")
+	text.WriteString(exitCodesMore)
 	return text.String()
 }
+
+const exitCodesMore = "\n" +
+	"A command line that was not understood is 2. An import that refused some lines and stored\n" +
+	"the rest is 2 as well; verify is 7 if it finds damage, and so are export\n" +
+	"and forget if memories could not be read, when they have done the rest; forget is 3 if an id does not exist.\n"

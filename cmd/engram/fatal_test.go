@@ -79,7 +79,8 @@ func dieOf(how, dir string) {
 	}
 	for i := range 50 {
 		id := fmt.Sprint("m", i)
-		if _, err := space.Remember(context.Background(), engram.Draft{ID: id, Content: "said before dying of " + how}); err != nil {
+		_, err := space.Remember(context.Background(), engram.Draft{ID: id, Content: "said before dying of " + how})
+		if err != nil {
 			fmt.Println("remember:", err)
 			return
 		}
@@ -134,7 +135,8 @@ func TestWhatCannotBeCaughtIsSurvived(t *testing.T) {
 			}
 			stats, err := space.Stats(t.Context())
 			if err != nil || stats.Memories != acknowledged || acknowledged != 50 {
-				t.Errorf("after %s %d memories are there, %d were acknowledged, %v", how, stats.Memories, acknowledged, err)
+				t.Errorf("after %s %d memories are there, %d were acknowledged, %v",
+					how, stats.Memories, acknowledged, err)
 			}
 			if report, err := space.Verify(t.Context()); err != nil || len(report.Problems) > 0 {
 				t.Errorf("Verify after %s = %+v, %v", how, report, err)

@@ -9,15 +9,18 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
+const fitLong = "" +
+	"Learn from the feedback that the space keeps, 1,000 judgements at least. The weights of forgetting are\n" +
+	"learnt from the first 80 % and measured on the rest; the space goes by them from then on if they predict\n" +
+	"better there. So are coefficients of the terms: scores multiply by them if they predict better than none."
+
 func (a *app) fitCommand() *cobra.Command {
 	var o engram.FitOptions
 	cmd := &cobra.Command{
 		Use:   "fit",
 		Short: "Learn from the feedback how memories are forgotten, and what the terms of scores are worth",
-		Long: "Learn from the feedback that the space keeps, 1,000 judgements at least. The weights of forgetting are\n" +
-			"learnt from the first 80 % and measured on the rest; the space goes by them from then on if they predict\n" +
-			"better there. So are coefficients of the terms: scores multiply by them if they predict better than none.",
-		Args: cobra.NoArgs,
+		Long:  fitLong,
+		Args:  cobra.NoArgs,
 	}
 	cmd.Flags().BoolVar(&o.DryRun, "dry-run", false, "only show it")
 	cmd.Flags().BoolVar(&o.Remove, "remove", false, "return to the default weights, and to scores without coefficients")
@@ -60,7 +63,8 @@ func (a *app) printFitForgetting(r engram.FitReport) {
 	a.printf("forgetting: learnt from %d judgements, measured on %d\n", f.Training, f.HeldOut)
 	a.printf("  held-out log loss  fitted %s, default %s, in use %s, standard error of the difference to default %s\n",
 		shortNumber(f.FittedLoss), shortNumber(f.DefaultLoss), shortNumber(f.CurrentLoss), shortNumber(f.StandardError))
-	a.printAdopted(r.Better, r.Adopted, "the space would go by the fitted weights", "the space goes by the fitted weights")
+	a.printAdopted(r.Better, r.Adopted, "the space would go by the fitted weights",
+		"the space goes by the fitted weights")
 	weights := make([]string, len(f.Weights))
 	for i, w := range f.Weights {
 		weights[i] = shortNumber(w)
@@ -86,8 +90,8 @@ func (a *app) printFitTerms(r engram.FitReport) {
 		return
 	}
 	a.printf("terms: learnt from %d judgements, measured on %d\n", t.Training, t.HeldOut)
-	a.printf("  held-out log loss  to apply %s, all coefficients 1 %s, in use %s, standard error of the difference to 1 %s; "+
-		"unbounded %s\n", shortNumber(t.AppliedLoss), shortNumber(t.OnesLoss), shortNumber(t.CurrentLoss),
+	a.printf("  held-out log loss  to apply %s, all coefficients 1 %s, in use %s, standard error of the difference "+
+		"to 1 %s; unbounded %s\n", shortNumber(t.AppliedLoss), shortNumber(t.OnesLoss), shortNumber(t.CurrentLoss),
 		shortNumber(t.StandardError), shortNumber(t.FittedLoss))
 	a.printAdopted(t.Better, t.Adopted, "scores would go by the coefficients", "scores go by the coefficients")
 	for _, c := range append([]engram.FitCoefficient{t.Intercept}, t.Coefficients...) {

@@ -23,7 +23,8 @@ const maxStdin = 16 << 20
 
 // timeLayouts are the forms in which a time may be typed; those without an offset are in the local zone.
 var timeLayouts = []string{
-	time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly,
+	time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04",
+	time.DateOnly,
 }
 
 // timeFlag is a time on the command line. The empty text is the zero time: "clear" in an update.
@@ -49,7 +50,8 @@ func (f *timeFlag) Set(text string) error {
 	for _, layout := range timeLayouts {
 		if t, err := time.ParseInLocation(layout, text, f.zone); err == nil {
 			if t.IsZero() {
-				return fmt.Errorf("the first instant of the year 1 stands for none: want a time from the years 1678 to 2261")
+				return errors.New("the first instant of the year 1 stands for none: " +
+					"want a time from the years 1678 to 2261")
 			}
 			f.time = t
 			return nil
@@ -175,7 +177,8 @@ func (a *app) contentFrom(words []string) (string, error) {
 		return "", fmt.Errorf("read standard input: %w", err)
 	}
 	if len(data) > maxStdin {
-		return "", fmt.Errorf("standard input is above %d bytes: %w. Remember it in parts", maxStdin, engram.ErrTooLarge)
+		return "", fmt.Errorf("standard input is above %d bytes: %w. Remember it in parts",
+			maxStdin, engram.ErrTooLarge)
 	}
 	if !utf8.Valid(data) {
 		return "", usagef("standard input is not UTF-8: convert it first, for example with iconv -t UTF-8")

@@ -123,7 +123,8 @@ func (a *app) importFrom(ctx context.Context, b backend, input progressReader, s
 
 // printImport prints the summary.
 func (a *app) printImport(r engram.ImportReport) {
-	a.printf("%s (%s): %d created, %d later versions, %d told more, %d of the space, %d unchanged, %d reinforced, %s, %d refused\n",
-		counted(r.Lines, "line", "lines"), counted(int(r.Bytes), "byte", "bytes"),
-		r.Created, r.Versions, r.Merged, r.Others, r.Unchanged, r.Reinforced, counted(r.Links, "link", "links"), r.BadCount)
+	a.printf("%s (%s): %d created, %d later versions, %d told more, %d of the space, %d unchanged, %d reinforced, "+
+		"%s, %d refused\n", counted(r.Lines, "line", "lines"), counted(int(r.Bytes), "byte", "bytes"),
+		r.Created, r.Versions, r.Merged, r.Others, r.Unchanged, r.Reinforced, counted(r.Links, "link", "links"),
+		r.BadCount)
 }

@@ -13,16 +13,19 @@ import (
 // envLabData names the folder with data of the laboratory that is not shipped.
 const envLabData = "ENGRAM_DATA"
 
+const labLong = "" +
+	"Replicate published experiments in a temporary store, with a clock of their own, and print for each what\n" +
+	"was published, what a reference model gives, what the engine gives, and whether they match; and the same\n" +
+	"run without the mechanism in question, which must fail. With rows, such as F1 or K2, only these. Ends with\n" +
+	"exit code 1 if a row is not as documented.\n\n" +
+	"Data that is not shipped is read from the folder that the environment names as ENGRAM_DATA."
+
 func (a *app) labCommand() *cobra.Command {
 	markdown := false
 	cmd := &cobra.Command{
-		Use:   "lab [ROW]...",
-		Short: "Replicate published experiments on memory",
-		Long: "Replicate published experiments in a temporary store, with a clock of their own, and print for each what\n" +
-			"was published, what a reference model gives, what the engine gives, and whether they match; and the same\n" +
-			"run without the mechanism in question, which must fail. With rows, such as F1 or K2, only these. Ends with\n" +
-			"exit code 1 if a row is not as documented.\n\n" +
-			"Data that is not shipped is read from the folder that the environment names as ENGRAM_DATA.",
+		Use:     "lab [ROW]...",
+		Short:   "Replicate published experiments on memory",
+		Long:    labLong,
 		Example: "  engram lab\n  engram lab S2 S3 S4\n  engram lab --json",
 	}
 	cmd.Flags().BoolVar(&markdown, "markdown", false, "print one table with a line for each row")

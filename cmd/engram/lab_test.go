@@ -36,7 +36,8 @@ func TestLab(t *testing.T) {
 	if last.Summary != want {
 		t.Errorf("summary = %+v, want %+v", last.Summary, want)
 	}
-	wantIn(t, "lab", c.ok("lab", "F1", "S1"), "F1   forgetting curve", "(must fail): fails", "data not shipped", "2 rows: 1 match")
+	wantIn(t, "lab", c.ok("lab", "F1", "S1"), "F1   forgetting curve", "(must fail): fails", "data not shipped",
+		"2 rows: 1 match")
 	wantIn(t, "lab --markdown", c.ok("lab", "--markdown", "T1"), "| T1 | what is retrieved", "1 rows: 1 match")
 	if _, err := os.Stat(c.dir); err == nil {
 		t.Error("the laboratory used the data directory")

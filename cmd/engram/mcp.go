@@ -11,14 +11,17 @@ import (
 	"github.com/orchard9/engram-go/server/mcpapi"
 )
 
+const mcpLong = "" +
+	"Serve the tools remember, recall, forget, get, update, link, feedback and status to an agent that starts\n" +
+	"this command. It works on the directory itself, or through the server that holds it: start 'engram serve'\n" +
+	"once to share a directory among several agents."
+
 func (a *app) mcpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "mcp",
 		Short: "Serve agents over the Model Context Protocol on standard input and output",
-		Long: "Serve the tools remember, recall, forget, get, update, link, feedback and status to an agent that starts\n" +
-			"this command. It works on the directory itself, or through the server that holds it: start 'engram serve'\n" +
-			"once to share a directory among several agents.",
-		Args: cobra.NoArgs,
+		Long:  mcpLong,
+		Args:  cobra.NoArgs,
 		RunE: a.command(func(ctx context.Context, _ []string) error {
 			dir, err := a.resolveDataDir()
 			if err != nil {

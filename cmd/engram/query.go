@@ -13,12 +13,16 @@ import (
 	"github.com/orchard9/engram-go/server/wire"
 )
 
+const queryLong = "" +
+	"Answer a query of the language that docs/query.md describes. The query is the arguments, joined by blanks,\n" +
+	"or standard input. It is understood as a whole or refused with a pointer to what is wrong."
+
 func (a *app) queryCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "query TEXT... | -",
-		Short: "Answer a query: RECALL, SPREAD, COMPLETE, PREDICT or CONSOLIDATE, with WHERE, ASOF, VALID, LIMIT, WITHIN",
-		Long: "Answer a query of the language that docs/query.md describes. The query is the arguments, joined by blanks,\n" +
-			"or standard input. It is understood as a whole or refused with a pointer to what is wrong.",
+		Use: "query TEXT... | -",
+		Short: "Answer a query: RECALL, SPREAD, COMPLETE, PREDICT or CONSOLIDATE, " +
+			"with WHERE, ASOF, VALID, LIMIT, WITHIN",
+		Long: queryLong,
 		Example: `  engram query 'RECALL "ferry" WHERE speaker = "Ada" AND NOT tags ANY ("rumour") LIMIT 5'` + "\n" +
 			`  engram query 'EXPLAIN RECALL "where does Ada live?" ASOF 2024-03-01'`,
 		Args: cobra.ArbitraryArgs,

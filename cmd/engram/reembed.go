@@ -20,33 +20,38 @@ type reembedFlags struct {
 	name             string
 }
 
+const reembedLong = "" +
+	"Read JSON lines of {\"id\", \"version\", \"embedding\"}, or have the memories embedded by a service\n" +
+	"(--endpoint), and swap the new embeddings in when none is missing. Until then the former ones serve every\n" +
+	"recall. What is given is kept: after an interruption, or with --partial, give the rest. 'engram stats' says\n" +
+	"how far it is.\n\n" +
+	"  engram reembed --missing > texts.jsonl                    # what has to be embedded: id, version, content\n" +
+	"  engram reembed --model e5-large vectors.jsonl\n" +
+	"  engram reembed --model nomic-embed-text --endpoint http://localhost:11434/v1\n" +
+	"  engram reembed --cancel                                   # back to before\n\n" +
+	"The service is one that speaks the embeddings call of OpenAI's API; it is given the contents of all\n" +
+	"memories. A key is read from the environment variable that --key-env names. What the former embeddings took\n" +
+	"comes back by compaction."
+
 func (a *app) reembedCommand() *cobra.Command {
 	var f reembedFlags
 	cmd := &cobra.Command{
 		Use:   "reembed [FILE | -]",
 		Short: "Replace the embeddings of the space by another model's, while the old ones serve",
-		Long: "Read JSON lines of {\"id\", \"version\", \"embedding\"}, or have the memories embedded by a service\n" +
-			"(--endpoint), and swap the new embeddings in when none is missing. Until then the former ones serve every\n" +
-			"recall. What is given is kept: after an interruption, or with --partial, give the rest. 'engram stats' says\n" +
-			"how far it is.\n\n" +
-			"  engram reembed --missing > texts.jsonl                    # what has to be embedded: id, version, content\n" +
-			"  engram reembed --model e5-large vectors.jsonl\n" +
-			"  engram reembed --model nomic-embed-text --endpoint http://localhost:11434/v1\n" +
-			"  engram reembed --cancel                                   # back to before\n\n" +
-			"The service is one that speaks the embeddings call of OpenAI's API; it is given the contents of all\n" +
-			"memories. A key is read from the environment variable that --key-env names. What the former embeddings took\n" +
-			"comes back by compaction.",
-		Args: cobra.MaximumNArgs(1),
+		Long:  reembedLong,
+		Args:  cobra.MaximumNArgs(1),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&f.Model, "model", "", "`name` of the model that makes the new embeddings")
 	flags.IntVar(&f.Dim, "dimension", 0, "how many `numbers` each has; without it as many as the first")
 	flags.BoolVar(&f.Partial, "partial", false, "keep what is given and do not swap: more will come")
-	flags.BoolVar(&f.AllowMissing, "allow-missing", false, "swap although memories lack a new embedding: they have none then")
+	flags.BoolVar(&f.AllowMissing, "allow-missing", false,
+		"swap although memories lack a new embedding: they have none then")
 	flags.StringVar(&f.endpoint, "endpoint", "", "have the memories embedded by the service at this `URL`")
 	flags.StringVar(&f.keyEnv, "key-env", "", "environment `variable` that has the service's key")
 	flags.IntVar(&f.Batch, "batch", 0, "how many `texts` the service is given at once, 1 to 1000; without it 32")
-	flags.BoolVar(&f.missing, "missing", false, "print what has no new embedding yet, as JSON lines of id, version and content")
+	flags.BoolVar(&f.missing, "missing", false,
+		"print what has no new embedding yet, as JSON lines of id, version and content")
 	flags.BoolVar(&f.cancel, "cancel", false, "let go of the new embeddings: back to before")
 	flags.StringVar(&f.name, "name", "", "say that the embeddings stored without a model's name are of this `model`")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
@@ -76,7 +81,8 @@ func (a *app) reembed(f *reembedFlags, args []string) (do func(context.Context, 
 	case len(given) != 1:
 		return nil, usagef("give one of a FILE (or - for standard input), --endpoint, --missing, --cancel and --name")
 	case len(args) == 0 && f.endpoint == "" && options:
-		return nil, usagef("--model, --dimension, --partial and --allow-missing go with a FILE or --endpoint, not %s", given[0])
+		return nil, usagef("--model, --dimension, --partial and --allow-missing go with a FILE or --endpoint, not %s",
+			given[0])
 	case f.endpoint == "" && fromService:
 		return nil, usagef("--key-env and --batch go with --endpoint")
 	case f.Partial && f.AllowMissing:
@@ -90,7 +96,8 @@ func (a *app) reembed(f *reembedFlags, args []string) (do func(context.Context, 
 			if err := b.NameEmbeddings(ctx, f.name); err != nil {
 				return err
 			}
-			return a.done(map[string]string{"embedding_model": f.name}, "the embeddings are of model "+printable(f.name))
+			return a.done(map[string]string{"embedding_model": f.name},
+				"the embeddings are of model "+printable(f.name))
 		}, nil
 	case f.Model == "":
 		return nil, usagef("--model is missing: name the model that makes the new embeddings")

@@ -41,14 +41,17 @@ func TestReembed(t *testing.T) {
 		wantIn(t, "reembed --name", c.ok("reembed", "--name", "small"), "the embeddings are of model small")
 		wantIn(t, "reembed --missing", c.ok("reembed", "--missing"), `{"id":"a","version":1,"content":"about foxes"}`)
 		line := `{"id":"a","version":1,"embedding":[1,0,0,0,0,0,0,0,2]}` + "\n"
-		wantIn(t, "reembed --partial", c.okIn(line, "reembed", "-", "--model", "large", "--partial"), "1 new", "1 memory without one",
-			"the former ones serve")
-		wantIn(t, "stats", c.ok("stats"), "1 embedding by large of dimension 9, 1 is missing", "of dimension 8 by small")
-		wantIn(t, "reembed", c.fails(4, "reembed", "/dev/null", "--model", "large"), "(b)", "allow that they are missing")
+		wantIn(t, "reembed --partial", c.okIn(line, "reembed", "-", "--model", "large", "--partial"), "1 new",
+			"1 memory without one", "the former ones serve")
+		wantIn(t, "stats", c.ok("stats"), "1 embedding by large of dimension 9, 1 is missing",
+			"of dimension 8 by small")
+		wantIn(t, "reembed", c.fails(4, "reembed", "/dev/null", "--model", "large"), "(b)",
+			"allow that they are missing")
 		wantIn(t, "reembed --cancel", c.ok("reembed", "--cancel"), "canceled")
 		c.fails(4, "reembed", "--cancel")
-		r := decode[engram.ReembedReport](t, c.okIn(line, "reembed", "-", "--model", "large", "--allow-missing", "--dimension", "9",
-			"--json"))
+		r := decode[engram.ReembedReport](t,
+			c.okIn(line, "reembed", "-", "--model", "large", "--allow-missing", "--dimension", "9",
+				"--json"))
 		if !r.Served || r.Missing != 1 || r.Built != 1 {
 			t.Errorf("reembed --allow-missing = %+v", r)
 		}
@@ -78,7 +81,8 @@ func TestReembedByService(t *testing.T) {
 			c.ok("remember", "--id", fmt.Sprint("m", i), strings.Repeat("x", i+1))
 		}
 		c.fails(1, "reembed", "--endpoint", url, "--model", "m", "--key-env", "WRONG_KEY")
-		wantIn(t, "reembed", c.ok("reembed", "--endpoint", url, "--model", "m", "--key-env", "EMBED_KEY", "--batch", "3"),
+		wantIn(t, "reembed", c.ok("reembed",
+			"--endpoint", url, "--model", "m", "--key-env", "EMBED_KEY", "--batch", "3"),
 			"7 embeddings by m: 7 new", "they serve now")
 		if texts != 7 {
 			t.Errorf("the service was given %d texts, want 7", texts)

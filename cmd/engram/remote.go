@@ -224,7 +224,8 @@ func (r *remote) Export(ctx context.Context, w io.Writer) (report engram.ExportR
 		if len(text) > 0 {
 			var line exportLine
 			if err := json.Unmarshal(text, &line); err != nil {
-				return report, fmt.Errorf("read the server's export after %d lines: %w", report.Versions, errors.Join(err, readErr))
+				return report, fmt.Errorf("read the server's export after %d lines: %w", report.Versions,
+					errors.Join(err, readErr))
 			}
 			if line.Problem != nil {
 				return report, line.Problem

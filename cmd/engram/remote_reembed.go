@@ -76,7 +76,8 @@ func (r *remote) ReembedBy(
 			}
 		}
 		if total.Embedded+total.Unchanged == before && total.BadCount > 0 {
-			return total, fmt.Errorf("the server refuses the embeddings: %s: %w", total.Bad[0].Error, engram.ErrConflict)
+			return total, fmt.Errorf("the server refuses the embeddings: %s: %w",
+				total.Bad[0].Error, engram.ErrConflict)
 		}
 	}
 	report, err := r.Reembed(ctx, bytes.NewReader(nil), last)

@@ -26,7 +26,9 @@ func (a *app) repairCommand() *cobra.Command {
 			if err := requireDataDir(dir); err != nil {
 				return err
 			}
-			report, err := engram.Options{}.RepairWith(ctx, dir, args[0], engram.RepairOptions{Progress: a.repairProgress()})
+			report, err := engram.Options{}.RepairWith(ctx, dir, args[0], engram.RepairOptions{
+				Progress: a.repairProgress(),
+			})
 			if err != nil {
 				return err
 			}

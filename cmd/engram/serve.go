@@ -53,9 +53,11 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd.Flags().StringArrayVar(&hosts, "host", nil,
 		"a further `name` under which a proxy on this machine may ask; repeatable")
 	cmd.Flags().Int64Var(&scrub, "scrub", defaultScrub,
-		"read through everything stored, again and again, at this many `MiB` a second, to find damage in time; 0 for never")
+		"read through everything stored, again and again, at this many `MiB` a second, to find damage in time; "+
+			"0 for never")
 	cmd.Flags().DurationVar(&coldAfter, "cold-after", defaultColdAfter,
-		"pack segments that recall has not needed for this `duration` into less space, and back what it has; 0 for never")
+		"pack segments that recall has not needed for this `duration` into less space, and back what it has; "+
+			"0 for never")
 	cmd.Flags().DurationVar(&eraseExpired, "erase-expired", defaultEraseExpired,
 		"erase a memory this `duration` after it has expired; 0 for never")
 	cmd.Flags().DurationVar(&background.Every, "consolidate-every", 0,
@@ -67,14 +69,18 @@ func (a *app) serveCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&a.engine.LinkUsedTogether, "link-used-together", false,
 		"let associations grow between memories that one feedback says were useful together")
 	cmd.Flags().IntVar(&a.engine.MaxMemories, "max-memories", 0,
-		"the most active memories of a space: what goes beyond archives those of least worth, never pinned ones; 0 is no limit")
+		"the most active memories of a space: what goes beyond archives those of least worth, never pinned ones; "+
+			"0 is no limit")
 	budgets := &a.engine.Budgets
 	for _, f := range []struct {
 		name  string
 		value *int64
 		usage string
 	}{
-		{"space-rows", &budgets.SpaceRows, "the most rows of a space: versions, and erased ones until a compaction; a `number`"},
+		{
+			"space-rows", &budgets.SpaceRows,
+			"the most rows of a space: versions, and erased ones until a compaction; a `number`",
+		},
 		{"space-mib", &spaceMiB, "the most `MiB` that what a space holds takes on disk, its log besides"},
 		{"memory-mib", &memoryMiB, "refuse writes above this many `MiB` in use in the process's heap"},
 		{"free-mib", &freeMiB, "refuse writes that leave less than this many `MiB` of the disk free"},
@@ -108,7 +114,9 @@ func (a *app) serveCommand() *cobra.Command {
 		a.engine.Compaction.EraseExpired = cmp.Or(eraseExpired, -1)
 		log := slog.New(slog.NewTextHandler(a.stderr, nil))
 		background.Report = func(space string, c engram.Consolidation, err error) { logPass(log, space, c, err) }
-		a.engine.OnTorn = func(t engram.Torn) { log.Warn("an unfinished write was dropped", "space", t.Space, "torn", t.String()) }
+		a.engine.OnTorn = func(t engram.Torn) {
+			log.Warn("an unfinished write was dropped", "space", t.Space, "torn", t.String())
+		}
 		dir, err := a.resolveDataDir()
 		if err != nil {
 			return err
@@ -132,7 +140,8 @@ func logPass(log *slog.Logger, space string, c engram.Consolidation, err error) 
 	case err != nil:
 		log.Error("consolidation failed", "space", space, "error", err)
 	case len(c.Concepts)+len(c.Problems) > 0:
-		log.Info("consolidated", "space", space, "memories", c.Archived, "concepts", len(c.Concepts), "problems", c.Problems)
+		log.Info("consolidated", "space", space, "memories", c.Archived, "concepts", len(c.Concepts), "problems",
+			c.Problems)
 	}
 }
 
@@ -183,7 +192,8 @@ func (a *app) printServing(dir string, at net.Addr) error {
 	a.printf("Try, in another terminal:\n")
 	a.printf("  %s remember 'The door of the observatory sticks in wet weather'\n", command)
 	a.printf("  %s recall door\n", command)
-	a.printf("  curl -s -H 'Content-Type: application/json' -d '{\"query\":\"door\"}' %s/v1/spaces/default/recall\n", url)
+	a.printf("  curl -s -H 'Content-Type: application/json' -d '{\"query\":\"door\"}' %s/v1/spaces/default/recall\n",
+		url)
 	a.printf("Stop with Ctrl-C.\n")
 	return a.flush()
 }

@@ -10,7 +10,9 @@ import (
 // TestServingPrintsAnAddressThatWorks: a server on all addresses of the machine names one that a client can connect to,
 // and warns.
 func TestServingPrintsAnAddressThatWorks(t *testing.T) {
-	for ip, want := range map[string]string{"0.0.0.0": "http://127.0.0.1:7", "::": "http://127.0.0.1:7", "::1": "http://[::1]:7"} {
+	for ip, want := range map[string]string{
+		"0.0.0.0": "http://127.0.0.1:7", "::": "http://127.0.0.1:7", "::1": "http://[::1]:7",
+	} {
 		var out, errs bytes.Buffer
 		a := newApp((&cli{t: t}).process(strings.NewReader(""), &out, &errs))
 		if err := a.printServing("/data", &net.TCPAddr{IP: net.ParseIP(ip), Port: 7}); err != nil {

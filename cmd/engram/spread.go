@@ -23,8 +23,9 @@ func (a *app) spreadCommand() *cobra.Command {
 		Args:    cobra.MinimumNArgs(1),
 	}
 	set := cmd.Flags()
-	set.StringArrayVar(&r.Types, "type", nil, "go over associations of this `type` only, \"session\" for neighbours in\n"+
-		"sessions; repeatable")
+	set.StringArrayVar(&r.Types, "type", nil,
+		"go over associations of this `type` only, \"session\" for neighbours in\n"+
+			"sessions; repeatable")
 	set.IntVar(&r.Limit, "limit", 0, "how many `memories` at most (the engine's default: 10)")
 	set.StringArrayVar(&r.Kinds, "kind", nil, "only this `kind`; repeatable: one of them")
 	set.StringArrayVar(&r.Tags, "tag", nil, "only with this `label`; repeatable: all of them")
@@ -36,7 +37,8 @@ func (a *app) spreadCommand() *cobra.Command {
 	set.Var(&to, "to", "only what happened before this time")
 	set.Var(&validAt, "valid-at", "only what was true then, replaced memories included")
 	set.Var(&asOf, "as-of", "along sessions as they were known then; associations have no dates, and take no part")
-	set.Float64Var(&r.MinConfidence, "min-confidence", 0, "only what is believed at least so far, a `number` from 0 to 1")
+	set.Float64Var(&r.MinConfidence, "min-confidence", 0,
+		"only what is believed at least so far, a `number` from 0 to 1")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
 		r.IDs, r.From, r.To, r.ValidAt, r.AsOf = args, from.time, to.time, validAt.time, asOf.time
 		return a.withBackend(ctx, reading, func(b backend) error {

@@ -9,14 +9,17 @@ import (
 	"github.com/orchard9/engram-go/server/wire"
 )
 
+const heldLong = "" +
+	"Tell whether what a memory states was true at a time, as far as is known now or was known at --as-of.\n" +
+	"It is unknown if the memory does not say since when it is true and nothing says that it had ended."
+
 func (a *app) heldCommand() *cobra.Command {
 	validAt, asOf := timeFlag{zone: a.zone}, timeFlag{zone: a.zone}
 	cmd := &cobra.Command{
 		Use:   "held ID --valid-at TIME [--as-of TIME]",
 		Short: "Tell whether what a memory states was true at a time: yes, no or unknown",
-		Long: "Tell whether what a memory states was true at a time, as far as is known now or was known at --as-of.\n" +
-			"It is unknown if the memory does not say since when it is true and nothing says that it had ended.",
-		Args: cobra.ExactArgs(1),
+		Long:  heldLong,
+		Args:  cobra.ExactArgs(1),
 	}
 	cmd.Flags().Var(&validAt, "valid-at", "the time that is asked about")
 	cmd.Flags().Var(&asOf, "as-of", "go by what was known then")
@@ -36,13 +39,16 @@ func (a *app) heldCommand() *cobra.Command {
 	return cmd
 }
 
+const contradictionsLong = "" +
+	"List the pairs of memories that contradict each other, all or those of one memory. A pair is settled when\n" +
+	"one side was replaced or archived."
+
 func (a *app) contradictionsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "contradictions [ID]",
 		Short: "List the memories that cannot both be true",
-		Long: "List the pairs of memories that contradict each other, all or those of one memory. A pair is settled when\n" +
-			"one side was replaced or archived.",
-		Args: cobra.MaximumNArgs(1),
+		Long:  contradictionsLong,
+		Args:  cobra.MaximumNArgs(1),
 		RunE: a.command(func(ctx context.Context, args []string) error {
 			id := ""
 			if len(args) > 0 {

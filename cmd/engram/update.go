@@ -31,12 +31,13 @@ func (a *app) updateCommand() *cobra.Command {
 	}
 	set := cmd.Flags()
 	f.register(set, a.zone)
-	annotate(set, emptyClears, "kind", "tag", "speaker", "session", "occurred-at", "valid-from", "valid-until", "expires-at",
-		"source", "meta", "language", "embedding")
+	annotate(set, emptyClears, "kind", "tag", "speaker", "session", "occurred-at", "valid-from", "valid-until",
+		"expires-at", "source", "meta", "language", "embedding")
 	set.StringVar(&f.reason, "reason", "", "`why`; kept with the version")
 	set.IntVar(&f.ifVersion, "if-version", 0, "only if the memory is at this `version`")
-	set.StringVar(&f.mode, "mode", "", "`in_place` (the engine's default), replace (a new memory supersedes this one), or\n"+
-		"by_use (in place within six hours of a reported use, else replace)")
+	set.StringVar(&f.mode, "mode", "",
+		"`in_place` (the engine's default), replace (a new memory supersedes this one), or\n"+
+			"by_use (in place within six hours of a reported use, else replace)")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
 		change, err := f.change(set)
 		if err != nil {

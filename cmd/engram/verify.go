@@ -9,14 +9,17 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
+const verifyLong = "" +
+	"Read every record of the space and check lengths, identities and checksums, and what is kept in memory\n" +
+	"against them. Others read and write meanwhile. Damage is exit code 7."
+
 func (a *app) verifyCommand() *cobra.Command {
 	var rate int64
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Read everything the space holds on disk and check it",
-		Long: "Read every record of the space and check lengths, identities and checksums, and what is kept in memory\n" +
-			"against them. Others read and write meanwhile. Damage is exit code 7.",
-		Args: cobra.NoArgs,
+		Long:  verifyLong,
+		Args:  cobra.NoArgs,
 	}
 	cmd.Flags().Int64Var(&rate, "rate", 0, "read at most this many `MiB` a second; 0 is no bound")
 	annotate(cmd.Flags(), zeroCounts, "rate")

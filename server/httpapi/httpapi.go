@@ -100,7 +100,8 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		a.mux.Handle(p, a.dispatch(choices))
 	}
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		text := "there is no route " + r.URL.EscapedPath() + ": see docs/http.md; ids and names in paths are percent-encoded"
+		text := "there is no route " + r.URL.EscapedPath() +
+			": see docs/http.md; ids and names in paths are percent-encoded"
 		a.fail(w, r, problem.New(problem.CodeUnknownRoute, text))
 	})
 	return a

@@ -59,7 +59,8 @@ func TestLanguages(t *testing.T) {
 	d.want(201, "POST", memories, `{"id":"a","content":"Maisons","language":"fr"}`, nil)
 	d.want(201, "POST", memories, `{"id":"b","content":"Wir waren in den Häusern am Hafen, und es war kalt."}`, nil)
 	for id, want := range map[string]wire.Memory{
-		"a": {Memory: engram.Memory{Language: "fr"}}, "b": {Memory: engram.Memory{Language: "de", LanguageDetected: true}},
+		"a": {Memory: engram.Memory{Language: "fr"}},
+		"b": {Memory: engram.Memory{Language: "de", LanguageDetected: true}},
 	} {
 		var m wire.Memory
 		d.want(200, "GET", memories+"/"+id, "", &m)
@@ -68,7 +69,8 @@ func TestLanguages(t *testing.T) {
 		}
 	}
 	for query, id := range map[string]string{"maison": "a", "Haus": "b"} {
-		if _, text := d.send("POST", "/v1/spaces/default/recall", `{"query":"`+query+`"}`); !strings.Contains(text, `"id":"`+id+`"`) {
+		_, text := d.send("POST", "/v1/spaces/default/recall", `{"query":"`+query+`"}`)
+		if !strings.Contains(text, `"id":"`+id+`"`) {
 			t.Errorf("recall of %s = %s, want %s", query, text, id)
 		}
 	}
@@ -107,10 +109,12 @@ func TestRecallAnswersAsTheIssueSays(t *testing.T) {
 		sum += v
 	}
 	if first.Content != "plums are purple" || first.Confidence == nil || first.OccurredAt == nil ||
-		first.Why["words"] == 0 || len(first.Explain["words"]) == 0 || sum-first.Score > 1e-9 || first.Score-sum > 1e-9 {
+		first.Why["words"] == 0 || len(first.Explain["words"]) == 0 || sum-first.Score > 1e-9 ||
+		first.Score-sum > 1e-9 {
 		t.Errorf("first hit of %s", text)
 	}
-	if _, text = d.send("POST", "/v1/spaces/default/recall", `{"query":"zzzz"}`); !strings.HasPrefix(text, `{"hits":[]`) {
+	_, text = d.send("POST", "/v1/spaces/default/recall", `{"query":"zzzz"}`)
+	if !strings.HasPrefix(text, `{"hits":[]`) {
 		t.Errorf("nothing relevant = %s", text)
 	}
 }
@@ -194,7 +198,8 @@ func TestVectorsInEitherForm(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	d := open(t)
-	d.want(201, "POST", memories+":batch", `{"memories":[{"id":"a/1","content":"one"},{"id":"b","content":"two"}]}`, nil)
+	d.want(201, "POST", memories+":batch", `{"memories":[{"id":"a/1","content":"one"},{"id":"b","content":"two"}]}`,
+		nil)
 	d.want(204, "POST", "/v1/spaces/default/links", `{"from":"a/1","to":"b","type":"causes","weight":0.25}`, nil)
 	var m engram.Memory
 	d.want(200, "GET", memories+"/b?include=links", "", &m)
@@ -307,8 +312,9 @@ func TestSpacesStatsVerifyHealth(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	var first, last wire.VerifyLine
 	err := errors.Join(json.Unmarshal([]byte(lines[0]), &first), json.Unmarshal([]byte(lines[len(lines)-1]), &last))
-	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/x-ndjson" || len(lines) < 2 ||
-		first.Progress == nil || last.Report == nil || last.Report.Records == 0 || last.Report.Records < first.Progress.Records {
+	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/x-ndjson" ||
+		len(lines) < 2 || first.Progress == nil || last.Report == nil || last.Report.Records == 0 ||
+		last.Report.Records < first.Progress.Records {
 		t.Errorf("verify with progress = %d %s, %v", resp.StatusCode, text, err)
 	}
 	d.want(400, "POST", "/v1/spaces/team.a/verify?progress=maybe", "", nil)

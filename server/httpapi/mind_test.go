@@ -15,7 +15,8 @@ import (
 
 func TestComplete(t *testing.T) {
 	d := open(t)
-	d.want(201, "POST", memories, `{"id":"a","content":"plums are purple","speaker":"Ada","metadata":{"shelf":"3"}}`, nil)
+	d.want(201, "POST", memories, `{"id":"a","content":"plums are purple","speaker":"Ada","metadata":{"shelf":"3"}}`,
+		nil)
 	d.want(201, "POST", memories, `{"id":"b","content":"the harbour is small","speaker":"Bo"}`, nil)
 	const route = "/v1/spaces/default/complete"
 	var c engram.Completion
@@ -28,7 +29,9 @@ func TestComplete(t *testing.T) {
 	if !c.Novel || c.By != "vectors" {
 		t.Errorf("complete without vectors = %+v, want novel", c)
 	}
-	for _, body := range []string{`{}`, `{"query":"x","explain":true}`, `{"query":"x","colour":1}`, `{"query":"x","mask":[true]}`} {
+	for _, body := range []string{
+		`{}`, `{"query":"x","explain":true}`, `{"query":"x","colour":1}`, `{"query":"x","mask":[true]}`,
+	} {
 		d.want(400, "POST", route, body, nil)
 	}
 	var answer wire.Answer
@@ -50,7 +53,8 @@ func TestConsolidate(t *testing.T) {
 	}
 	const route = "/v1/spaces/default/consolidate"
 	var report engram.Consolidation
-	d.want(200, "POST", route, `{"dry_run":true,"max_memories":100,"max_seconds":5,"kinds":["note"],"undone":true}`, &report)
+	d.want(200, "POST", route, `{"dry_run":true,"max_memories":100,"max_seconds":5,"kinds":["note"],"undone":true}`,
+		&report)
 	if len(report.Concepts) != 1 || !report.DryRun || report.Concepts[0].ID != "" {
 		t.Fatalf("dry run = %+v", report)
 	}

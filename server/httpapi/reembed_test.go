@@ -31,7 +31,8 @@ func TestReembed(t *testing.T) {
 	}
 	var stats engram.SpaceStats
 	d.want(200, "GET", "/v1/spaces/default/stats", "", &stats)
-	if stats.Reembedding == nil || *stats.Reembedding != (engram.Reembedding{Model: "large", Dim: 9, Built: 1, Missing: 1}) {
+	if stats.Reembedding == nil ||
+		*stats.Reembedding != (engram.Reembedding{Model: "large", Dim: 9, Built: 1, Missing: 1}) {
 		t.Errorf("stats = %+v", stats.Reembedding)
 	}
 	var missing problem.Problem

@@ -146,7 +146,8 @@ func (q *call) words(name string, allowed ...string) ([]string, error) {
 	words := strings.Split(v, ",")
 	for _, w := range words {
 		if !slices.Contains(allowed, w) {
-			return nil, refuse(name, strconv.Quote(w), "must be some of "+strings.Join(allowed, ", ")+", separated by commas")
+			return nil, refuse(name, strconv.Quote(w),
+				"must be some of "+strings.Join(allowed, ", ")+", separated by commas")
 		}
 	}
 	return words, nil

@@ -73,7 +73,10 @@ func mindRoutes() []route {
 		{method: post, path: pathSpace + "/complete", body: bodyJSON, max: maxBody, handle: (*API).complete},
 		{method: post, path: pathSpace + "/spread", body: bodyJSON, max: maxBody, handle: (*API).spread},
 		{method: post, path: pathSpace + "/consolidate", body: bodyJSON, max: maxBody, handle: (*API).consolidate},
-		{method: post, path: pathSpace + "/consolidate/undo", body: bodyJSON, max: maxBody, handle: (*API).undoConsolidation},
+		{
+			method: post, path: pathSpace + "/consolidate/undo", body: bodyJSON, max: maxBody,
+			handle: (*API).undoConsolidation,
+		},
 		{method: post, path: pathSpace + "/predict", body: bodyJSON, max: maxBody, handle: (*API).predict},
 		{method: post, path: pathSpace + "/feedback", body: bodyJSON, max: maxBody, handle: (*API).feedback},
 		{
@@ -89,13 +92,19 @@ func spaceRoutes() []route {
 	const get, post = http.MethodGet, http.MethodPost
 	return []route{
 		{method: get, path: pathSpace + "/stats", handle: (*API).stats},
-		{method: post, path: pathSpace + "/verify", params: []string{"bytes_per_second", "progress"}, handle: (*API).verify},
+		{
+			method: post, path: pathSpace + "/verify", params: []string{"bytes_per_second", "progress"},
+			handle: (*API).verify,
+		},
 		{
 			method: post, path: pathSpace + "/compact", params: []string{"bytes_per_second", "cold_after", "tier"},
 			handle: (*API).compact,
 		},
 		{method: get, path: pathSpace + "/export", handle: (*API).export},
-		{method: post, path: pathSpace + "/import", params: []string{"strict"}, body: bodyLines, handle: (*API).imports},
+		{
+			method: post, path: pathSpace + "/import", params: []string{"strict"}, body: bodyLines,
+			handle: (*API).imports,
+		},
 		{
 			method: post, path: pathReembed, params: []string{"embedding_model", "dim", "partial", "allow_missing"},
 			body: bodyLines, handle: (*API).reembed,

@@ -10,7 +10,8 @@ import (
 func TestSpread(t *testing.T) {
 	d := open(t)
 	d.want(201, "POST", memories, `{"id":"a","content":"the rain began"}`, nil)
-	d.want(201, "POST", memories, `{"id":"b","content":"the dam broke","links":[{"to":"a","type":"follows","weight":0.5}]}`, nil)
+	d.want(201, "POST", memories, `{"id":"b","content":"the dam broke",
+		"links":[{"to":"a","type":"follows","weight":0.5}]}`, nil)
 	const route = "/v1/spaces/default/spread"
 	var found engram.Spreading
 	d.want(200, "POST", route, `{"ids":["a"],"types":["follows"],"limit":3}`, &found)

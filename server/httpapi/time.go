@@ -10,8 +10,9 @@ import (
 // getAt is GET …/memories/{id} with as_of.
 func (a *API) getAt(w http.ResponseWriter, q *call, vectors bool) error {
 	if include, given := q.query["include"]; given {
-		return refuse("include", strconv.Quote(include), "must be left out with as_of: history has all versions with their "+
-			"times, links and neighbors have none")
+		return refuse("include", strconv.Quote(include),
+			"must be left out with as_of: history has all versions with their "+
+				"times, links and neighbors have none")
 	}
 	asOf, err := q.time("as_of")
 	if err != nil {

@@ -18,7 +18,8 @@ func TestQuery(t *testing.T) {
 	d.want(201, "POST", memories, `{"id":"b","content":"plums are blue"}`, nil)
 	var result wire.Result
 	d.want(200, "POST", route, `{"query":"recall 'plums' where source exists"}`, &result)
-	if result.Query != `RECALL "plums" WHERE source EXISTS` || len(result.Recall.Hits) != 1 || result.Recall.Hits[0].ID != "a" {
+	if result.Query != `RECALL "plums" WHERE source EXISTS` || len(result.Recall.Hits) != 1 ||
+		result.Recall.Hits[0].ID != "a" {
 		t.Errorf("query = %+v", result)
 	}
 	d.want(200, "POST", route, `{"query":"EXPLAIN CONSOLIDATE"}`, &result)
@@ -71,7 +72,8 @@ func TestTime(t *testing.T) {
 	d.want(400, "GET", memories+"/a/held", "", nil)
 	var pairs wire.Contradictions
 	d.want(200, "GET", "/v1/spaces/default/contradictions?id=a", "", &pairs)
-	if len(pairs.Contradictions) != 1 || pairs.Contradictions[0] != (engram.Contradiction{A: "a", B: "b", Weight: 1, Open: true}) {
+	if len(pairs.Contradictions) != 1 ||
+		pairs.Contradictions[0] != (engram.Contradiction{A: "a", B: "b", Weight: 1, Open: true}) {
 		t.Errorf("contradictions = %+v", pairs)
 	}
 	d.want(400, "GET", "/v1/spaces/default/contradictions?id=", "", nil)

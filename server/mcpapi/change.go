@@ -86,7 +86,9 @@ func (s *Server) link(ctx context.Context, a linkArgs) (any, string, error) {
 	space := s.in(a.Space)
 	if a.Remove {
 		if a.Weight != nil {
-			return nil, "", &engram.InvalidError{Field: "weight", Value: "given with remove", Allowed: "give one of them"}
+			return nil, "", &engram.InvalidError{
+				Field: "weight", Value: "given with remove", Allowed: "give one of them",
+			}
 		}
 		removed, err := s.backend.Unlink(ctx, space, a.From, a.To, a.Type)
 		if err != nil {

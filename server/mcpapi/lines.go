@@ -92,7 +92,8 @@ func messagesOf(line []byte) ([]byte, *refusal) {
 	}
 	if !json.Valid(line) {
 		err := json.Unmarshal(line, new(any))
-		return nil, refuse(jsonrpc.CodeParseError, nil, "the line is not JSON: %v; send each message as JSON on one line", err)
+		return nil, refuse(jsonrpc.CodeParseError, nil,
+			"the line is not JSON: %v; send each message as JSON on one line", err)
 	}
 	all := []json.RawMessage{line}
 	if line[0] == '[' {

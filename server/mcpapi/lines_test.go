@@ -42,7 +42,8 @@ func answersTo(t *testing.T, s *mcpapi.Server, in string) (answers []answer) {
 	}
 	for line := range strings.Lines(out.String()) {
 		var a answer
-		if err := json.Unmarshal([]byte(line), &a); err != nil || a.Version != "2.0" || !strings.Contains(line, `"id":`) {
+		err := json.Unmarshal([]byte(line), &a)
+		if err != nil || a.Version != "2.0" || !strings.Contains(line, `"id":`) {
 			t.Fatalf("the answer %q to %.80q: %v", line, in, err)
 		}
 		answers = append(answers, a)
@@ -90,7 +91,8 @@ func TestBadLinesAreAnswered(t *testing.T) {
 			}
 		}
 		for _, id := range []any{0., "last"} {
-			if !slices.ContainsFunc(answers, func(a answer) bool { return a.ID == id && a.Error == nil }) || refused != 1 {
+			if !slices.ContainsFunc(answers, func(a answer) bool { return a.ID == id && a.Error == nil }) ||
+				refused != 1 {
 				t.Errorf("%s: %d refused of %+v, want 1, and answers to 0 and last", name, refused, answers)
 			}
 		}
@@ -171,7 +173,8 @@ func TestLinesOfAnySize(t *testing.T) {
 	in.WriteString(hello)
 	const n = 40
 	for i := range n {
-		in.WriteString(`{"jsonrpc":"2.0","id":` + strconv.Itoa(100+i) + strings.Repeat(" ", i*997) + `,"method":"ping"}` + []string{"\n", "\r\n"}[i%2])
+		in.WriteString(`{"jsonrpc":"2.0","id":` + strconv.Itoa(100+i) + strings.Repeat(" ", i*997))
+		in.WriteString(`,"method":"ping"}` + []string{"\n", "\r\n"}[i%2])
 		in.WriteString("no message\n")
 	}
 	fits := `{"jsonrpc":"2.0","id":2,"method":"ping","params":{}}`

@@ -101,10 +101,12 @@ func (p *Problem) blame(err error) {
 		p.Allowed = fmt.Sprintf("at most %d", e.Most)
 	}
 	if e, ok := errors.AsType[*engram.BudgetError](err); ok {
-		p.Field, p.Value, p.Allowed = e.Budget.Name, strconv.FormatInt(e.Budget.Used, 10), strconv.FormatInt(e.Budget.Most, 10)
+		p.Field, p.Value, p.Allowed = e.Budget.Name, strconv.FormatInt(e.Budget.Used, 10),
+			strconv.FormatInt(e.Budget.Most, 10)
 	}
 	if e, ok := errors.AsType[*engram.DimensionError](err); ok {
-		p.Field, p.Value, p.Allowed = below("embedding"), fmt.Sprintf("%d numbers", e.Got), fmt.Sprintf("%d numbers", e.Want)
+		p.Field, p.Value, p.Allowed = below("embedding"), fmt.Sprintf("%d numbers", e.Got),
+			fmt.Sprintf("%d numbers", e.Want)
 	}
 	if e, ok := errors.AsType[*engram.ModelError](err); ok {
 		p.Field, p.Value, p.Allowed = below("embedding_model"), strconv.Quote(e.Got), strconv.Quote(e.Want)
@@ -127,7 +129,8 @@ func (p *Problem) Error() string {
 // a "not_found" that came over the wire. What is in doubt is read-only too, as in the engine.
 func (p *Problem) Is(target error) bool {
 	k := byCode(p.Code)
-	return k.Sentinel != nil && (target == k.Sentinel || k.Sentinel == engram.ErrInDoubt && target == engram.ErrReadOnly)
+	return k.Sentinel != nil &&
+		(target == k.Sentinel || k.Sentinel == engram.ErrInDoubt && target == engram.ErrReadOnly)
 }
 
 // Write answers a request with p. Nothing must have been written to w before.

@@ -22,7 +22,10 @@ func TestFrom(t *testing.T) {
 		status int
 		exit   int
 	}{
-		{&engram.InvalidError{Field: "limit", Value: "0", Allowed: "use 1"}, "invalid_argument", 400, problem.ExitInvalid},
+		{
+			&engram.InvalidError{Field: "limit", Value: "0", Allowed: "use 1"}, "invalid_argument", 400,
+			problem.ExitInvalid,
+		},
 		{engram.ErrNotFound, "not_found", 404, problem.ExitNotFound},
 		{engram.ErrConflict, "conflict", 409, problem.ExitConflict},
 		{engram.ErrTooLarge, "too_large", 413, problem.ExitInvalid},
@@ -89,7 +92,10 @@ func TestFieldsOfTheOthers(t *testing.T) {
 		err                         error
 		code, field, value, allowed string
 	}{
-		{&engram.SizeError{Field: "content", Got: 9, Most: 8, Unit: "bytes"}, "too_large", "content", "9 bytes", "at most 8"},
+		{
+			&engram.SizeError{Field: "content", Got: 9, Most: 8, Unit: "bytes"}, "too_large", "content", "9 bytes",
+			"at most 8",
+		},
 		{&engram.FieldError{Field: "links[0].to", Err: engram.ErrNotFound}, "not_found", "links[0].to", "", ""},
 		{&engram.DimensionError{Got: 9, Want: 8}, "dimension_mismatch", "embedding", "9 numbers", "8 numbers"},
 		{&engram.ModelError{Got: "a", Want: "b"}, "embedding_model_mismatch", "embedding_model", `"a"`, `"b"`},

@@ -23,10 +23,16 @@ func TestDecodeRefuses(t *testing.T) {
 		{"trailing comma", `{"content":"a",}`, "malformed_json", "", "malformed"},
 		{"not an object", `["a"]`, "invalid_argument", "body", "must be an object with confidence, content"},
 		{"null body", `null`, "invalid_argument", "body", "null"},
-		{"unknown field", `{"content":"a","contnet":"b"}`, "unknown_field", "contnet", "allowed are confidence, content"},
+		{
+			"unknown field", `{"content":"a","contnet":"b"}`, "unknown_field", "contnet",
+			"allowed are confidence, content",
+		},
 		{"another case", `{"Content":"a"}`, "unknown_field", "Content", "allowed are"},
 		{"escaped name", `{"\u0063ontentx":"a"}`, "unknown_field", "contentx", ""},
-		{"unknown in a link", `{"links":[{"to":"a"},{"too":"b"}]}`, "unknown_field", "links[1].too", "to, type, weight"},
+		{
+			"unknown in a link", `{"links":[{"to":"a"},{"too":"b"}]}`, "unknown_field", "links[1].too",
+			"to, type, weight",
+		},
 		{"twice", `{"content":"a","content":"b"}`, "invalid_argument", "content", "once"},
 		{"twice, once escaped", `{"content":"a","\u0063ontent":"b"}`, "invalid_argument", "content", "once"},
 		{"twice in a map", `{"metadata":{"k":"1","k":"2"}}`, "invalid_argument", "metadata.k", "once"},
@@ -40,8 +46,14 @@ func TestDecodeRefuses(t *testing.T) {
 		{"text for flag", `{"pin":"true"}`, "invalid_argument", "pin", "true or false"},
 		{"number in map", `{"metadata":{"a":1}}`, "invalid_argument", "metadata.a", "a string"},
 		{"time without zone", `{"occurred_at":"2026-01-31T09:30:00"}`, "invalid_argument", "occurred_at", "RFC 3339"},
-		{"a time that stands for none", `{"occurred_at":"0001-01-01T00:00:00Z"}`, "invalid_argument", "occurred_at", "left out"},
-		{"the same in a zone", `{"expires_at":"0001-01-01T01:00:00+01:00"}`, "invalid_argument", "expires_at", "left out"},
+		{
+			"a time that stands for none", `{"occurred_at":"0001-01-01T00:00:00Z"}`, "invalid_argument", "occurred_at",
+			"left out",
+		},
+		{
+			"the same in a zone", `{"expires_at":"0001-01-01T01:00:00+01:00"}`, "invalid_argument", "expires_at",
+			"left out",
+		},
 		{"a day", `{"occurred_at":"2026-01-31"}`, "invalid_argument", "occurred_at", "2026-01-31"},
 		{"vector of text", `{"embedding":[1,"2"]}`, "invalid_argument", "embedding[1]", "a number"},
 		{"beyond float32", `{"embedding":[1e39]}`, "invalid_argument", "embedding", "float32"},
@@ -55,7 +67,8 @@ func TestDecodeRefuses(t *testing.T) {
 			_, err := wire.NewDecoder[wire.Draft]().Decode([]byte(tt.body))
 			p, ok := errors.AsType[*problem.Problem](err)
 			if !ok || p.Code != tt.code || p.Field != tt.field || !strings.Contains(p.Detail, tt.text) {
-				t.Errorf("Decode(%s) = %+v, want code %s, field %q, a text with %q", tt.body, p, tt.code, tt.field, tt.text)
+				t.Errorf("Decode(%s) = %+v, want code %s, field %q, a text with %q",
+					tt.body, p, tt.code, tt.field, tt.text)
 			}
 		})
 	}
@@ -116,7 +129,8 @@ func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		``, `{}`, `{"memories":[{"content":"a","metadata":{"k":"v"},"links":[{"to":"x","weight":0.5}]}]}`,
 		`{"memories":[{"embedding":[1,2],"pin":true,"occurred_at":"2026-01-31T09:30:00Z"}]}`,
-		` { "memories" : [ ] } `, `{"memories":[{"content":"\ud83d\ude00\"\\"}]}`, `{"memories":[[]]}`, `{"memories":[1e9`,
+		` { "memories" : [ ] } `, `{"memories":[{"content":"\ud83d\ude00\"\\"}]}`, `{"memories":[[]]}`,
+		`{"memories":[1e9`,
 	} {
 		f.Add([]byte(seed))
 	}
