@@ -206,7 +206,8 @@ func TestProgressOfLongWork(t *testing.T) {
 		back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
 		for _, watched := range []bool{false, true} {
 			c.watched, back.watched = watched, watched
-			backup, as := filepath.Join(backups, fmt.Sprint(watched)), fmt.Sprint("back.", watched)
+			backup := filepath.Join(backups, fmt.Sprint(watched))
+			restore := []string{"restore", "--json", "--space", "default", "--as", fmt.Sprint("back.", watched), backup}
 			for _, one := range []struct {
 				c      *cli
 				drawn  string
@@ -215,7 +216,7 @@ func TestProgressOfLongWork(t *testing.T) {
 			}{
 				{c, "verified ", []string{"verify", "--json"}, `"problems":[]`},
 				{c, "backed up ", []string{"backup", "--json", backup}, `"sha256":`},
-				{c, "restored ", []string{"restore", "--json", "--space", "default", "--as", as, backup}, `"memories":1`},
+				{c, "restored ", restore, `"memories":1`},
 			} {
 				r := one.c.run("", one.args...)
 				if r.code != 0 || strings.Contains(r.err, one.drawn) != watched ||

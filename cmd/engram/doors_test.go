@@ -91,18 +91,23 @@ func told(c *cli) {
 	day := func(n int) string { return fmt.Sprintf("2025-05-%02d", n) }
 	c.ok("remember", "--id", "old", "--session", "s", "--occurred-at", day(1), "--source", "book", "the rail is rusty")
 	c.ok("remember", "--id", "new", "--kind", "fact", "--tag", "rail", "--speaker", "Ines", "--session", "s",
-		"--occurred-at", day(2), "--valid-from", day(3), "--valid-until", "2035-05-03", "--expires-at", "2099-01-01", "--pin",
-		"--confidence", "0.5", "--source", "book", "--meta", "page=7", "--embedding", "[1,2,3,4,5,6,7,8]", "--embedding-model",
-		"tiny", "--link", "old,type=replaces,weight=0.25", "--supersedes", "old", "the rail was painted green and everything is well")
+		"--occurred-at", day(2), "--valid-from", day(3), "--valid-until", "2035-05-03", "--expires-at", "2099-01-01",
+		"--pin", "--confidence", "0.5", "--source", "book", "--meta", "page=7", "--embedding", "[1,2,3,4,5,6,7,8]",
+		"--embedding-model", "tiny", "--link", "old,type=replaces,weight=0.25", "--supersedes", "old",
+		"the rail was painted green and everything is well")
 	c.ok("remember", "--id", "away", "--source", "book", "the rail is bent and it will not hold the door of the dome")
-	c.ok("remember", "--id", "again", "--source", "book", "the rail is bent and it will not hold the door of the dome today")
-	c.ok("remember", "--id", "again", "--source", "Bo", "the rail is bent and it will not hold the door of the dome today")
-	c.ok("remember", "--id", "twin", "--session", "t", "the rail is bent and it will not hold the door of the dome today")
+	c.ok("remember", "--id", "again", "--source", "book",
+		"the rail is bent and it will not hold the door of the dome today")
+	c.ok("remember", "--id", "again", "--source", "Bo",
+		"the rail is bent and it will not hold the door of the dome today")
+	c.ok("remember", "--id", "twin", "--session", "t",
+		"the rail is bent and it will not hold the door of the dome today")
 	c.ok("forget", "again", "--reason", "twice")
 	c.ok("unarchive", "again")
 	c.ok("forget", "away")
 	c.ok("update", "new", "--tag", "dome", "--reason", "it is of the dome")
-	c.ok("feedback", "--signal", "confirmed", "new", "--source", "Bo", "--verified", "--event-id", "e", "--reason", "looked", "--during", "s")
+	c.ok("feedback", "--signal", "confirmed", "new", "--source", "Bo", "--verified", "--event-id", "e",
+		"--reason", "looked", "--during", "s")
 	c.ok("feedback", "--signal", "contradicted", "new", "--by", "again", "--source", "Cy", "--reason", "seen")
 	c.ok("feedback", "--signal", "contradicted", "new", "--by", "again", "--source", "Di")
 	found := decoded[wire.Answer](c, "recall", "rail green", "--during", "s")
@@ -126,7 +131,8 @@ func TestEveryFieldThroughEveryDoor(t *testing.T) {
 	told(c)
 	c.ok("remember", "--id", "last", "the end")
 	kinds := map[string]reflect.Type{
-		"memory": reflect.TypeFor[engram.Memory](), "hit": reflect.TypeFor[engram.Hit](), "event": reflect.TypeFor[engram.Event](),
+		"memory": reflect.TypeFor[engram.Memory](), "hit": reflect.TypeFor[engram.Hit](),
+		"event":     reflect.TypeFor[engram.Event](),
 		"judgement": reflect.TypeFor[engram.FeedbackRecord](), "source": reflect.TypeFor[engram.SourceRecord](),
 		"contradiction": reflect.TypeFor[engram.Contradiction](),
 	}
@@ -144,7 +150,8 @@ func TestEveryFieldThroughEveryDoor(t *testing.T) {
 				wanted := wireName(kind, path)
 				why, lacks := d.lacks[kind][path]
 				if got[wanted] == lacks {
-					t.Errorf("%s of a %s through %s: there %v, left out %v %s", path, kind, d.name, got[wanted], lacks, why)
+					t.Errorf("%s of a %s through %s: there %v, left out %v %s",
+						path, kind, d.name, got[wanted], lacks, why)
 				}
 			}
 		}
@@ -174,14 +181,17 @@ var withoutDetails = map[string]string{"terms[].detail[].name": "not kept", "ter
 // Lists of memories leave out what reading one gives.
 var inHits = map[string]string{
 	"embedding[]": "answers of recall have no vectors", "embedding_model": "nor what made them",
-	"links[].to": "get has them", "links[].type": "get has them", "links[].weight": "get has them", "links[].incoming": "get has them",
-	"archived_at": "what is archived is no hit",
+	"links[].to": "get has them", "links[].type": "get has them", "links[].weight": "get has them",
+	"links[].incoming": "get has them",
+	"archived_at":      "what is archived is no hit",
 }
 
 // cues are recalls whose hits have every field between them.
 func cues(recall func(args map[string]any) string) []string {
 	return []string{
-		recall(map[string]any{"query": "rail green dome", "explain": true, "compete": true, "valid_at": "2025-06-01T00:00:00Z"}),
+		recall(map[string]any{
+			"query": "rail green dome", "explain": true, "compete": true, "valid_at": "2025-06-01T00:00:00Z",
+		}),
 		recall(map[string]any{"query": "rail rusty", "valid_at": "2025-05-02T00:00:00Z"}),
 		recall(map[string]any{"query": "rail bent dome"}),
 		recall(map[string]any{"query": "rail bent dome", "detail": "ids"}),
@@ -237,7 +247,8 @@ func httpDoor(t *testing.T, base string, events func() string) door {
 		name: "HTTP", lacks: map[string]map[string]string{"hit": inHits, "judgement": withoutDetails},
 		answers: map[string]func(*testing.T) []string{
 			"memory": func(*testing.T) []string {
-				texts := hitsOf(ask("POST", "/recall", map[string]any{"query": "rail", "valid_at": "2025-06-01T00:00:00Z"}))
+				now := map[string]any{"query": "rail", "valid_at": "2025-06-01T00:00:00Z"}
+				texts := hitsOf(ask("POST", "/recall", now))
 				for _, id := range []string{"old", "new", "away", "again"} {
 					texts = append(texts, ask("GET", "/memories/"+id+"?include=links&vectors=true", nil))
 				}
@@ -258,7 +269,8 @@ func httpDoor(t *testing.T, base string, events func() string) door {
 func mcpDoor(t *testing.T, base string) door {
 	tool := func(name string, args map[string]any) string {
 		body, _ := json.Marshal(map[string]any{
-			"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": map[string]any{"name": name, "arguments": args},
+			"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+			"params": map[string]any{"name": name, "arguments": args},
 		})
 		text := fetched(t, "POST", base+"/mcp", bytes.NewReader(body), map[string]string{
 			"Accept": "application/json, text/event-stream", "Mcp-Protocol-Version": "2025-06-18",

@@ -35,7 +35,8 @@ func (f *cueFlags) register(a *app, set *pflag.FlagSet) {
 	set.IntVar(&f.hops, "hops", 0,
 		"over how `many` associations activation goes at most, 0 to 3 (default: as many as are worth it)")
 	annotate(set, zeroCounts, "hops")
-	set.StringVar(&f.detail, "detail", "", "`how` much of each memory: ids, summary (its beginning) or full (the default)")
+	set.StringVar(&f.detail, "detail", "",
+		"`how` much of each memory: ids, summary (its beginning) or full (the default)")
 	f.set = set
 	set.BoolVar(&f.cue.Repeats, "repeats", false, "give hits that say the same places of their own, instead of one")
 	set.BoolVar(&f.cue.Compete, "compete", false, "say how probable each hit is among its rivals and \"none of these\"")
@@ -60,9 +61,11 @@ func (f *cueFlags) registerCue(a *app, set *pflag.FlagSet) {
 	set.Var(&f.to, "to", "only what happened before this time")
 	set.Var(&f.validAt, "valid-at", "only what was true then, replaced memories included")
 	set.Var(&f.asOf, "as-of", "from what was known then: later memories, changes and archivings do not count")
-	set.StringVar(&c.During, "during", "", "in which `session` is asked: what was lately of use in it primes the answer")
+	set.StringVar(&c.During, "during", "",
+		"in which `session` is asked: what was lately of use in it primes the answer")
 	set.StringArrayVar(&c.Without, "without", nil, "leave this `term` out of the score; repeatable, for measuring")
-	set.Float64Var(&c.MinConfidence, "min-confidence", 0, "only what is believed at least so far, a `number` from 0 to 1")
+	set.Float64Var(&c.MinConfidence, "min-confidence", 0,
+		"only what is believed at least so far, a `number` from 0 to 1")
 }
 
 // read is the cue that the flags and the words give.
@@ -133,7 +136,8 @@ func (a *app) printAnswer(answer engram.Answer) error {
 		a.printf("Nothing relevant is known; %s searched.\n", counted(answer.Searched, "memory was", "memories were"))
 	}
 	if answer.Rejected != nil {
-		a.printf("The nearest by its vector has evidence of %s, which chance gives too.\n", shortNumber(*answer.Rejected))
+		a.printf("The nearest by its vector has evidence of %s, which chance gives too.\n",
+			shortNumber(*answer.Rejected))
 	}
 	a.printDamaged(answer.Damaged)
 	for i, hit := range answer.Hits {

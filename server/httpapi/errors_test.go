@@ -95,8 +95,14 @@ func bodyRefusals() []refusal {
 		{"no ids", "POST", recallPath, `{"ids":[]}`, "invalid_argument", "ids", nil},
 		{"nobody's speech", "POST", recallPath, `{"speaker":""}`, "invalid_argument", "speaker", nil},
 		{"no id", "POST", memories, `{"content":"x","id":""}`, "invalid_argument", "id", nil},
-		{"no key", "POST", memories, `{"content":"x","idempotency_key":""}`, "invalid_argument", "idempotency_key", nil},
-		{"two vectors", "POST", recallPath, `{"embedding":[1],"embedding_b64":""}`, "invalid_argument", "embedding_b64", nil},
+		{
+			"no key", "POST", memories, `{"content":"x","idempotency_key":""}`, "invalid_argument", "idempotency_key",
+			nil,
+		},
+		{
+			"two vectors", "POST", recallPath, `{"embedding":[1],"embedding_b64":""}`, "invalid_argument",
+			"embedding_b64", nil,
+		},
 	}
 }
 
@@ -105,27 +111,55 @@ func engineRefusals() []refusal {
 	return []refusal{
 		{"empty content", "POST", memories, `{"content":""}`, "invalid_argument", "content", nil},
 		{"confidence", "POST", memories, `{"content":"x","confidence":2}`, "invalid_argument", "confidence", nil},
-		{"model", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"other"}`, "embedding_model_mismatch", "embedding_model", nil},
-		{"dimension", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8,9]}`, "dimension_mismatch", "embedding", nil},
+		{
+			"model", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"other"}`,
+			"embedding_model_mismatch", "embedding_model", nil,
+		},
+		{
+			"dimension", "POST", memories, `{"content":"x","embedding":[1,2,3,4,5,6,7,8,9]}`, "dimension_mismatch",
+			"embedding", nil,
+		},
 		{"zero vector", "POST", recallPath, `{"embedding":[0,0,0,0,0,0,0,0]}`, "invalid_argument", "embedding", nil},
-		{"content too large", "POST", memories, `{"content":"` + strings.Repeat("x", 1<<17) + `"}`, "too_large", "content", nil},
-		{"id too large", "POST", memories, `{"content":"x","id":"` + strings.Repeat("x", 129) + `"}`, "too_large", "id", nil},
+		{
+			"content too large", "POST", memories, `{"content":"` + strings.Repeat("x", 1<<17) + `"}`, "too_large",
+			"content", nil,
+		},
+		{
+			"id too large", "POST", memories, `{"content":"x","id":"` + strings.Repeat("x", 129) + `"}`, "too_large",
+			"id", nil,
+		},
 		{"tags", "POST", memories, `{"content":"x","tags":["` + manyTags() + `"]}`, "too_large", "tags", nil},
-		{"a link to nobody", "POST", memories, `{"content":"x","links":[{"to":"nobody"}]}`, "not_found", "links[0].to", nil},
-		{"supersedes nobody", "POST", memories, `{"content":"x","supersedes":["a","nobody"]}`, "not_found", "supersedes[1]", nil},
+		{
+			"a link to nobody", "POST", memories, `{"content":"x","links":[{"to":"nobody"}]}`, "not_found",
+			"links[0].to", nil,
+		},
+		{
+			"supersedes nobody", "POST", memories, `{"content":"x","supersedes":["a","nobody"]}`, "not_found",
+			"supersedes[1]", nil,
+		},
 		{
 			"a batch with one that refers to nobody", "POST", memories + ":batch",
-			`{"memories":[{"content":"x"},{"content":"y","contradicts":["nobody"]}]}`, "not_found", "memories[1].contradicts[0]", nil,
+			`{"memories":[{"content":"x"},{"content":"y","contradicts":["nobody"]}]}`, "not_found",
+			"memories[1].contradicts[0]", nil,
 		},
 		{
 			"a batch with another dimension", "POST", memories + ":batch",
 			`{"memories":[{"content":"x"},{"content":"y","embedding":[1,2,3,4,5,6,7,8,9]}]}`,
 			"dimension_mismatch", "memories[1].embedding", nil,
 		},
-		{"dimension of a cue", "POST", recallPath, `{"embedding":[1,2,3,4,5,6,7,8,9]}`, "dimension_mismatch", "embedding", nil},
+		{
+			"dimension of a cue", "POST", recallPath, `{"embedding":[1,2,3,4,5,6,7,8,9]}`, "dimension_mismatch",
+			"embedding", nil,
+		},
 		{"no vector", "POST", memories, `{"content":"x","embedding":[]}`, "invalid_argument", "embedding", nil},
-		{"spread from nobody", "POST", "/v1/spaces/default/spread", `{"ids":["a","nobody"]}`, "not_found", "ids[1]", nil},
-		{"body too large", "POST", memories, `{"content":"` + strings.Repeat("x", 5<<20) + `"}`, "too_large", "body", nil},
+		{
+			"spread from nobody", "POST", "/v1/spaces/default/spread", `{"ids":["a","nobody"]}`, "not_found", "ids[1]",
+			nil,
+		},
+		{
+			"body too large", "POST", memories, `{"content":"` + strings.Repeat("x", 5<<20) + `"}`, "too_large", "body",
+			nil,
+		},
 		{"id taken", "POST", memories, `{"id":"a","content":"two"}`, "conflict", "", nil},
 		{"key taken", "POST", memories, `{"content":"two","idempotency_key":"k"}`, "conflict", "", nil},
 		{"version", "PATCH", memories + "/a", `{"content":"two","if_version":7}`, "conflict", "", nil},
@@ -158,7 +192,8 @@ func manyTags() string {
 
 func TestProblems(t *testing.T) {
 	d := open(t)
-	d.want(201, "POST", memories, `{"id":"a","content":"one","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"mine","idempotency_key":"k"}`, nil)
+	d.want(201, "POST", memories, `{"id":"a","content":"one","embedding":[1,2,3,4,5,6,7,8],"embedding_model":"mine",
+		"idempotency_key":"k"}`, nil)
 	for _, tt := range slices.Concat(pathRefusals(), bodyRefusals(), engineRefusals()) {
 		t.Run(tt.name, func(t *testing.T) {
 			resp, text := d.send(tt.method, tt.path, tt.body, tt.headers...)
@@ -189,7 +224,8 @@ func TestBodiesHeldTogether(t *testing.T) {
 		defer func() { _ = body.Close() }()
 	}
 	resp, text := d.send("POST", memories, `{"content":"x"}`)
-	if resp.StatusCode != 503 || !strings.Contains(text, problem.CodeOverloaded) || resp.Header.Get("Retry-After") == "" {
+	if resp.StatusCode != 503 || !strings.Contains(text, problem.CodeOverloaded) ||
+		resp.Header.Get("Retry-After") == "" {
 		t.Errorf("beyond the budget = %d %s", resp.StatusCode, text)
 	}
 	d.want(200, "GET", memories, "", nil)

@@ -130,29 +130,29 @@ func TestEveryArgumentArrives(t *testing.T) {
 	session := overStdio(t, newServer(t, n, mcpapi.Options{Space: "mine"}))
 	call(t, session, "remember", `{"content":"x","kind":"fact","tags":["t"],"confidence":0,
 		"occurred_at":"2026-01-01T00:00:00Z","valid_from":"2026-01-02T00:00:00Z",
-		"valid_until":"2026-01-03T00:00:00Z",
-		"expires_at":"2026-01-04T00:00:00Z",
-		"pin":true,"source":"s","links":[{"to":"a","type":"t","weight":0}],"supersedes":["b"],"contradicts":["c"],"embedding":[1],
-		"idempotency_key":"k"}`)
+		"valid_until":"2026-01-03T00:00:00Z","expires_at":"2026-01-04T00:00:00Z",
+		"pin":true,"source":"s","links":[{"to":"a","type":"t","weight":0}],"supersedes":["b"],"contradicts":["c"],
+		"embedding":[1],"idempotency_key":"k"}`)
 	if n.space != "mine" {
 		t.Errorf("without a space the call went to %q, want the door's", n.space)
 	}
 	// What the tool of this slice does not take; everything else must have arrived.
 	wantSet(t, n.draft, "EmbeddingModel", "ID", "Language", "Speaker", "Session", "Metadata")
-	call(t, session, "recall", `{"query":"q","limit":3,"max_tokens":64,"kinds":["k"],"tags":["t"],"from":"2026-01-01T00:00:00Z",
-		"to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z","as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"during":"d","repeats":true,"explain":true,
+	call(t, session, "recall", `{"query":"q","limit":3,"max_tokens":64,"kinds":["k"],"tags":["t"],
+		"from":"2026-01-01T00:00:00Z","to":"2026-01-02T00:00:00Z","valid_at":"2026-01-03T00:00:00Z",
+		"as_of":"2026-01-04T00:00:00Z","min_confidence":0.5,"during":"d","repeats":true,"explain":true,
 		"embedding":[1],"hops":0,"detail":"ids","space":"other"}`)
-	wantSet(t, n.cue, "EmbeddingModel", "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Compete", "Where", "WhereLinks", "Without",
-		"MaxTime")
+	wantSet(t, n.cue, "EmbeddingModel", "IDs", "TagsAny", "TagsNone", "Speaker", "Session", "Compete", "Where",
+		"WhereLinks", "Without", "MaxTime")
 	if n.space != "other" {
 		t.Errorf("the call went to %q, want other", n.space)
 	}
 	call(t, session, "update", `{"id":"x","content":"c","confidence":0,"tags":[],"pin":false,
 		"valid_until":"2026-01-01T00:00:00Z","mode":"by_use","reason":"r"}`)
-	wantSet(t, n.change, "EmbeddingModel", "Kind", "Speaker", "Session", "OccurredAt", "ValidFrom", "ExpiresAt", "Source", "Language", "Metadata", "Embedding",
-		"IfVersion")
-	call(t, session, "feedback", `{"event_id":"e","recall_id":"r","ids":["a"],"signal":"contradicted","useful":["b"],"useless":["c"],
-		"wrong":["d"],"by":"x","during":"s","source":"Bo","verified":true,"reason":"r"}`)
+	wantSet(t, n.change, "EmbeddingModel", "Kind", "Speaker", "Session", "OccurredAt", "ValidFrom", "ExpiresAt",
+		"Source", "Language", "Metadata", "Embedding", "IfVersion")
+	call(t, session, "feedback", `{"event_id":"e","recall_id":"r","ids":["a"],"signal":"contradicted",
+		"useful":["b"],"useless":["c"],"wrong":["d"],"by":"x","during":"s","source":"Bo","verified":true,"reason":"r"}`)
 	wantSet(t, n.judged)
 	call(t, session, "link", `{"from":"a","to":"b","type":"t","weight":0}`)
 	wantSet(t, n.link)

@@ -38,18 +38,19 @@ func outcomeText(o engram.Outcome) string {
 func recallText(r recalled) string {
 	damage := ""
 	if len(r.Damaged) > 0 {
-		damage = fmt.Sprintf(" Not everything could be read: %d memories or vectors, or more, are damaged.", len(r.Damaged))
+		damage = fmt.Sprintf(" Not everything could be read: %d memories or vectors, or more, are damaged.",
+			len(r.Damaged))
 	}
 	if len(r.Hits) == 0 && r.Truncated {
-		return fmt.Sprintf("Not even the best hit fits in max_tokens (%d memories considered): give more, or ask for less detail.%s",
-			r.Searched, damage)
+		return fmt.Sprintf("Not even the best hit fits in max_tokens (%d memories considered): give more, or ask for "+
+			"less detail.%s", r.Searched, damage)
 	}
 	if len(r.Hits) == 0 {
 		return fmt.Sprintf("Nothing relevant is known (%d memories considered).%s", r.Searched, damage)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d memories considered, recall_id %s.%s %s\n", len(r.Hits), r.Searched, quote(r.RecallID), damage,
-		r.Provenance)
+	fmt.Fprintf(&b, "%d of %d memories considered, recall_id %s.%s %s\n", len(r.Hits), r.Searched, quote(r.RecallID),
+		damage, r.Provenance)
 	for i, h := range r.Hits {
 		otherSide := ""
 		if len(h.Contradicts) > 0 {
@@ -85,7 +86,8 @@ func forgetText(r engram.ForgetReport, dryRun bool) string {
 		text += " Not found: " + quotes(r.Missing) + "."
 	}
 	if len(r.Damaged) > 0 {
-		text += fmt.Sprintf(" Not everything could be read: %d memories or more are damaged, and as they were.", len(r.Damaged))
+		text += fmt.Sprintf(" Not everything could be read: %d memories or more are damaged, and as they were.",
+			len(r.Damaged))
 	}
 	return text
 }

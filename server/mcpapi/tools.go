@@ -189,8 +189,8 @@ func (s *Server) remember(ctx context.Context, a rememberArgs) (any, string, err
 	outcome, err := s.backend.Remember(ctx, s.in(a.Space), engram.Draft{
 		Content: a.Content, Kind: a.Kind, Tags: a.Tags, Confidence: a.Confidence,
 		OccurredAt: a.OccurredAt, ValidFrom: a.ValidFrom, ValidUntil: a.ValidUntil, ExpiresAt: a.ExpiresAt,
-		Pin: a.Pin, Source: a.Source, Links: a.Links, Supersedes: a.Supersedes, Contradicts: a.Contradicts, Embedding: a.Embedding,
-		IdempotencyKey: a.IdempotencyKey,
+		Pin: a.Pin, Source: a.Source, Links: a.Links, Supersedes: a.Supersedes, Contradicts: a.Contradicts,
+		Embedding: a.Embedding, IdempotencyKey: a.IdempotencyKey,
 	})
 	if err != nil {
 		return nil, "", err

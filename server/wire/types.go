@@ -234,8 +234,8 @@ func (a Answer) Engine() engram.Answer {
 	hits := make([]engram.Hit, len(a.Hits))
 	for i, h := range a.Hits {
 		hits[i] = engram.Hit{
-			Memory: h.Memory, Score: h.Score, Probability: h.Probability, Contradicts: h.Contradicts, Similar: h.Similar,
-			Shortened: h.Shortened,
+			Memory: h.Memory, Score: h.Score, Probability: h.Probability, Contradicts: h.Contradicts,
+			Similar: h.Similar, Shortened: h.Shortened,
 		}
 		for name, value := range h.Why {
 			hits[i].Why = append(hits[i].Why, engram.Term{Name: name, Value: value, Detail: h.Explain[name]})
@@ -269,7 +269,8 @@ func EscapeSegment(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		c := s[i]
-		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '~'
+		plain := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' ||
+			c == '~'
 		if plain {
 			b.WriteByte(c)
 			continue
