@@ -39,7 +39,7 @@ go test ./...
 step "faults: every step of every write path fails, in every way"
 go vet -tags faults . ./internal/...
 go test -tags faults -v \
-	-run '^(TestFaultMatrix|TestEveryStepHasAPoint|TestEveryMechanismMatters|TestEverySyncIsNeeded|Test\w+Fails?Alone|TestLinearizableThroughPanics|TestRotationHearsOfASpareThatFailed)$' \
+	-run '^(TestFaultMatrix|TestEveryStepHasAPoint|TestEveryMechanismMatters|TestEverySyncIsNeeded|Test\w+Fails?Alone|TestLinearizableThroughPanics|TestWriterHearsOfASpareThatFailed)$' \
 	. ./internal/store ./internal/wal ./internal/segment ./internal/vfs |
 	grep -vE '^ +faults_test.go|^=== |^ +--- PASS'
 

@@ -347,8 +347,11 @@ func (s *Space) stage(ctx context.Context, op string, fn func(*Tx) error) (view 
 		return err
 	})
 	if err != nil {
-		if s.log.Err() != nil || errors.Is(err, wal.ErrFull) {
-			err = fmt.Errorf("%w: %w", ErrReadOnly, err) // for good, or as noRoom has it
+		switch { // for good, or as noRoom has it
+		case s.log.Err() != nil:
+			err = fmt.Errorf("%w: %w", ErrReadOnly, err)
+		case errors.Is(err, wal.ErrFull):
+			err = fmt.Errorf("nothing was written: %w: %w", ErrReadOnly, err)
 		}
 		return s.staged, false, err
 	}

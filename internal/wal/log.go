@@ -94,8 +94,9 @@ func (l *Log) Stats() Stats {
 	return s
 }
 
-// Append gives payload the next LSN and copies it into memory; [Log.Commit] makes it durable. It does no I/O. What is
-// held in memory is what callers have appended and not yet committed: callers bound that by bounding themselves.
+// Append gives payload the next LSN and copies it into memory; [Log.Commit] makes it durable. It does no I/O, but where
+// the active file is used up it waits for the next one, which is made in the background. What is held in memory is what
+// callers have appended and not yet committed: callers bound that by bounding themselves.
 //
 // On error (ErrTooLarge, ErrFull, ErrFailed, ErrClosed) nothing was appended.
 func (l *Log) Append(payload []byte) (LSN, error) {
@@ -107,13 +108,15 @@ func (l *Log) Append(payload []byte) (LSN, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	size := recordSize(len(payload))
+	l.awaitSpareLocked(size)
 	switch {
 	case l.err != nil:
 		return 0, l.err
 	case l.closed.Load():
 		return 0, ErrClosed
 	}
-	if err := l.fitsLocked(recordSize(len(payload))); err != nil {
+	if err := l.fitsLocked(size); err != nil {
 		return 0, err
 	}
 	lsn := LSN(l.appended.Load()) + 1
@@ -235,10 +238,29 @@ const fullMargin = 64 << 10
 
 // fitsLocked refuses a record of so many bytes if it would need a file that could not be made. mu must be held.
 func (l *Log) fitsLocked(size int64) error {
-	if l.noSpare == nil || len(l.spares) > 0 || l.flying+int64(len(l.pending))+size <= l.room {
+	if l.noSpare == nil || len(l.spares) > 0 || l.hasRoomLocked(size) {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrFull, l.noSpare)
+}
+
+// hasRoomLocked reports whether a record of so many bytes fits into the active file behind all that waits. mu must be
+// held.
+func (l *Log) hasRoomLocked(size int64) bool { return l.flying+int64(len(l.pending))+size <= l.room }
+
+// awaitSpareLocked waits until it is known whether there is a next file for a record that needs one: once the record is
+// appended it is too late to refuse it. mu must be held; it is given up meanwhile.
+func (l *Log) awaitSpareLocked(size int64) {
+	if l.o.Spares == 0 || l.hasRoomLocked(size) || len(l.spares) > 0 {
+		return // the usual case
+	}
+	l.prepareLocked()
+	for l.preparing != nil {
+		done := l.preparing
+		l.mu.Unlock()
+		<-done
+		l.mu.Lock()
+	}
 }
 
 // prepare makes a spare in the background if there is none and none is being made. Where that fails, records are taken
