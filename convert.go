@@ -95,20 +95,19 @@ func (m *Memory) setCurrent(v *store.View, f store.Found, r *store.Record, at le
 	}
 }
 
-// lens is when memories are looked at: the clock is asked only where it matters.
+// lens is when memories are looked at, and by which model they fade.
 type lens struct {
 	model *faded
-	now   func() time.Time
+	now   time.Time
 }
 
-// lens looks at memories at a time that is known already.
-func (s *Space) lens(now time.Time) lens { return lens{s.faded(), func() time.Time { return now }} }
+func (s *Space) lens(now time.Time) lens { return lens{s.faded(), now} }
 
 // setStanding fills in how fresh m is and how far it is believed.
 func (m *Memory) setStanding(v *store.View, f store.Found, r *store.Record, at lens) {
 	now, past := f.AsOf()
 	if !past {
-		now = at.now().UnixNano()
+		now = at.now.UnixNano()
 	}
 	both := &struct { // one place in memory for two
 		u Usage

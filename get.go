@@ -17,27 +17,27 @@ import (
 // Get reads a memory with its embedding and its links, archived and superseded ones included. A memory that does not
 // exist or has expired is ErrNotFound; one whose bytes are damaged is a *CorruptError.
 func (s *Space) Get(ctx context.Context, id string) (Memory, error) {
-	c := &checks{}
-	if c.id("id", id); c.err != nil {
-		return Memory{}, c.err
-	}
 	var m Memory
 	err := s.read(ctx, "get", func(v *store.View) error {
 		var r store.Record
-		f, err := v.Get(id, &r)
-		if errors.Is(err, ErrNotFound) || err == nil && !r.ExpiresAt.IsZero() && expired(r.ExpiresAt, s.db.o.Clock()) {
+		now := s.db.o.Clock()
+		f, err := v.Get(id, store.Day(now.UnixNano()), &r)
+		if errors.Is(err, ErrNotFound) || err == nil && expired(r.ExpiresAt, now) {
 			return notFound(id)
 		}
 		if err != nil {
 			return err
 		}
-		v.Need(s.db.today(), f.Row)
-		return m.setWhole(v, f, &r, lens{s.faded(), s.db.o.Clock})
+		return m.setWhole(v, f, &r, s.lens(now))
 	})
-	if err != nil {
-		return Memory{}, err
+	if err == nil {
+		return m, nil
 	}
-	return m, nil
+	c := &checks{} // only now: an id that is not valid finds nothing
+	if c.id("id", id); c.err != nil {
+		err = c.err
+	}
+	return Memory{}, err
 }
 
 // GetAt reads a memory as the space knew it at asOf: the version of then with its embedding, archived or replaced only
@@ -78,7 +78,7 @@ func (s *Space) History(ctx context.Context, id string) ([]Memory, error) {
 		if err := v.Whole(f); err != nil {
 			return err
 		}
-		out, err = history(v, f, lens{s.faded(), s.db.o.Clock}, s.db.o.Limits.Result)
+		out, err = history(v, f, s.lens(s.db.o.Clock()), s.db.o.Limits.Result)
 		v.Need(s.db.today(), v.Versions(f)...)
 		return err
 	})

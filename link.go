@@ -135,14 +135,14 @@ func orNotFound(err error, id string) error {
 }
 
 // associations lists a memory's explicit associations, but those with memories that have expired; without a clock all.
-func associations(v *store.View, f store.Found, now func() time.Time) ([]Association, error) {
+func associations(v *store.View, f store.Found, now time.Time) ([]Association, error) {
 	links, err := v.Links(f)
 	if err != nil {
 		return nil, fmt.Errorf("read associations: %w", err)
 	}
 	var out []Association
 	for _, l := range links {
-		if until := v.ExpiresAt(l.Other); now != nil && !until.IsZero() && expired(until, now()) {
+		if until := v.ExpiresAt(l.Other); !now.IsZero() && expired(until, now) {
 			continue
 		}
 		id, err := v.ID(l.Other)

@@ -277,7 +277,7 @@ func hitOf(v *store.View, cue *Cue, h *recall.Hit, at lens) (Hit, error) {
 		}
 		hit.Why = append(hit.Why, term)
 	}
-	if hit.Contradicts, err = contradicted(v, v.Fate(h.Row), at.now()); err != nil {
+	if hit.Contradicts, err = contradicted(v, v.Fate(h.Row), at.now); err != nil {
 		return Hit{}, fmt.Errorf("read hit: %w", err)
 	}
 	return hit, nil

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/orchard9/engram-go/internal/isolate"
 	"github.com/orchard9/engram-go/internal/store"
@@ -240,7 +241,7 @@ func wholeVersions(v *store.View, f store.Found, out *RepairedSpace) []exportLin
 	if f.Archived() {
 		last.ArchivedAt = fromNanos(f.ArchivedAt())
 	}
-	links, err := associations(v, f, nil)
+	links, err := associations(v, f, time.Time{})
 	if err != nil {
 		out.lose(fmt.Errorf("associations of memory %q: %w", last.ID, err))
 	}

@@ -83,7 +83,7 @@ func (s *Space) memoryAt(v *store.View, f store.Found, id string, asOf time.Time
 	if err != nil {
 		return Memory{}, err
 	}
-	return withFate(v, f, r, lens{s.faded(), s.db.o.Clock}), nil
+	return withFate(v, f, r, s.lens(s.db.o.Clock())), nil
 }
 
 func unknownAt(id string, asOf time.Time) error {

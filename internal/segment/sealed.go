@@ -322,6 +322,9 @@ func (w *Sealed) Vector(slot uint32) (vector []float32, err error) {
 // VectorOf calls fn with the row's verified vector and its padding, and the inverse of its norm; not at all if it has
 // none.
 func (w *Sealed) VectorOf(slot uint32, fn func(padded []float32, invNorm float32) error) error {
+	if w.sum.vectors == 0 && slot < w.sum.rows {
+		return nil
+	}
 	return w.withLine(slot, func(l line, ws *workspace) error {
 		if l.Vector == NoVector {
 			return nil

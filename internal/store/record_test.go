@@ -26,7 +26,7 @@ func TestOffsetsThatCannotBeStated(t *testing.T) {
 		t.Helper()
 		for id, o := range offsets {
 			var r store.Record
-			if _, err := s.View().Get(id, &r); err != nil {
+			if _, err := s.View().Get(id, 1, &r); err != nil {
 				t.Fatal(err)
 			}
 			if r.OccurredAt.Offset != o.read {

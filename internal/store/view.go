@@ -82,13 +82,13 @@ func (v *View) Lookup(id string) (found Found, ok bool, err error) {
 
 // Find is Lookup for a memory that may be made anew: a damaged row whose id cannot be told does not count.
 func (v *View) Find(id string) (found Found, ok bool, err error) {
-	return v.find(id, func([]byte) error { return nil })
+	return v.find(id, 0, func([]byte) error { return nil })
 }
 
-// Get is Lookup that reads the memory's current version into r along the way; a memory that does not exist is
-// ErrNotFound.
-func (v *View) Get(id string, r *Record) (Found, error) {
-	found, ok, err := v.find(id, r.decode)
+// Get is Lookup that reads the memory's current version into r along the way and notes that it was needed on a day; a
+// memory that does not exist is ErrNotFound.
+func (v *View) Get(id string, day uint32, r *Record) (Found, error) {
+	found, ok, err := v.find(id, day, r.decode)
 	if err == nil && !ok {
 		err = ErrNotFound
 		if v.s.lost != nil {
@@ -102,8 +102,9 @@ func (v *View) maybeLost(id string) error {
 	return fmt.Errorf("memory %q may be the one that is damaged: %w", id, v.s.lost)
 }
 
-// find finds a memory and calls fn with the body of its current version.
-func (v *View) find(id string, fn func(body []byte) error) (found Found, ok bool, err error) {
+// find finds a memory and calls fn with the body of its current version, which is noted as needed on a day, unless that
+// is 0. The note comes first, so that the processor fetches what it touches together with the body.
+func (v *View) find(id string, day uint32, fn func(body []byte) error) (found Found, ok bool, err error) {
 	t, hash := v.s.t, hashString(id)
 	_, ok = t.ids.Find(hash, func(entry uint32) bool {
 		if t.first(entry) >= v.Rows {
@@ -112,6 +113,9 @@ func (v *View) find(id string, fn func(body []byte) error) (found Found, ok bool
 		st := t.state(entry, v.Position)
 		if st.erased {
 			return false
+		}
+		if day > 0 {
+			v.Need(day, st.row)
 		}
 		var same bool
 		err = v.read(st.row, func(body []byte) (err error) {
