@@ -171,8 +171,8 @@ func (o Options) lexical() lexical.Options {
 // Dir is the directory's absolute path.
 func (db *DB) Dir() string { return db.dir }
 
-// Close waits for calls in progress, closes every space and releases the directory. Later calls return ErrClosed; a
-// second Close does nothing.
+// Close waits for calls in progress, closes every space and releases the directory. Later calls return ErrClosed, also
+// those that what a call in progress runs makes; a second Close does nothing.
 func (db *DB) Close() error {
 	db.scrubber.close()
 	db.mu.Lock()

@@ -17,7 +17,8 @@ type handle struct {
 	ready chan struct{} // closed when space or err is set
 	space *store.Space
 	err   error
-	// refs counts the calls that use the space; closing makes it negative for good.
+	// refs counts the calls that use the space; closing takes handleClosing from it for good, so that no call is added
+	// while those that are counted end.
 	refs atomic.Int64
 	// left is set by the first of two: the opening that is done, and the call that began it and will not wait for it
 	// any more. The second gives back the reference that the call was to have.
@@ -136,8 +137,10 @@ func (db *DB) acquire(ctx context.Context, name string, create bool) (*handle, e
 		if h.acquire() {
 			return h, nil
 		}
-		select { // it is being closed; open it anew
+		select { // it is being closed; open it anew, unless that is for good
 		case <-h.gone:
+		case <-db.stop:
+			return nil, ErrClosed
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

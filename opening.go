@@ -98,16 +98,23 @@ func (db *DB) victims() []*handle {
 	return idle[:min(excess, len(idle))]
 }
 
-// closeHandle closes a space if nobody uses it; with wait it waits until nobody does.
+// closeHandle closes a space if nobody uses it; with wait it waits for those who do, and lets nobody use it any more.
 func (db *DB) closeHandle(h *handle, wait bool) error {
 	<-h.ready
-	for !h.refs.CompareAndSwap(0, handleClosing) {
-		if !wait || h.refs.Load() < 0 {
-			if h.refs.Load() < 0 {
-				<-h.gone
-			}
+	for {
+		n := h.refs.Load()
+		if n < 0 { // somebody else closes it
+			<-h.gone
 			return nil
 		}
+		if n > 0 && !wait {
+			return nil
+		}
+		if h.refs.CompareAndSwap(n, n+handleClosing) {
+			break
+		}
+	}
+	for h.refs.Load() != handleClosing {
 		time.Sleep(100 * time.Microsecond)
 	}
 	var err error

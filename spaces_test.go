@@ -185,6 +185,55 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// TestCallsDoNotKeepADirectoryOpen: Close waits for the calls that had begun, and for no later one, however many there
+// are. A call that is made by what a call in progress runs is a later one, too.
+func TestCallsDoNotKeepADirectoryOpen(t *testing.T) {
+	db, err := engram.Options{}.On(vfs.NewMem()).Open("/d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, _ := db.Space("default")
+	remember(t, s, engram.Draft{ID: "a", Content: "One."})
+	began, goOn := make(chan struct{}), make(chan struct{})
+	recalled, closed := make(chan error, 1), make(chan error, 1)
+	var inner error
+	go func() {
+		_, err := s.Recall(t.Context(), engram.Cue{Where: func(*engram.Memory) bool {
+			close(began)
+			<-goOn
+			_, inner = s.Get(t.Context(), "a")
+			return true
+		}})
+		recalled <- err
+	}()
+	<-began
+	go func() { closed <- db.Close() }()
+	err = nil
+	for range 2_000_000 {
+		if _, err = s.Get(t.Context(), "a"); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, engram.ErrClosed) {
+		t.Errorf("a call behind Close = %v, want closed", err)
+	}
+	select {
+	case err := <-closed:
+		t.Errorf("Close = %v beside a call in progress", err)
+	default:
+	}
+	close(goOn)
+	if err := <-recalled; err != nil {
+		t.Errorf("the call in progress = %v", err)
+	}
+	if err := <-closed; err != nil {
+		t.Errorf("Close = %v", err)
+	}
+	if !errors.Is(inner, engram.ErrClosed) {
+		t.Errorf("a call from within the one in progress = %v, want closed", inner)
+	}
+}
+
 // TestFreshDirectorySurvivesAPowerCut cuts the power right after the first write, where the file system keeps nothing
 // that was not synced: the names of the directories that Open made neither.
 func TestFreshDirectorySurvivesAPowerCut(t *testing.T) {
