@@ -77,7 +77,8 @@ func durable(s *session) error {
 		settings(s, c.name+": "+c.how)
 	}
 	words := newCorpus(s.seed)
-	texts := words.pool(preload+s.size(200_000, 3000), durableSize)
+	// More than any contender that needs other texts writes in all its rounds: making one takes as long as storing it.
+	texts := words.pool(preload+s.size(600_000, 3000), durableSize)
 	callers := []int{1, 8, 64}
 	rates := make([][]float64, len(callers)) // by callers and contender: medians
 	for i, n := range callers {
