@@ -202,8 +202,8 @@ func TestVersion1IsRead(t *testing.T) {
 	}
 }
 
-// TestVersion2IsRead opens files of version 2, which were written by an earlier program: whole, with one copy of header or
-// summary damaged, which is mended, and with a line damaged, of which there is no copy.
+// TestVersion2IsRead opens files of version 2, which were written by an earlier program: whole, with one copy of header
+// or summary damaged, which is mended, and with a line damaged, of which there is no copy.
 func TestVersion2IsRead(t *testing.T) {
 	paths, err := filepath.Glob("../../testdata/compat/2026-11-segment2/data/spaces/space-default/*.[sv]e[gc]")
 	if err != nil || len(paths) != 3 {
@@ -310,7 +310,8 @@ func TestBothCopiesDamaged(t *testing.T) {
 	for _, off := range []int64{0, 9, 40, 64, 100, 124} {
 		fsys := newFS(t)
 		f, size := sealed(t, fsys, samplesOf(8))
-		if err := errors.Join(fsys.Corrupt(f.Path(), off, 1), fsys.Corrupt(f.Path(), size/4096*4096+off, 2)); err != nil {
+		err := errors.Join(fsys.Corrupt(f.Path(), off, 1), fsys.Corrupt(f.Path(), size/4096*4096+off, 2))
+		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := segment.Open(f, size); !errors.Is(err, codec.ErrCorrupt) {

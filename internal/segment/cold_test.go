@@ -20,8 +20,9 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-var coldWords = strings.Fields("the ferry leaves at seven and we should pack tonight because of her brother who lives near " +
-	"harbour with two dogs that never sleep before midnight when it rains over hills beyond town where nobody goes alone")
+var coldWords = strings.Fields("the ferry leaves at seven and we should pack tonight because of her brother who " +
+	"lives near harbour with two dogs that never sleep before midnight when it rains over hills beyond town where " +
+	"nobody goes alone")
 
 // remarks are rows of short texts that have much in common, some with vectors; what none says twice is in each.
 func remarks(n, dim int) []sample {
@@ -109,7 +110,9 @@ func TestDictionaryWhereItHelps(t *testing.T) {
 		}
 		noise = append(noise, sample{body: string(b)})
 	}
-	for name, samples := range map[string][]sample{"few": remarks(100, 8), "noise": noise, "empty": {{}, {}}, "none": nil} {
+	for name, samples := range map[string][]sample{
+		"few": remarks(100, 8), "noise": noise, "empty": {{}, {}}, "none": nil,
+	} {
 		fsys := newFS(t)
 		f, size := sealedIn(t, fsys, segment.Cold, samples)
 		raw, err := fsys.Bytes(f.Path())
@@ -161,7 +164,8 @@ func TestDictionaryHasNothingOfWhatIsDropped(t *testing.T) {
 	next := f
 	next.Number = 6
 	built, err := segment.Build(next, segment.Plan{
-		Sources: []segment.Source{opened(t, f, size)}, Tier: segment.Cold, Drop: func(row uint32) bool { return row%3 > 0 },
+		Sources: []segment.Source{opened(t, f, size)}, Tier: segment.Cold,
+		Drop: func(row uint32) bool { return row%3 > 0 },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +224,8 @@ func TestDamagedDictionary(t *testing.T) {
 					return nil
 				})
 				var corrupt *codec.CorruptError
-				if refused := errors.As(err, &corrupt); refused != (damaged == 3 && slot > 0) || err != nil && !refused {
+				if refused := errors.As(err, &corrupt); refused != (damaged == 3 && slot > 0) ||
+					err != nil && !refused {
 					t.Errorf("copies %b damaged at %d: Read(%d) = %v", damaged, at, slot, err)
 				} else if refused && (corrupt.Offset != places[0] || corrupt.Path != f.Path()) {
 					t.Errorf("copies %b damaged at %d: Read names %d, want %d", damaged, at, corrupt.Offset, places[0])
@@ -293,17 +298,19 @@ func TestLyingLengths(t *testing.T) {
 		raw    uint32
 		fine   bool
 	}{
-		"as it is":                   {frame(1000), 1000, true},
-		"line says more":             {frame(1000), 1001, false},
-		"line says less":             {frame(1000), 999, false},
-		"line says the most":         {frame(1000), 32 << 20, false},
-		"line says more than that":   {frame(1000), 32<<20 + 1, false},
-		"line says 4 GiB":            {frame(1000), 1<<32 - 1, false},
-		"frame says 1 TiB":           {claims(1 << 40), 1000, false},
-		"frame says 4 GiB, as line":  {claims(1<<32 - 1), 1<<32 - 1, false},
-		"frame says 30 MB, as line":  {claims(30 << 20), 30 << 20, false},
-		"frame without a length":     {streamed, 3000, false},
-		"frame holds less":           {append(binary.LittleEndian.AppendUint32([]byte{0xa0}, 1000), 0x03, 0, 0, 'x'), 1000, false},
+		"as it is":                  {frame(1000), 1000, true},
+		"line says more":            {frame(1000), 1001, false},
+		"line says less":            {frame(1000), 999, false},
+		"line says the most":        {frame(1000), 32 << 20, false},
+		"line says more than that":  {frame(1000), 32<<20 + 1, false},
+		"line says 4 GiB":           {frame(1000), 1<<32 - 1, false},
+		"frame says 1 TiB":          {claims(1 << 40), 1000, false},
+		"frame says 4 GiB, as line": {claims(1<<32 - 1), 1<<32 - 1, false},
+		"frame says 30 MB, as line": {claims(30 << 20), 30 << 20, false},
+		"frame without a length":    {streamed, 3000, false},
+		"frame holds less": {
+			append(binary.LittleEndian.AppendUint32([]byte{0xa0}, 1000), 0x03, 0, 0, 'x'), 1000, false,
+		},
 		"no frame":                   {[]byte("this is no frame"), 100, false},
 		"nothing":                    {nil, 100, false},
 		"a frame cut off":            {frame(1000)[:10], 1000, false},

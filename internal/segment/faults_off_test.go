@@ -13,13 +13,17 @@ func TestEveryMechanismMatters(t *testing.T) {
 	inject.Matter(t,
 		inject.Mechanism{Name: "second copies", What: "a second copy of the head", Tests: "TestBothCopiesDamaged"},
 		inject.Mechanism{
-			Name: "freshness", What: "verifying again what was verified a while ago", Tests: "TestDamageUnderAnOpenSegment",
+			Name: "freshness", What: "verifying again what was verified a while ago",
+			Tests: "TestDamageUnderAnOpenSegment",
 		},
 		inject.Mechanism{Name: "packed lengths", What: "asking how much is packed", Tests: "TestLyingLengths"},
 		inject.Mechanism{Name: "checksums", What: "checksums", Tests: "TestEveryFlippedBit"},
-		inject.Mechanism{Name: "copies of lines", What: "reading the copy of a damaged line", Tests: "TestEveryFlippedBit"},
 		inject.Mechanism{
-			Name: "seeds", What: "the file's identity and the place in each checksum", Tests: "TestPartsOfAnotherSegment",
+			Name: "copies of lines", What: "reading the copy of a damaged line", Tests: "TestEveryFlippedBit",
+		},
+		inject.Mechanism{
+			Name: "seeds", What: "the file's identity and the place in each checksum",
+			Tests: "TestPartsOfAnotherSegment",
 		},
 	)
 }

@@ -20,7 +20,8 @@
 //   - Every read of a Sealed verifies, by checksum, the row's line and what it returns; the checksums are seeded by
 //     store, file and slot, so that a block in the wrong place fails like a damaged one. What is lent for scanning is
 //     verified if that is longer ago than a second. One damaged vector is one vector less.
-//   - What tells of rows and vectors is in the file twice, in different pages: damage to one costs nothing, and is told.
+//   - What tells of rows and vectors is in the file twice, in different pages: damage to one costs nothing, and is
+//     told.
 //   - A file is complete before its name exists: written aside, synced, renamed, directory synced.
 //   - Whatever goes through a whole segment reads its file, not the mapping: others have the processor meanwhile.
 //

@@ -65,7 +65,8 @@ func BenchmarkTiers(b *testing.B) {
 		b.Run(fmt.Sprintf("vector/%v", tier), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := w.Exact(rng.Uint32N(uint32(w.Groups()-1)*64), func([]float32, float32) error { return nil }); err != nil {
+				err := w.Exact(rng.Uint32N(uint32(w.Groups()-1)*64), func([]float32, float32) error { return nil })
+				if err != nil {
 					b.Fatal(err)
 				}
 			}

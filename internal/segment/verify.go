@@ -142,7 +142,8 @@ func (v *verifier) headAt(off uint64) error {
 	}
 	s, err := v.readSummary(b, v.sum.version, v.SizeBytes(), int64(off))
 	if err == nil && s != v.sum {
-		err = v.corrupt("verify segment", int64(off)+summaryOff, fmt.Errorf("summary %+v is not that of the segment", s))
+		err = v.corrupt("verify segment", int64(off)+summaryOff,
+			fmt.Errorf("summary %+v is not that of the segment", s))
 	}
 	return err
 }

@@ -86,7 +86,8 @@ func (v *View) AsOf(f Found, at int64) (_ Found, ok bool) {
 	}
 	was := f.state.fate
 	then := &fate{
-		versions: rows[:known:known], archivedAt: f.state.archivedIn(at), until: Time{Nanos: NoTime}, supersededAt: NoTime,
+		versions: rows[:known:known], archivedAt: f.state.archivedIn(at), until: Time{Nanos: NoTime},
+		supersededAt: NoTime,
 	}
 	if f.state.supersededBefore(at) {
 		then.supersededBy, then.until, then.supersededAt = was.supersededBy, was.until, was.supersededAt

@@ -38,7 +38,8 @@ func (s *Space) Backup(
 	}
 	if after > section.To {
 		return section, fmt.Errorf("back up space %s after position %d: it is at %d: the backup before was of another "+
-			"directory, or of this one before it was restored: take a full one: %w", s.name, after, section.To, ErrConflict)
+			"directory, or of this one before it was restored: take a full one: %w", s.name, after, section.To,
+			ErrConflict)
 	}
 	if after > 0 && uint64(s.log.Stats().First) <= after+1 {
 		section.From, section.Full = after, false

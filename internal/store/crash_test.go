@@ -198,7 +198,8 @@ func (sc *script) recovers(fsys *vfs.Mem, first, last int, seed uint64, thorough
 	var again []*vfs.Mem
 	if thorough {
 		fault.OnOp = func(op vfs.Op) {
-			again = append(again, fsys.CrashClone(seed+uint64(op.Index), []vfs.CrashMode{vfs.LoseAll, vfs.Random}[op.Index%2]))
+			mode := []vfs.CrashMode{vfs.LoseAll, vfs.Random}[op.Index%2]
+			again = append(again, fsys.CrashClone(seed+uint64(op.Index), mode))
 		}
 	}
 	n, err := sc.reopened(fault, first, last)

@@ -11,8 +11,9 @@ import (
 	"github.com/orchard9/engram-go/internal/store"
 )
 
-// entangled is a space of which a memory takes part in everything that is kept in memory: versions, a session, whose order
-// goes by times and by ids, tags, a source, vectors, associations both ways, a replaced memory, an idempotency key.
+// entangled is a space of which a memory takes part in everything that is kept in memory: versions, a session, whose
+// order goes by times and by ids, tags, a source, vectors, associations both ways, a replaced memory, an idempotency
+// key.
 func entangled(t *testing.T) *store.Space {
 	t.Helper()
 	fsys := newFS(t)
@@ -40,15 +41,17 @@ func entangled(t *testing.T) *store.Space {
 	return s
 }
 
-// TestVerifyChecksWhatIsInMemory makes one thing wrong at a time: verify tells of it, by the memory where one can be named,
-// and of nothing while nothing is wrong.
+// TestVerifyChecksWhatIsInMemory makes one thing wrong at a time: verify tells of it, by the memory where one can be
+// named, and of nothing while nothing is wrong.
 func TestVerifyChecksWhatIsInMemory(t *testing.T) {
 	t.Parallel()
 	verified(t, entangled(t))
 	unnamed := map[string]string{
-		"associations": "associations", "key": `"the key"`, "keys of a memory": `"the key"`, "order missing": `session "s"`,
-		"count of memories": "count of memories", "count of archived": "archived memories", "count of words": "words",
-		"count of known": "instant", "count of vectors": "vectors", "count of links": "associations", "count of touched": "use",
+		"associations": "associations", "key": `"the key"`, "keys of a memory": `"the key"`,
+		"order missing": `session "s"`, "count of words": "words",
+		"count of memories": "count of memories", "count of archived": "archived memories",
+		"count of known": "instant", "count of vectors": "vectors", "count of links": "associations",
+		"count of touched": "use",
 	}
 	for _, how := range store.Corruptions() {
 		s := entangled(t)
@@ -76,8 +79,8 @@ func TestVerifyChecksWhatIsInMemory(t *testing.T) {
 	}
 }
 
-// TestVerifyBesideWriters verifies over and over while memories are written, replaced, archived, erased and linked, some
-// writes fail, and what they leave is sealed and compacted: nothing is wrong at any moment.
+// TestVerifyBesideWriters verifies over and over while memories are written, replaced, archived, erased and linked,
+// some writes fail, and what they leave is sealed and compacted: nothing is wrong at any moment.
 func TestVerifyBesideWriters(t *testing.T) {
 	t.Parallel()
 	fsys := newFS(t)

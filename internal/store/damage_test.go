@@ -139,7 +139,8 @@ func TestDamagedRows(t *testing.T) {
 		}
 		for _, r := range rows {
 			for _, part := range slices.Sorted(maps.Keys(r.places)) {
-				name := fmt.Sprintf("%s of %v row %d (%s, current %v, gone %v)", part, tier, r.row, r.id, r.current, r.gone)
+				name := fmt.Sprintf("%s of %v row %d (%s, current %v, gone %v)",
+					part, tier, r.row, r.id, r.current, r.gone)
 				t.Run(name, func(t *testing.T) {
 					clone := fsys.CrashClone(0, vfs.KeepAll)
 					damagedRow(t, clone, b.clone(), r, part)
@@ -173,7 +174,9 @@ func damagedRow(t *testing.T, fsys *vfs.Mem, b *book, r sealedRow, part string) 
 	}
 	for cycle := range 2 {
 		if writable {
-			b.do(t, s, b.put(fmt.Sprint("new", cycle)), action{kind: "reinforce", id: "n", count: uint32(cycle + 5), at: 3})
+			b.do(t, s, b.put(fmt.Sprint("new", cycle)), action{
+				kind: "reinforce", id: "n", count: uint32(cycle + 5), at: 3,
+			})
 			if r.id != "j" {
 				b.do(t, s, action{kind: []string{"archive", "erase"}[cycle], id: "j", at: 4})
 			}
@@ -402,8 +405,8 @@ func corruptTwice(fs *vfs.Mem, path string, off int64) error {
 // copyOf is where the copy of its front is in a segment file.
 func copyOf(file []byte) int64 { return int64(binary.LittleEndian.Uint64(file[64+40:])+4095) &^ 4095 }
 
-// TestMendedSegmentFile damages header, summary or a line, of which there are copies, or a copy: everything is there, the
-// damage is told, and a compaction writes the file anew.
+// TestMendedSegmentFile damages header, summary or a line, of which there are copies, or a copy: everything is there,
+// the damage is told, and a compaction writes the file anew.
 func TestMendedSegmentFile(t *testing.T) {
 	fsys, b, _ := scarred(t)
 	s := mustOpen(t, fsys)
@@ -412,7 +415,8 @@ func TestMendedSegmentFile(t *testing.T) {
 		t.Fatalf("Compact again = %+v, want nothing to do", report)
 	}
 	mustClose(t, s)
-	path := fsys.Files()[slices.IndexFunc(fsys.Files(), func(name string) bool { return strings.HasSuffix(name, ".seg") })]
+	files := fsys.Files()
+	path := files[slices.IndexFunc(files, func(name string) bool { return strings.HasSuffix(name, ".seg") })]
 	whole, err := fsys.Bytes(path)
 	if err != nil {
 		t.Fatal(err)

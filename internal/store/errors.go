@@ -41,8 +41,8 @@ func (e *DimensionError) Error() string {
 		return fmt.Sprintf("embedding has %d dimensions: %d to %d are possible", e.Got, e.Min, e.Max)
 	}
 	if e.Building {
-		return fmt.Sprintf("embedding has %d dimensions, the ones that are being built have %d: use the same model, or "+
-			"cancel what is being built and begin again", e.Got, e.Want)
+		return fmt.Sprintf("embedding has %d dimensions, the ones that are being built have %d: use the same model, "+
+			"or cancel what is being built and begin again", e.Got, e.Want)
 	}
 	return fmt.Sprintf("embedding has %d dimensions, the vectors of this space have %d: "+
 		"use the same model, or another space", e.Got, e.Want)
@@ -62,11 +62,11 @@ type ModelError struct {
 // Error names both models.
 func (e *ModelError) Error() string {
 	if e.Unnamed {
-		return fmt.Sprintf("embedding is of model %q, the vectors of this space were stored without a model's name: if they "+
-			"are of that model, say so once (engram reembed --name), else replace them (engram reembed)", e.Got)
+		return fmt.Sprintf("embedding is of model %q, the vectors of this space were stored without a model's name: "+
+			"if they are of that model, say so once (engram reembed --name), else replace them (engram reembed)", e.Got)
 	}
-	return fmt.Sprintf("embedding is of model %q, the vectors of this space are of %q: use that model, another space, or "+
-		"replace them (engram reembed)", e.Got, e.Want)
+	return fmt.Sprintf("embedding is of model %q, the vectors of this space are of %q: use that model, another "+
+		"space, or replace them (engram reembed)", e.Got, e.Want)
 }
 
 // Is reports whether target is ErrModel.

@@ -106,17 +106,17 @@ func TestGoldenFiles(t *testing.T) {
 		"02", // ends: row, position, erased; row 1 was erased before it was sealed, and is in no file
 		"00000000 0500000000000000 00",
 		"02000000 0700000000000000 00",
-		"01", // memories: row, archived at, superseded by, until (one hour east), reinforced, superseded at, spans archived
+		"01", // memories: row, archived at, superseded by, until (one hour east), reinforced, superseded at, spans
 		"02000000 0000000000000080 01 64 01 0201000000000000 a038 00000000",
 		"0201000000000000 01 0002000000000000 0502000000000000",
 		"01", // links: rows, type, weight
 		"04000000 03000000 01 74 0000803f",
 		"01", // keys: name, fingerprint, id, outcome, version
 		"01 6b 0b0a000000000000 01 61 01 72 03000000",
-		"01", // uses and belief: row, states; of each at, stability, difficulty, since, last use, labile till, lapse, ...
+		"01", // uses and belief: row, states; of each at, stability, difficulty, since, last use, labile till, ...
 		"04000000 02",
 		"0500000000000000 00000040 0000a040 0100000000000000 0200000000000000 0300000000000000 0000000000000000",
-		"00 01 01 73 01 0000803f", // ... in which session, evidence: source, flags, log-odds
+		"00 01 01 73 01 0000803f", // ... lapse, in which session, evidence: source, flags, log-odds
 		"0700000000000000 0000803f 0000c040 0100000000000000 0200000000000000 0300000000000000 0700000000000000",
 		"01 64 02 01 73 01 0000803f 01 78 02 00000040",
 		"01 01 73 02", // sources: name, states: at, right, wrong
@@ -126,7 +126,7 @@ func TestGoldenFiles(t *testing.T) {
 		"01 000000000000f03f 01 01 77 000000000000f03f", // ... rank, score, terms, ...
 		"01 78 01 72 01 65 01 64 01 63",                 // ... source, reason, event, session, contradicting memory
 		"08000000 00 02 6d31 01 0100000000000000",       // again: dimension, metric, model, segments, ...
-		"00000000 00000000 00000000 00 00",              // ... generations, that of the segment, none being built, none apart
+		"00000000 00000000 00000000 00 00",              // ... generations, that of the segment, none built or apart
 	}, ""))))
 	got, err := fsys.Bytes(filepath.Join(spaceDir, "0000000000000002.state"))
 	if err != nil || !bytes.Equal(got, state) {
@@ -166,8 +166,8 @@ func mustGolden(t *testing.T, s *store.Space) {
 			tx.Feedback(store.FeedbackRecord{
 				Memory: "a", At: 4, Signal: "useful", Grade: 3, Used: true, Verified: true, Retrievability: .5, Days: 2,
 				FeedbackContext: store.FeedbackContext{
-					Rank: 1, Score: 1, Terms: []store.FeedbackTerm{{Name: "w", Value: 1}}, Source: "x", Reason: "r", EventID: "e",
-					During: "d", By: "c",
+					Rank: 1, Score: 1, Terms: []store.FeedbackTerm{{Name: "w", Value: 1}}, Source: "x", Reason: "r",
+					EventID: "e", During: "d", By: "c",
 				},
 			}))
 	})
@@ -360,7 +360,9 @@ func TestUnknownVersionsAreRefused(t *testing.T) {
 func TestLeftoversAreRemoved(t *testing.T) {
 	fsys, b, _ := scarred(t)
 	kept := fsys.Files()
-	for _, name := range []string{"00000000000000ff.seg", "00000000000000fe.state", "MANIFEST.tmp", "0000000000000001.seg.tmp"} {
+	for _, name := range []string{
+		"00000000000000ff.seg", "00000000000000fe.state", "MANIFEST.tmp", "0000000000000001.seg.tmp",
+	} {
 		if err := fsys.SetBytes(filepath.Join(spaceDir, name), []byte("left")); err != nil {
 			t.Fatal(err)
 		}
@@ -370,7 +372,9 @@ func TestLeftoversAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := mustOpen(t, fsys)
-	files := slices.DeleteFunc(fsys.Files(), func(name string) bool { return name == foreign || filepath.Ext(name) == ".spare" })
+	files := slices.DeleteFunc(fsys.Files(), func(name string) bool {
+		return name == foreign || filepath.Ext(name) == ".spare"
+	})
 	if !slices.Equal(files, kept) {
 		t.Errorf("after opening there are %v, want %v", files, kept)
 	}

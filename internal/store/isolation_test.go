@@ -93,7 +93,8 @@ func dyingWrites(t *testing.T, sealed bool, end string) {
 		switch {
 		case returned == (end == "goexit"):
 			t.Fatalf("after %d: Write returned: %v", n, returned)
-		case end == "error" && !errors.Is(err, errCaller), (end == "panic" || end == "nil") && !errors.As(err, &panicked):
+		case end == "error" && !errors.Is(err, errCaller),
+			(end == "panic" || end == "nil") && !errors.As(err, &panicked):
 			t.Fatalf("after %d: Write = %v", n, err)
 		}
 		for what, v := range map[string]*store.View{"an old view": view, "the view": s.View()} {
@@ -147,7 +148,8 @@ func TestFailedFirstVectorFixesNoDimension(t *testing.T) {
 		b.do(t, s, withVector(b.put(fmt.Sprint("m", i)), 40))
 	}
 	var wrong *store.DimensionError
-	if err := write(s, []action{withVector(b.put("z"), 8)}); !errors.As(err, &wrong) || wrong.Got != 8 || wrong.Want != 40 {
+	err := write(s, []action{withVector(b.put("z"), 8)})
+	if !errors.As(err, &wrong) || wrong.Got != 8 || wrong.Want != 40 {
 		t.Errorf("a vector of another dimension = %v, want an error that names both", err)
 	}
 	b.holds(t, "before sealing", s)
@@ -234,8 +236,9 @@ func TestWritersReadersAndDeaths(t *testing.T) {
 func pairPut(w int, side string, n int64) action {
 	none := store.Time{Nanos: store.NoTime}
 	return action{kind: "put", version: version{Record: store.Record{
-		ID: fmt.Sprint(side, w), Version: uint32(n), Content: fmt.Sprintf("river %d %s", n, strings.Repeat("stone ", int(n%20))),
-		Kind: "fact", Session: "s", OccurredAt: store.Time{Nanos: n}, ValidFrom: none, ValidUntil: none, ExpiresAt: none,
+		ID: fmt.Sprint(side, w), Version: uint32(n),
+		Content: fmt.Sprintf("river %d %s", n, strings.Repeat("stone ", int(n%20))), Kind: "fact", Session: "s",
+		OccurredAt: store.Time{Nanos: n}, ValidFrom: none, ValidUntil: none, ExpiresAt: none,
 	}, Vector: []float32{float32(n), 1, 2, 3, 4, 5, 6, float32(w)}}}
 }
 

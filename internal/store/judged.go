@@ -109,9 +109,9 @@ func (v *View) Feedback() iter.Seq[FeedbackRecord] {
 				continue
 			}
 			r := FeedbackRecord{
-				Row: st.row, Entry: j.entry, At: j.at, Position: uint64(j.position), Signal: t.symbols.names.Get(j.signal),
-				Grade: j.grade, Used: j.flags&flagUsed != 0, Verified: j.flags&flagVerified != 0,
-				Retrievability: j.retrievability, Days: j.days,
+				Row: st.row, Entry: j.entry, At: j.at, Position: uint64(j.position),
+				Signal: t.symbols.names.Get(j.signal), Grade: j.grade, Used: j.flags&flagUsed != 0,
+				Verified: j.flags&flagVerified != 0, Retrievability: j.retrievability, Days: j.days,
 			}
 			if j.context != "" {
 				d := codec.NewDecoder([]byte(j.context))

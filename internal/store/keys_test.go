@@ -17,7 +17,10 @@ func TestKeysLapse(t *testing.T) {
 	put := func(from, to int, err error) error {
 		return s.Write(context.Background(), "test", nil, func(tx *store.Tx) error {
 			for i := from; i < to; i++ {
-				if err := tx.PutKey(store.Key{Name: fmt.Sprint("k", i), ID: fmt.Sprint("m", i), Result: "created", Version: 1}); err != nil {
+				err := tx.PutKey(store.Key{
+					Name: fmt.Sprint("k", i), ID: fmt.Sprint("m", i), Result: "created", Version: 1,
+				})
+				if err != nil {
 					return err
 				}
 			}

@@ -75,8 +75,8 @@ func (t *table) unpack(x said) dynamics.Evidence {
 func (t *table) newLife(d *Dynamics, older *life) *life {
 	st := &d.State
 	l := &life{
-		stability: st.Stability, difficulty: st.Difficulty, since: st.Since, lastUse: st.LastUse, labileTill: st.LabileTill,
-		at: d.At, gain: st.Gain, own: t.pack(d.Evidence[0]),
+		stability: st.Stability, difficulty: st.Difficulty, since: st.Since, lastUse: st.LastUse,
+		labileTill: st.LabileTill, at: d.At, gain: st.Gain, own: t.pack(d.Evidence[0]),
 	}
 	if older != nil && older.at == d.At { // nobody can ask for what held before this and not before that
 		older = older.older()

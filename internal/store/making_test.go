@@ -41,7 +41,8 @@ func TestMissingLog(t *testing.T) {
 				s, err := open(fsys)
 				corrupt, ok := errors.AsType[*codec.CorruptError](err)
 				if !ok || corrupt.Path != filepath.Join(spaceDir, "wal") {
-					t.Errorf("sealed %v, written %v: Open without a log = %v, %v, want it damaged", sealed, written, s, err)
+					t.Errorf("sealed %v, written %v: Open without a log = %v, %v, want it damaged",
+						sealed, written, s, err)
 				}
 			}
 		}

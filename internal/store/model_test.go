@@ -14,7 +14,9 @@ func TestModel(t *testing.T) {
 	fsys := newFS(t)
 	s := mustOpen(t, fsys)
 	name := func(model string, then error) error {
-		return s.Write(context.Background(), "name", nil, func(tx *store.Tx) error { return errors.Join(tx.NameModel(model), then) })
+		return s.Write(context.Background(), "name", nil, func(tx *store.Tx) error {
+			return errors.Join(tx.NameModel(model), then)
+		})
 	}
 	want := func(when, model string) {
 		t.Helper()
@@ -42,7 +44,8 @@ func TestModel(t *testing.T) {
 		mustClose(t, s)
 		s = mustOpen(t, fsys) // from the log, then from the manifest
 		want("after a restart", "first")
-		if err := write(s, []action{{kind: "put", version: version{Record: store.Record{ID: "a", Version: 1}}}}); err != nil {
+		err = write(s, []action{{kind: "put", version: version{Record: store.Record{ID: "a", Version: 1}}}})
+		if err != nil {
 			t.Fatal(err)
 		}
 		mustSeal(t, s)
@@ -58,7 +61,8 @@ func TestManifestWithoutModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := framed("MF", 1, 0, 0, unhex(t, "08000000 00 0000000000000000 0100000000000000 0000000000000000 0000000000000000 00"))
+	old := framed("MF", 1, 0, 0, unhex(t,
+		"08000000 00 0000000000000000 0100000000000000 0000000000000000 0000000000000000 00"))
 	if _, err := f.WriteAt(old, 0); err != nil {
 		t.Fatal(err)
 	}

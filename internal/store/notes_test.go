@@ -14,7 +14,8 @@ import (
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
-// costless lists places where damage costs nothing while the space is open, and whether one that is closed opens with it.
+// costless lists places where damage costs nothing while the space is open, and whether one that is closed opens with
+// it.
 func costless(t *testing.T, fsys *vfs.Mem) map[string]func(*vfs.Mem) (path string, opens bool, err error) {
 	t.Helper()
 	list := map[string]func(*vfs.Mem) (string, bool, error){}
@@ -71,7 +72,8 @@ func TestCostlessDamageIsMended(t *testing.T) {
 		}
 		for what, damage := range cases {
 			for _, open := range []bool{false, true} {
-				mended(t, fmt.Sprintf("tier %d, %s, open: %t", tier, what, open), whole.CrashClone(0, vfs.KeepAll), b.clone(), damage, open)
+				mended(t, fmt.Sprintf("tier %d, %s, open: %t", tier, what, open), whole.CrashClone(0, vfs.KeepAll),
+					b.clone(), damage, open)
 			}
 		}
 	}
@@ -123,8 +125,8 @@ func mended(
 	mustClose(t, s)
 }
 
-// TestDamageThatCostsIsLeftAlone damages a row, and beside it the copy of a header and a record of the log: nothing of it
-// is for a compaction that mends, since the log may hold what the row did.
+// TestDamageThatCostsIsLeftAlone damages a row, and beside it the copy of a header and a record of the log: nothing of
+// it is for a compaction that mends, since the log may hold what the row did.
 func TestDamageThatCostsIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	fsys, _, rows := scarred(t)

@@ -75,7 +75,8 @@ func TestWritersWaitNoLongerThanTheirContext(t *testing.T) {
 	bound := int64(hot+limit) + 2*largest
 	cancel()
 	for range 50 {
-		if err := attempt(ctx, b.put("late")); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "nothing was written") {
+		err := attempt(ctx, b.put("late"))
+		if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "nothing was written") {
 			t.Fatalf("Write that waits, with a context that ended = %v", err)
 		}
 	}

@@ -98,7 +98,8 @@ func appendRecord(b []byte, r *Record) []byte {
 
 // RoughSize is about the length of r's encoding, rather more than less.
 func (r *Record) RoughSize() int {
-	n := 128 + len(r.ID) + len(r.Content) + len(r.Kind) + len(r.Speaker) + len(r.Session) + len(r.Source) + len(r.Reason)
+	n := 128 + len(r.ID) + len(r.Content) + len(r.Kind) + len(r.Speaker) + len(r.Session) + len(r.Source) +
+		len(r.Reason)
 	for _, tag := range r.Tags {
 		n += len(tag) + 2
 	}

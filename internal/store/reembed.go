@@ -50,7 +50,8 @@ func (o *beginOp) append(e *codec.Encoder) { e.String(o.model); e.U32(uint32(o.d
 func (o *beginOp) read(d *codec.Decoder) {
 	o.model, o.dim = d.String(), int(d.U32())
 	if d.Err() == nil && (len(o.model) > maxModelBytes || o.dim < MinDim || o.dim > segment.MaxDim) {
-		d.Fail(fmt.Errorf("generation of vectors of dimension %d with a name of %d bytes is impossible", o.dim, len(o.model)))
+		d.Fail(fmt.Errorf("generation of vectors of dimension %d with a name of %d bytes is impossible",
+			o.dim, len(o.model)))
 	}
 }
 
@@ -102,7 +103,8 @@ func (o *embedOp) apply(tx *Tx) error {
 		return err
 	}
 	if tx.view.built(row) {
-		return fmt.Errorf("version %d of memory %q has an embedding of model %q: %w", o.version, o.id, set.model, ErrConflict)
+		return fmt.Errorf("version %d of memory %q has an embedding of model %q: %w",
+			o.version, o.id, set.model, ErrConflict)
 	}
 	tx.addApart(set, row, hashString(o.id), o.vector, false)
 	tx.view.placed = set.next
@@ -125,7 +127,8 @@ func (v *View) versionRow(f Found, version uint32) (row uint32, err error) {
 			break
 		}
 	}
-	return 0, fmt.Errorf("the memory is at version %d, the embedding is of version %d: %w", latest, version, ErrConflict)
+	return 0, fmt.Errorf("the memory is at version %d, the embedding is of version %d: %w",
+		latest, version, ErrConflict)
 }
 
 func (*serveOp) apply(tx *Tx) error {

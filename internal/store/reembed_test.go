@@ -80,7 +80,9 @@ func TestVectorsAreReplaced(t *testing.T) {
 	step("begun", action{kind: "begin", other: "large", count: 12})
 	step("some embedded", b.told("a", 12), b.told("bb", 12), b.told("hh", 12))
 	mustSeal(t, s)
-	step("more embedded", b.told("ccc", 12), b.told("g", 12), b.put("hh"), b.put("i"), action{kind: "archive", id: "a", at: 9})
+	step("more embedded", b.told("ccc", 12), b.told("g", 12), b.put("hh"), b.put("i"), action{
+		kind: "archive", id: "a", at: 9,
+	})
 	mustCompact(t, s)
 	step("the rest embedded", b.told("d", 12), b.told("ee", 12), b.told("fff", 12), b.told("hh", 12), b.told("i", 12))
 	if len(vectorFiles(fsys)) == 0 {
@@ -89,7 +91,8 @@ func TestVectorsAreReplaced(t *testing.T) {
 	b.do(t, s, action{kind: "serve"})
 	b.holds(t, "served", s)
 	if v := s.View(); v.Dim != 12 || v.Model != "large" || v.Vectors != 8 {
-		t.Errorf("after the swap %d vectors of dimension %d and model %q serve, want 8 of 12, large", v.Vectors, v.Dim, v.Model)
+		t.Errorf("after the swap %d vectors of dimension %d and model %q serve, want 8 of 12, large",
+			v.Vectors, v.Dim, v.Model)
 	}
 	wrong := b.put("j")
 	wrong.version.Vector = vectorOf(1, 8)
@@ -152,8 +155,10 @@ func TestViewsKeepTheirVectors(t *testing.T) {
 		for id, m := range beforeBook.memories {
 			f, _, err := before.Lookup(id)
 			vector, vErr := before.Vector(f.Row)
-			if want := m.Versions[0].Vector; err != nil || vErr != nil || !bytes.Equal(vec.Bytes(vector), vec.Bytes(want)) {
-				t.Errorf("the view from before, %s: vector of %s = %v, %v, want %v", what, id, vector, errors.Join(err, vErr), want)
+			want := m.Versions[0].Vector
+			if err != nil || vErr != nil || !bytes.Equal(vec.Bytes(vector), vec.Bytes(want)) {
+				t.Errorf("the view from before, %s: vector of %s = %v, %v, want %v", what, id, vector,
+					errors.Join(err, vErr), want)
 			}
 		}
 	}

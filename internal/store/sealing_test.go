@@ -194,7 +194,8 @@ func TestSealingLetsGoAgain(t *testing.T) {
 	broken.Store(false)
 	eventually(t, "the log is let go of", func() bool { return s.Stats().Sealing.Err == nil })
 	if after := s.Stats(); after.Segments != 1 || after.LogBytes >= before.LogBytes {
-		t.Errorf("there are %d segments and %d bytes of log, %d before", after.Segments, after.LogBytes, before.LogBytes)
+		t.Errorf("there are %d segments and %d bytes of log, %d before",
+			after.Segments, after.LogBytes, before.LogBytes)
 	}
 	if err := s.Health(); err != nil {
 		t.Errorf("Health = %v", err)

@@ -201,7 +201,8 @@ func (k *structureCheck) chain(row, session uint32) {
 	if !ok {
 		e.first++
 	} else if back, ok := t.chain.Next(prev, there); !ok || back != row {
-		k.wrong(row, "in the order of session %q it follows a memory that it is not behind", t.symbols.names.Get(session))
+		k.wrong(row, "in the order of session %q it follows a memory that it is not behind",
+			t.symbols.names.Get(session))
 	} else if t.facts.At(prev).OccurredAt > t.facts.At(row).OccurredAt {
 		k.wrong(row, "in the order of session %q it follows one that is later", t.symbols.names.Get(session))
 	}
@@ -209,7 +210,8 @@ func (k *structureCheck) chain(row, session uint32) {
 	if !ok {
 		e.last++
 	} else if back, ok := t.chain.Prev(next, there); !ok || back != row {
-		k.wrong(row, "in the order of session %q a memory follows it that it is not ahead of", t.symbols.names.Get(session))
+		k.wrong(row, "in the order of session %q a memory follows it that it is not ahead of",
+			t.symbols.names.Get(session))
 	}
 }
 
@@ -253,7 +255,8 @@ func (k *structureCheck) counts() {
 		{"memories with a history of use", int64(v.Touched), int64(got.Touched)},
 	} {
 		if c.kept != c.found {
-			k.found = append(k.found, fmt.Errorf("the count of %s is %d, going through them gives %d", c.what, c.kept, c.found))
+			k.found = append(k.found, fmt.Errorf("the count of %s is %d, going through them gives %d",
+				c.what, c.kept, c.found))
 		}
 	}
 }
@@ -284,7 +287,8 @@ func (c *crossCheck) keys() error {
 				found = append(found, fmt.Errorf("idempotency key %q is not found by its name", k.Name))
 			}
 			if _, ok := t.keysOf.Find(hashString(k.ID), func(at uint32) bool { return at == place }); !ok {
-				found = append(found, fmt.Errorf("idempotency key %q is not found by memory %q, which it stands for", k.Name, k.ID))
+				found = append(found, fmt.Errorf("idempotency key %q is not found by memory %q, which it stands for",
+					k.Name, k.ID))
 			}
 			if k.gone.Load() != 0 {
 				return nil // meanwhile

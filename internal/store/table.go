@@ -123,7 +123,8 @@ func (t *table) state(entry uint32, p uint64) *entryState {
 // change makes a new state from old, to be altered by the caller and then set.
 func (old *entryState) change(position uint64) *entryState {
 	return &entryState{
-		position: position, fate: old.fate, life: old.life, row: old.row, reinforced: old.reinforced, erased: old.erased,
+		position: position, fate: old.fate, life: old.life, row: old.row, reinforced: old.reinforced,
+		erased: old.erased,
 	}
 }
 

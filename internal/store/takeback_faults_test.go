@@ -10,8 +10,8 @@ import (
 	"github.com/orchard9/engram-go/internal/store"
 )
 
-// TestTakingBackFailsAlone has a write refused, and a panic while what it staged is taken back: nothing follows it, since
-// that might go by what is not in the log; what was acknowledged is there, now and opened again.
+// TestTakingBackFailsAlone has a write refused, and a panic while what it staged is taken back: nothing follows it,
+// since that might go by what is not in the log; what was acknowledged is there, now and opened again.
 func TestTakingBackFailsAlone(t *testing.T) {
 	fsys := newFS(t)
 	s := mustOpen(t, fsys)

@@ -56,7 +56,8 @@ func TestRescueFlips(t *testing.T) {
 			}
 			got, err := rescue(t, o, clone, 0)
 			if err != nil || len(got.contents) != n-1 || len(got.wrecks) != 1 {
-				t.Fatalf("byte %d of record %d: %d records, %d wrecks, %v", off, i+1, len(got.contents), len(got.wrecks), err)
+				t.Fatalf("byte %d of record %d: %d records, %d wrecks, %v",
+					off, i+1, len(got.contents), len(got.wrecks), err)
 			}
 			for lsn, p := range got.contents {
 				if !bytes.Equal(p, payload(lsn, 0, 600)) {
@@ -99,7 +100,8 @@ func TestRescueNeighbours(t *testing.T) {
 		case c.refused && !errors.Is(err, codec.ErrCorrupt):
 			t.Errorf("damage at %d and %d: %v, want it refused", c.first, c.second, err)
 		case !c.refused && (err != nil || len(got.contents) != 4 || len(got.wrecks) != 2):
-			t.Errorf("damage at %d and %d: %d records, %d wrecks, %v", c.first, c.second, len(got.contents), len(got.wrecks), err)
+			t.Errorf("damage at %d and %d: %d records, %d wrecks, %v",
+				c.first, c.second, len(got.contents), len(got.wrecks), err)
 		}
 	}
 }

@@ -160,7 +160,8 @@ func TestRefusals(t *testing.T) {
 	o := options(newMem(t))
 	o.MaxRecordBytes = 100
 	l, _, _ := mustOpen(t, o, 0)
-	if _, err := l.Append(make([]byte, 101)); !errors.Is(err, wal.ErrTooLarge) || !strings.Contains(err.Error(), "100") {
+	_, err := l.Append(make([]byte, 101))
+	if !errors.Is(err, wal.ErrTooLarge) || !strings.Contains(err.Error(), "100") {
 		t.Errorf("Append of 101 bytes = %v, want ErrTooLarge that names the limit", err)
 	}
 	if err := l.Commit(1); !errors.Is(err, wal.ErrUnknownLSN) {
