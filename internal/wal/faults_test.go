@@ -70,13 +70,27 @@ func TestWriterHearsOfASpareThatFailed(t *testing.T) {
 // TestEveryMechanismMatters switches one mechanism of the log off at a time: the tests that it is for must fail then.
 func TestEveryMechanismMatters(t *testing.T) {
 	inject.Matter(t,
-		inject.Mechanism{Name: "wake waiters", What: "waking who waits for a log file that failed to come", Tests: "TestWriterHearsOfASpareThatFailed"},
-		inject.Mechanism{Name: "stop after failure", What: "failing the log with the first operation that fails", Tests: "TestPanickingFileSystem"},
+		inject.Mechanism{
+			Name: "wake waiters", What: "waking who waits for a log file that failed to come",
+			Tests: "TestWriterHearsOfASpareThatFailed",
+		},
+		inject.Mechanism{
+			Name: "stop after failure", What: "failing the log with the first operation that fails",
+			Tests: "TestPanickingFileSystem",
+		},
 		inject.Mechanism{Name: "sync log", What: "syncing before acknowledging", Tests: "TestCrashAfterEveryOperation"},
-		inject.Mechanism{Name: "watermark", What: "the durability watermark in each record", Tests: "TestDamageOfAcknowledgedRecordsIsRefused"},
-		inject.Mechanism{Name: "zero recycled", What: "zeroing a file that is used again", Tests: "TestTrimEmptiesRecycledFiles"},
+		inject.Mechanism{
+			Name: "watermark", What: "the durability watermark in each record",
+			Tests: "TestDamageOfAcknowledgedRecordsIsRefused",
+		},
+		inject.Mechanism{
+			Name: "zero recycled", What: "zeroing a file that is used again", Tests: "TestTrimEmptiesRecycledFiles",
+		},
 		inject.Mechanism{Name: "mark", What: "the mark behind the last record", Tests: "TestLastRecordIsCovered"},
 		inject.Mechanism{Name: "checksums", What: "checksums", Tests: "TestEveryBitFlip"},
-		inject.Mechanism{Name: "seeds", What: "the file's identity and the place in each checksum", Tests: "TestStaleRecordsOfARecycledFile|TestPayloadThatHoldsARecord"},
+		inject.Mechanism{
+			Name: "seeds", What: "the file's identity and the place in each checksum",
+			Tests: "TestStaleRecordsOfARecycledFile|TestPayloadThatHoldsARecord",
+		},
 	)
 }
