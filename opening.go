@@ -129,12 +129,19 @@ func (db *DB) closeHandle(h *handle, wait bool) error {
 	return err
 }
 
-// closeIdle closes spaces that nobody used for a while.
+// closeIdle closes spaces that nobody used for a while, and notes of the others how far they have come.
 func (db *DB) closeIdle(context.Context) error {
 	for _, h := range db.idle(db.o.Clock()) {
 		_ = db.closeHandle(h, false) // as in openHandle
 	}
-	return nil
+	var errs []error
+	for h := range db.handles.all() {
+		if h.acquireOpen() {
+			errs = append(errs, isolate.Do("note the end of the log", h.name, nil, h.space.NoteEnd))
+			h.refs.Add(-1)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // idle lists the spaces that nobody used for a while.

@@ -60,6 +60,9 @@ func open(o Options, replay func(*Space) error) (_ *Space, err error) {
 	if err := replay(s); err != nil {
 		return nil, err
 	}
+	if err := s.checkEnd(); err != nil {
+		return nil, err
+	}
 	if err := s.noteLog(); err != nil {
 		return nil, err
 	}

@@ -83,6 +83,11 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 	if !s.man.named && view.Dim > 0 && view.Model == "" {
 		lost(errors.New("which model made the embeddings is not known any more: they are saved without its name"))
 	}
+	if _, at, err := s.readEnd(); err != nil {
+		lost(err)
+	} else if err := s.endsBefore(at); err != nil {
+		lost(err)
+	}
 	if model, _, building := view.Building(); building {
 		lost(fmt.Errorf("%d embeddings of model %q, which were being built beside those that serve, are left out: "+
 			"begin again", view.Built(), model))

@@ -144,6 +144,7 @@ type Space struct {
 	unread    unreadable
 	fragments atomic.Pointer[fragments]
 
+	end            endNote
 	needNew        atomic.Bool  // something was needed since that was written down
 	cooled, warmed atomic.Int64 // segments that moved since Open
 }
@@ -478,7 +479,7 @@ func (s *Space) closeFiles() (err error) {
 	if s.readOnly.get() != nil || s.log.Err() != nil {
 		return nil
 	}
-	return s.saveNeed()
+	return errors.Join(s.saveNeed(), s.NoteEnd())
 }
 
 func (s *Space) closeSegments() error {

@@ -287,7 +287,7 @@ var fileKind = regexp.MustCompile(`(?m)^\s*\w*(?:[kK]ind|Format)\s+= "([A-Z]{2}|
 // TestFormatsAreDocumented holds every kind of file that the source names, and the parts of files, to a page.
 func TestFormatsAreDocumented(t *testing.T) {
 	pages := map[string]string{
-		"WL": "log.md", "SG": "segment.md", "MF": "manifest.md", "ST": "state.md", "ND": "needed.md",
+		"WL": "log.md", "SG": "segment.md", "MF": "manifest.md", "ST": "state.md", "ND": "needed.md", "EN": "end.md",
 		"record": "record.md", "frame": "frame.md", "BK": "backup.md", "engram-model": "model.md",
 		"engram-backups": "backups.md", "LOCK": "lock.md",
 	}
@@ -305,8 +305,8 @@ func TestFormatsAreDocumented(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || found != 8 {
-		t.Errorf("%d kinds of files in the source, want 8: %v", found, err)
+	if err != nil || found != 9 {
+		t.Errorf("%d kinds of files in the source, want 9: %v", found, err)
 	}
 	for kind, page := range pages {
 		path := filepath.Join("..", "..", "docs", "format", page)
