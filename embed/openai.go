@@ -82,6 +82,12 @@ func (o OpenAI) Embed(ctx context.Context, texts []string) ([][]float32, error) 
 	}
 }
 
+// Check tells whether the service can be asked at all, as far as that shows without asking it.
+func (o OpenAI) Check() error {
+	_, err := o.target()
+	return err
+}
+
 // target is the address of the call.
 func (o OpenAI) target() (string, error) {
 	u, err := url.Parse(o.URL)

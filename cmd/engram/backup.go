@@ -149,6 +149,9 @@ func (a *app) backupInto(ctx context.Context, dir string, o engram.BackupOptions
 				dir, engram.ErrNotFound)
 		}
 		o.After = lastPositions(taken, o.Spaces)
+		if err := followable(dir, taken, o.Spaces); err != nil {
+			return err
+		}
 	}
 	kind := "full"
 	if incremental {
@@ -231,6 +234,40 @@ func lastPositions(taken []takenBackup, spaces []string) map[string]uint64 {
 		}
 	}
 	return after
+}
+
+// followable refuses an incremental backup that would follow files which are not there, or not whole: nothing could be
+// restored from it. What the files hold is checked when it is restored.
+func followable(dir string, taken []takenBackup, spaces []string) error {
+	chains := map[string][]takenBackup{} // of each space, from its last full one on
+	for _, one := range taken {
+		for _, s := range one.Spaces {
+			if s.Full {
+				chains[s.Space] = nil
+			}
+			chains[s.Space] = append(chains[s.Space], one)
+		}
+	}
+	for space, chain := range chains {
+		if len(spaces) > 0 && spaces[0] != space {
+			continue
+		}
+		for _, one := range chain {
+			path := filepath.Join(dir, one.File)
+			info, err := os.Stat(path)
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return fmt.Errorf("backup %s, which an incremental one would follow, is not there: take a full one: %w",
+					path, engram.ErrNotFound)
+			case err != nil:
+				return fmt.Errorf("look at backup: %w", err)
+			case info.Size() != one.Bytes:
+				return fmt.Errorf("backup %s, which an incremental one would follow, has %d bytes, %s says %d: take a full one: %w",
+					path, info.Size(), backupIndex, one.Bytes, engram.ErrCorrupt)
+			}
+		}
+	}
+	return nil
 }
 
 // noteBackup says on standard error what a backup holds.
@@ -470,6 +507,10 @@ func checkedBackups(dir string) ([]string, error) {
 
 func fileSum(path string) (_ string, err error) {
 	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: %s lists it; where later full backups are there, give files by their names: %w", err,
+			backupIndex, engram.ErrNotFound)
+	}
 	if err != nil {
 		return "", fmt.Errorf("open backup: %w", err)
 	}

@@ -63,6 +63,8 @@ func TestBackupErrors(t *testing.T) {
 	c.fails(2, "restore", backups, "other")
 	c.fails(2, "restore", backups, "--as", "x")
 	c.fails(2, "restore", backups, "--to-position", "4")
+	empty := &cli{t: t, dir: filepath.Join(t.TempDir(), "empty")}
+	empty.fails(2, "restore", backups, "--to-position", "0")
 	names, err := filepath.Glob(filepath.Join(backups, "*"+backupSuffix))
 	if err != nil || len(names) != 1 {
 		t.Fatalf("the directory of backups holds %v, %v", names, err)
@@ -71,6 +73,18 @@ func TestBackupErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What an incremental one would follow is cut off, or gone.
+	if err := os.WriteFile(names[0], b[:len(b)-1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused := c.fails(7, "backup", backups, "--incremental")
+	wantIn(t, "backup behind a file cut off", refused, names[0], "take a full one")
+	if err := os.Remove(names[0]); err != nil {
+		t.Fatal(err)
+	}
+	refused = c.fails(3, "backup", backups, "--incremental")
+	wantIn(t, "backup behind nothing", refused, names[0], "take a full one")
+	wantIn(t, "restore of a file that is gone", empty.fails(3, "restore", backups), names[0])
 	b[len(b)/2] ^= 4
 	if err := os.WriteFile(names[0], b, 0o600); err != nil {
 		t.Fatal(err)

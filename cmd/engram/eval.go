@@ -33,6 +33,7 @@ func (f *evalFlags) register(set *pflag.FlagSet) {
 	set.IntSliceVar(&f.run.K, "k", nil, "the `ranks` to judge at (default 5,10,20; beir and cranfield 5,10,20,100)")
 	set.IntVar(&f.run.Depth, "depth", 0, "how many hits are asked for (default 100; beir and cranfield 1000)")
 	set.Uint64Var(&f.run.Seed, "seed", 1, "the `seed` of the resampling")
+	annotate(set, zeroCounts, "seed")
 	set.IntVar(&f.run.Resamples, "resamples", 0, "how often is drawn for an interval (default 2000)")
 	set.StringArrayVar(&f.run.Without, "without", nil, "leave this `term` out of the score; repeatable")
 	set.BoolVar(&f.run.Ablate, "ablate", false, "also tell what each term of the score is worth")

@@ -50,7 +50,7 @@ func checkFlag(f *pflag.Flag) error {
 		return fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name)
 	}
 	_, counts := f.Annotations[zeroCounts]
-	if !counts && slices.Contains([]string{"int", "int64"}, f.Value.Type()) && values[0] == "0" {
+	if !counts && slices.Contains([]string{"int", "int64", "uint64"}, f.Value.Type()) && values[0] == "0" {
 		return fmt.Errorf("--%s is 0: want a whole number from 1, or leave it out", f.Name)
 	}
 	if !counts && f.Value.Type() == "duration" && values[0] == "0s" {
@@ -67,7 +67,8 @@ func flagError(_ *cobra.Command, err error) error {
 	}
 	f := invalid.GetFlag()
 	wants := map[string]string{
-		"int": "want a whole number", "int64": "want a whole number", "float64": "want a number",
+		"int": "want a whole number", "int64": "want a whole number", "uint64": "want a whole number",
+		"float64": "want a number",
 		"duration": "want a duration such as 50ms, 2s or 5m", "bool": "want true or false",
 	}[f.Value.Type()]
 	if wants == "" {

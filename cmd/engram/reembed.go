@@ -150,6 +150,9 @@ func (a *app) reembedBy(f *reembedFlags) (func(context.Context, backend) error, 
 			return nil, usagef("the environment variable %s, which is to have the service's key, is empty", f.keyEnv)
 		}
 	}
+	if err := service.Check(); err != nil {
+		return nil, usagef("--endpoint: %v", err)
+	}
 	o := f.ReembedOptions
 	o.Progress = a.reembedProgress()
 	return func(ctx context.Context, b backend) error {

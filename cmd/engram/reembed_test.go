@@ -64,6 +64,8 @@ func TestReembed(t *testing.T) {
 			{"-", "--model", "x", "--partial", "--allow-missing"},
 			{"--endpoint", "http://x", "--model", "m", "--key-env", "NO_SUCH"},
 			{"--endpoint", "http://x"},
+			{"--endpoint", "ftp://x", "--model", "m"},
+			{"--endpoint", "localhost:11434", "--model", "m"},
 			{"-", "--model", "x", "--dimension", "7"},
 			{"a", "b"},
 		} {
