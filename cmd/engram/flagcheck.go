@@ -68,7 +68,7 @@ func flagError(_ *cobra.Command, err error) error {
 	f := invalid.GetFlag()
 	wants := map[string]string{
 		"int": "want a whole number", "int64": "want a whole number", "uint64": "want a whole number",
-		"float64": "want a number",
+		"float64":  "want a number",
 		"duration": "want a duration such as 50ms, 2s or 5m", "bool": "want true or false",
 	}[f.Value.Type()]
 	if wants == "" {
