@@ -100,9 +100,6 @@ func (m *Model) WholeDays() *Model {
 	return &whole
 }
 
-// Factor is F, which relates time to stability: .98034649 with the default weights.
-func (m *Model) Factor() float64 { return m.factor }
-
 // Retrievability is R = (1 + F*days/S)^-w20, the probability in [0,1] that a memory of that stability is still usable
 // that many days after it was last used.
 func (m *Model) Retrievability(days, stability float64) float64 {

@@ -51,8 +51,8 @@
 // # Times
 //
 // English expressions of time in the content ("yesterday", "last week", "7 May 2023") are resolved against when the
-// memory occurred: [TimesIn], a pure function of both. The first two of a row are kept in 8 bytes, by [Index.Times];
-// they score nothing by themselves.
+// memory occurred: [TimesIn], a pure function of both. The first two of a row are kept in 8 bytes, which
+// [Index.TellsOf] asks; they score nothing by themselves.
 //
 // # Invariants
 //

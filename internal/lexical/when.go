@@ -57,20 +57,8 @@ func TimesIn(text string, now time.Time) []Span {
 	return append([]Span(nil), w.spans[:w.n]...)
 }
 
-// Times lists what expressions of time in row's content name, relative to when it occurred: the first two at most.
-func (x *Index) Times(row uint32) []Span {
-	if !x.times.Has(row) {
-		return nil
-	}
-	packed := x.times.Get(row)
-	var spans []Span
-	for ; packed != 0; packed >>= 32 {
-		spans = append(spans, unpack(uint32(packed)))
-	}
-	return spans
-}
-
-// TellsOf reports whether an expression of time in row's content names a day of s.
+// TellsOf reports whether one of the first two expressions of time in row's content names a day of s, relative to when
+// the memory occurred.
 func (x *Index) TellsOf(row uint32, s Span) bool {
 	if !x.times.Has(row) {
 		return false
@@ -83,7 +71,7 @@ func (x *Index) TellsOf(row uint32, s Span) bool {
 	return false
 }
 
-// HasTimes reports whether Times lists any.
+// HasTimes reports whether there is an expression of time in row's content.
 func (x *Index) HasTimes(row uint32) bool { return x.times.Has(row) && x.times.Get(row) != 0 }
 
 // A packed span has its first day in the upper 17 bits, counted from dayZero, and its days above 0 in the lower 15.

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -9,9 +8,6 @@ import (
 )
 
 var errWordsFull = fmt.Errorf("%w: its index of words is full: spread memories over more spaces", ErrReadOnly)
-
-// Health is nil, or says why the space does not take writes or does not serve all it holds: the Troubles, joined.
-func (s *Space) Health() error { return errors.Join(s.Troubles()...) }
 
 // Troubles lists the reasons why the space does not take writes or does not serve all it holds. It does not wait for
 // writers.
