@@ -97,8 +97,8 @@ func (s *Space) endsBefore(at uint64) error {
 	}
 	return &codec.CorruptError{
 		Op: "open log", Path: filepath.Join(s.dir, logDir), Offset: -1,
-		Err: fmt.Errorf("it ends at position %d, and was written up to %d, as %s says: files of it are gone or were replaced "+
-			"by older copies; put the right ones back, or go on without what was written since by removing %s",
+		Err: fmt.Errorf("it ends at position %d, and was written up to %d, as %s says: files of it are gone or were "+
+			"replaced by older copies; put the right ones back, or go on without what was written since by removing %s",
 			s.staged.Position, at, s.endPath(), s.endPath()),
 	}
 }

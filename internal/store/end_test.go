@@ -81,7 +81,9 @@ func TestOlderLogAccepted(t *testing.T) {
 	fsys := after.fs.CrashClone(0, vfs.KeepAll)
 	older(t, fsys, before)
 	_, err := open(fsys)
-	for _, want := range []string{filepath.Join(spaceDir, "wal"), "ends at position 2", "up to 3", "removing " + endPath} {
+	for _, want := range []string{
+		filepath.Join(spaceDir, "wal"), "ends at position 2", "up to 3", "removing " + endPath,
+	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Open = %v, want it to say %q", err, want)
 		}
