@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,6 +42,14 @@ func TestDamagedBackupRestoresNothing(t *testing.T) {
 		damaged[i] ^= 0x10
 		refused(fmt.Sprintf("a flipped bit in byte %d of %d", i, len(stream)), damaged)
 		refused(fmt.Sprintf("an end at byte %d of %d", i, len(stream)), stream[:i])
+	}
+	rng := rand.New(rand.NewPCG(3, 3))
+	for at := range (len(stream) + page - 1) / page {
+		for _, how := range hows {
+			if b := lost(stream, nil, how, at, rng); !bytes.Equal(b, stream) {
+				refused(fmt.Sprintf("page %d of %d bytes %s", at, len(stream), how), b)
+			}
+		}
 	}
 }
 

@@ -33,5 +33,8 @@ func TestEveryMechanismMatters(t *testing.T) {
 			Tests: "TestFailingCompactionsBackOff",
 		},
 		inject.Mechanism{Name: "settle", What: "waiting for what a refusal has seen", Tests: "TestLinearizable\\w*"},
+		inject.Mechanism{Name: "copies of lines", What: "reading the copy of a damaged line", Tests: "TestAnyPage"},
+		inject.Mechanism{Name: "copies put together", What: "making one copy of two", Tests: "TestAnyPage"},
+		inject.Mechanism{Name: "the later copy", What: "taking the later of two manifests", Tests: "TestAnyPage"},
 	)
 }

@@ -71,6 +71,9 @@ func (s *Space) answer(
 	}
 	answer.Damaged = tellDamage(answer.Damaged, v.Unreadable(maxDamage)...)
 	answer.Damaged = tellDamage(answer.Damaged, append(*damage, found.Damage...)...)
+	if lost := v.VectorsLost(); lost != nil && cue.Embedding != nil {
+		answer.Damaged = tellDamage(answer.Damaged, lost)
+	}
 	var chances []float64
 	if cue.Compete {
 		var none float64

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # The long form of what the gate does in short: the whole fault matrix, power cuts after every file operation of one random
-# history after another, bit flips, and kill -9 under load. It prints rounds, faults and losses, and fails if there is a loss.
+# history after another, bit flips, lost pages, and kill -9 under load. It prints rounds, faults and losses, and fails if
+# there is a loss.
 #
 #   scripts/long.sh [MINUTES] [KILLS] [SEED]
 #
-# MINUTES (60) are for power cuts and flips, two thirds and one third; what is under way then is ended. KILLS (1000) are the
-# rounds of kill -9, about a second each; the matrix takes some minutes. SEED begins all of it: the same gives the same.
+# MINUTES (60) are for power cuts, and for flips and lost pages, two thirds and one third; what is under way then is ended.
+# KILLS (1000) are the rounds of kill -9, about a second each; the matrix takes some minutes. SEED begins all of it: the
+# same gives the same.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 minutes="${1:-60}" kills="${2:-1000}" seed="${3:-$((RANDOM * 32768 + RANDOM + 1))}"
@@ -58,6 +60,8 @@ if [ "$minutes" -gt 0 ]; then
 		left $((minutes * 20)) || break
 		run flips '.*, ([0-9]+) flips:$' env ENGRAM_FLIPS=500 ENGRAM_FLIP_SEED="$at" "$dir/engram" -test.v -test.timeout 30m \
 			-test.run '^TestAnyFlip$'
+		run pages '.*, ([0-9]+) of [0-9]+ pages:$' env ENGRAM_PAGES=300 ENGRAM_PAGE_SEED="$at" "$dir/engram" -test.v \
+			-test.timeout 30m -test.run '^TestAnyPage$'
 	done
 	cd internal/store
 fi
@@ -69,11 +73,12 @@ if [ "$kills" -gt 0 ]; then
 fi
 
 printf '\n%-46s%10s%12s%8s\n' "seed $seed" rounds faults losses
-for name in matrix cuts flips kills; do
+for name in matrix cuts flips pages kills; do
 	case $name in
 	matrix) what="every step of every write path, in every way" ;;
 	cuts) what="power cuts after every file operation" ;;
 	flips) what="bit flips anywhere in a space" ;;
+	pages) what="pages and files lost in each way" ;;
 	kills) what="kill -9 under 16 clients" ;;
 	esac
 	printf '%-46s%10d%12d%8d\n' "$what" "${rounds[$name]:-0}" "${faults[$name]:-0}" "${losses[$name]:-0}"

@@ -393,6 +393,11 @@ func (b *builder) body(row uint32, l *line, body []byte) error {
 	if len(body) > MaxBody {
 		return fmt.Errorf("build segment: the body of row %d has %d bytes, at most %d are possible", row, len(body), MaxBody)
 	}
+	if len(body) <= shortBody {
+		copy(l.short[:], body)
+		l.len, l.crc = uint32(len(body)), codec.Checksum(codec.At(b.seed, placeBody+int64(row)), body)
+		return nil
+	}
 	b.sum.rawBytes += uint64(len(body))
 	if b.packer != nil {
 		isolate.Point("segment/pack")

@@ -72,7 +72,9 @@ func parts(dim int, samples []sample, file []byte) []unit {
 	}
 	for i, s := range samples {
 		if !s.void {
-			add(unit{name: "body", row: i, body: true}, int(binary.LittleEndian.Uint32(file[128+64*i+24:])))
+			if n := int(binary.LittleEndian.Uint32(file[128+64*i+24:])); n > 8 { // else it is in the line
+				add(unit{name: "body", row: i, body: true}, n)
+			}
 		}
 	}
 	add(unit{name: "padding", row: -1, unused: true}, (4096-at%4096)%4096)

@@ -38,6 +38,10 @@ const (
 	// refused before anything is allocated.
 	MaxBody = 32 << 20
 
+	// A body of up to shortBody bytes, such as the row that a vector apart is for, stands in its line and nowhere else,
+	// from version 3 on: it is there twice then, and a page holds hundreds of them.
+	shortBody = 8
+
 	flagVoid   = 1
 	flagPacked = 2
 )
@@ -231,6 +235,9 @@ type line struct {
 	len uint32
 	crc uint32 // of the body
 	raw uint32 // the body's length before it was packed; 0 if it is not
+	// short is the body if that is in the line, which inLine says.
+	short  [shortBody]byte
+	inLine bool
 }
 
 // appendLine appends the 64 bytes of a line.
@@ -249,6 +256,7 @@ func appendLine(b []byte, l line, seed, slot uint32) []byte {
 	for _, v := range []uint32{l.len, l.crc, l.Index, l.Vector, flags, l.raw} {
 		b = binary.LittleEndian.AppendUint32(b, v)
 	}
+	b = append(b, l.short[:]...)
 	b = append(b, make([]byte, lineSize-4-(len(b)-start))...)
 	return binary.LittleEndian.AppendUint32(b, codec.Checksum(codec.At(seed, placeLine+int64(slot)), b[start:]))
 }
@@ -272,13 +280,22 @@ func readLine(b []byte, seed, slot uint32, s summary) (line, error) {
 		return line{}, fmt.Errorf("line of row %d: a body of %d bytes packed into %d in a segment that is %v",
 			slot, l.raw, l.len, s.tier)
 	}
+	if s.version > 2 && l.len <= shortBody && !packed {
+		l.inLine = true
+		copy(l.short[:], b[48:])
+		return l, l.check(slot, s)
+	}
 	if l.off > s.bodyBytes || uint64(l.len) > s.bodyBytes-l.off {
 		return line{}, fmt.Errorf("line of row %d: body at %d+%d is outside the file", slot, l.off, l.len)
 	}
+	return l, l.check(slot, s)
+}
+
+func (l *line) check(slot uint32, s summary) error {
 	if l.Vector != NoVector && l.Vector >= s.vectors {
-		return line{}, fmt.Errorf("line of row %d: vector %d of %d", slot, l.Vector, s.vectors)
+		return fmt.Errorf("line of row %d: vector %d of %d", slot, l.Vector, s.vectors)
 	}
-	return l, nil
+	return nil
 }
 
 // block is what is kept of one vector beside it.

@@ -102,7 +102,7 @@ func samplesOf(dim int) []sample {
 		{body: ""},
 		{body: "void", vector: vectorOf(dim, 2), void: true},
 		{body: strings.Repeat("long ", 30)},
-		{body: "last", vector: vectorOf(dim, 3)},
+		{body: "the last body", vector: vectorOf(dim, 3)},
 		{body: "void too", void: true},
 	}
 }
@@ -204,7 +204,7 @@ func TestFormatByHand(t *testing.T) {
 	for what, want := range map[int]int{64: rows, 68: vectors, 72: dim, 76: 0} {
 		equal(fmt.Sprintf("summary at %d", what-64), u32(what), want)
 	}
-	bodyBytes := len("first") + len("last") + 5*30
+	bodyBytes := len("the last body") + 5*30 // "first" is in its line
 	for what, want := range map[int]int{80: bodyBytes, 88: floats, 96: bodies, 104: bodies + bodyBytes} {
 		equal(fmt.Sprintf("summary at %d", what-64), u64(what), want)
 	}
@@ -217,8 +217,10 @@ func TestFormatByHand(t *testing.T) {
 	for i, s := range samples {
 		at := 128 + 64*i
 		equal("line checksum", u32(at+60), int(sum(2, uint64(i), b[at:at+60])))
-		zero("line", at+44, at+60)
+		zero("line", at+44, at+48)
+		zero("line", at+56, at+60)
 		if s.void {
+			zero("void line", at+48, at+56)
 			zero("void line", at, at+36)
 			equal("void flags", u32(at+40), 1)
 			equal("void vector", u32(at+36), math.MaxUint32)
@@ -230,12 +232,18 @@ func TestFormatByHand(t *testing.T) {
 		}
 		equal("body offset", u64(at+16), bodyOff)
 		equal("body length", u32(at+24), len(s.body))
-		body := b[bodies+bodyOff : bodies+bodyOff+len(s.body)]
+		body := b[bodies+bodyOff:][:len(s.body)]
+		if len(s.body) <= 8 {
+			body = b[at+48:][:len(s.body)]
+			zero("line behind the body", at+48+len(s.body), at+56)
+		} else {
+			bodyOff += len(s.body)
+			zero("line without a body", at+48, at+56)
+		}
 		equal("body checksum", u32(at+28), int(sum(5, uint64(i), body)))
 		if string(body) != s.body {
 			t.Errorf("body of row %d = %q, want %q", i, body, s.body)
 		}
-		bodyOff += len(s.body)
 		equal("index", u32(at+32), int(identity(i).Index))
 		equal("flags", u32(at+40), 0)
 		if s.vector == nil {

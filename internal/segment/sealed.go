@@ -1,6 +1,7 @@
 package segment
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -236,7 +237,9 @@ func (w *Sealed) RowBytes(slot uint32) (sizeBytes int64, held bool) {
 	if err != nil {
 		return 0, true // it is held, whatever it is
 	}
-	sizeBytes = int64(l.len)
+	if !l.inLine {
+		sizeBytes = int64(l.len)
+	}
 	if l.Vector != NoVector {
 		sizeBytes += w.vectorBytes()
 	}
@@ -275,6 +278,10 @@ func (w *Sealed) Read(slot uint32, fn func(body []byte) error) error {
 
 // body reads and verifies the body of a line, and unpacks it. The caller is guarded.
 func (w *Sealed) body(slot uint32, l line, ws *workspace) (body []byte, err error) {
+	if l.inLine {
+		body = bytes.Clone(l.short[:l.len])
+		return body, w.checkBody(slot, l, body)
+	}
 	off := w.sum.bodiesOff + l.off
 	if l.raw == 0 {
 		body, err = w.in.at(off, int(l.len), &ws.body)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,6 +50,7 @@ func (s *Space) openApart(rows uint32) (parts []part, err error) {
 				s.readOnly.set(fmt.Errorf("%w: not all that it holds is there, restore or repair it: %w", ErrReadOnly, err))
 			}
 			one.sealed, one.lost, one.damaged = nil, err, true
+			set.lost = cmp.Or(set.lost, err)
 		case err != nil:
 			return parts, err
 		default:
@@ -91,6 +93,7 @@ func (s *Space) loadSide(one *side, rows uint32) error {
 		if err != nil {
 			s.noteDamage(err)
 			one.damaged = true
+			one.set.lost = cmp.Or(one.set.lost, err)
 			continue
 		}
 		one.bySlot[slot] = row

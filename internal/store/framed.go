@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 
@@ -13,7 +15,7 @@ import (
 
 // Files of a header, a body and a checksum: manifest, state and what was needed. Without one of the first two nothing
 // of a space can be told, so these hold everything twice, in different pages: damage to one copy costs nothing, is
-// told, and goes with the next file.
+// told, and goes with the next file. So does damage to both, in pages of which one is whole.
 
 const (
 	// copyGrid is what the second copy begins at a multiple of.
@@ -29,12 +31,23 @@ type fileKind struct {
 	kind   string
 	newest uint32 // version
 	twice  uint32 // files of this version and of later ones hold everything twice; 0: none
+	// check, if not nil, refuses a copy that is of another file.
+	check func(codec.Header) error
+	// later, if not nil, reports whether a copy is of a later file than another one. Without it there is no other file
+	// of that name.
+	later func(one, other framed) bool
+}
+
+// of is the kind for the file of a space and a number.
+func (k fileKind) of(path string, store [16]byte, number uint64) fileKind {
+	k.check = func(h codec.Header) error { return h.Check(path, store, number) }
+	return k
 }
 
 var (
-	manifestFile = fileKind{manifestKind, manifestVersion, 4}
-	stateFile    = fileKind{stateKind, stateVersion, 5}
-	needFile     = fileKind{needKind, needVersion, 0}
+	manifestFile = fileKind{kind: manifestKind, newest: manifestVersion, twice: 4, later: laterManifest}
+	stateFile    = fileKind{kind: stateKind, newest: stateVersion, twice: 5}
+	needFile     = fileKind{kind: needKind, newest: needVersion}
 )
 
 // framed is such a file as it was read.
@@ -140,28 +153,116 @@ func (k fileKind) read(fsys vfs.FS, name string, both bool) (r framed, err error
 	case first != nil && (k.twice == 0 || !errors.Is(first, codec.ErrCorrupt)):
 		return framed{}, first
 	case first == nil:
-		_, last, second := k.copyAt(f, secondAt(end), size)
-		if second == nil && last != size {
-			second = corruptFile(name, last, "it has %d bytes, more than it says", size)
-		}
-		if second != nil && !errors.Is(second, codec.ErrCorrupt) {
-			return framed{}, second
-		}
-		r.mended = oneOfTwo(second)
-		return r, nil
+		return k.compared(f, r, end, size)
 	}
 	if isolate.Off("second copies") {
 		return framed{}, first
 	}
-	// The second copy ends the file, and begins where one of its length does.
-	at := secondAt((size + 1) / 2)
-	r, end, err = k.copyAt(f, at, size)
-	if err != nil || end != size || at != secondAt(size-at) || r.header.Version < k.twice {
-		return framed{}, first
+	r, err = k.last(f, size)
+	if errors.Is(err, codec.ErrCorrupt) {
+		r, err = k.together(f, size)
+	}
+	if errors.Is(err, codec.ErrCorrupt) {
+		err = first
+	}
+	if err != nil {
+		return framed{}, err
 	}
 	r.sizeBytes, r.mended = size, oneOfTwo(first)
 	return r, nil
 }
+
+// compared looks at the second copy, behind the first, which is whole and ends at an offset.
+func (k fileKind) compared(f vfs.File, r framed, end, size int64) (framed, error) {
+	other, last, second := k.copyAt(f, secondAt(end), size)
+	if second == nil && last != size {
+		second = corruptFile(f.Name(), last, "it has %d bytes, more than it says", size)
+	}
+	if errors.Is(second, codec.ErrCorrupt) { // of another length than the first?
+		if found, err := k.last(f, size); err == nil {
+			other, second = found, nil
+		}
+	}
+	if second != nil && !errors.Is(second, codec.ErrCorrupt) {
+		return framed{}, second
+	}
+	if second == nil && (other.header != r.header || !bytes.Equal(other.body, r.body)) {
+		second = corruptFile(f.Name(), secondAt(end), "the second copy differs from the first")
+		if k.later != nil && k.later(other, r) && !isolate.Off("the later copy") { // a page of an earlier file has come back
+			second = corruptFile(f.Name(), 0, "the first copy is of an earlier file than the second")
+			r = other
+		}
+	}
+	r.sizeBytes, r.mended = size, oneOfTwo(second)
+	return r, nil
+}
+
+// last reads the second copy by itself: it ends the file, and begins where one of its length does.
+func (k fileKind) last(f vfs.File, size int64) (framed, error) {
+	at := secondAt((size + 1) / 2)
+	r, end, err := k.copyAt(f, at, size)
+	if err == nil && (end != size || at != secondAt(size-at) || r.header.Version < k.twice) {
+		err = corruptFile(f.Name(), at, "it is no second copy")
+	}
+	return r, err
+}
+
+// maxDiffering bounds the pages in which two copies may differ that are put together. Chosen: 256 ways, of which one
+// that is wrong has the right checksum, by chance, in one of 16 million files that are damaged so.
+const maxDiffering = 8
+
+// together puts a whole copy together of two that are damaged in different pages, as where one page of the first has
+// been swapped with another one of the second: of pages that differ, each may be the right one.
+func (k fileKind) together(f vfs.File, size int64) (framed, error) {
+	at := secondAt((size + 1) / 2)
+	n := size - at
+	none := corruptFile(f.Name(), 0, "its copies cannot be put together")
+	if isolate.Off("copies put together") || n < fileFrame || at != secondAt(n) || n > maxFileBody {
+		return framed{}, none
+	}
+	b := make([]byte, size)
+	if n, err := f.ReadAt(b, 0); n < len(b) {
+		return framed{}, fmt.Errorf("read file: %w", err)
+	}
+	first, second := b[:n], b[at:]
+	var differ []int
+	for from := 0; from < len(first); from += copyGrid {
+		if to := min(from+copyGrid, len(first)); !bytes.Equal(first[from:to], second[from:to]) {
+			differ = append(differ, from)
+		}
+	}
+	if len(differ) > maxDiffering {
+		return framed{}, none
+	}
+	mixed := make([]byte, n)
+	for way := range 1 << len(differ) {
+		copy(mixed, first)
+		for i, from := range differ {
+			if way>>i&1 != 0 {
+				copy(mixed[from:min(from+copyGrid, len(mixed))], second[from:])
+			}
+		}
+		r, end, err := k.copyAt(named{bytes.NewReader(mixed), f.Name()}, 0, n)
+		if err == nil && end == n && r.header.Version >= k.twice {
+			return r, nil
+		}
+	}
+	return framed{}, none
+}
+
+// fileSource is what copies are read from.
+type fileSource interface {
+	io.ReaderAt
+	Name() string
+}
+
+// named is what was put together, by the name of its file.
+type named struct {
+	*bytes.Reader
+	name string
+}
+
+func (n named) Name() string { return n.name }
 
 // oneOfTwo tells of damage that costs nothing.
 func oneOfTwo(damage error) error {
@@ -170,7 +271,7 @@ func oneOfTwo(damage error) error {
 		return nil
 	}
 	told := *corrupt
-	told.Err = fmt.Errorf("%w; a second copy of it is whole, and the next sealing writes both anew", corrupt.Err)
+	told.Err = fmt.Errorf("%w; a second copy of it is whole there, and the next sealing writes both anew", corrupt.Err)
 	return &told
 }
 
@@ -179,7 +280,7 @@ func corruptFile(name string, offset int64, format string, args ...any) error {
 }
 
 // copyAt reads the copy at an offset of a file of so many bytes; end is where it ends.
-func (k fileKind) copyAt(f vfs.File, at, size int64) (r framed, end int64, err error) {
+func (k fileKind) copyAt(f fileSource, at, size int64) (r framed, end int64, err error) {
 	if size-at < fileFrame {
 		return r, 0, corruptFile(f.Name(), at, "it ends too early")
 	}
@@ -189,6 +290,11 @@ func (k fileKind) copyAt(f vfs.File, at, size int64) (r framed, end int64, err e
 	}
 	if r.header, err = codec.ReadHeader(f.Name(), start, k.kind, k.newest); err != nil {
 		return r, 0, err
+	}
+	if k.check != nil {
+		if err := k.check(r.header); err != nil {
+			return r, 0, err
+		}
 	}
 	n := codec.NewDecoder(start[codec.HeaderSize:]).U64()
 	if n > maxFileBody || int64(n) > size-at-fileFrame {

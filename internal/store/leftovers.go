@@ -114,8 +114,8 @@ func (s *Space) knownBy(name string) uint64 {
 	case ".vec":
 		return s.knownApart(number)
 	case ".state":
-		f, err := stateFile.read(s.fs, filepath.Join(s.dir, name), false)
-		if err != nil || f.header.Check(name, s.id, number) != nil {
+		f, err := stateFile.of(name, s.id, number).read(s.fs, filepath.Join(s.dir, name), false)
+		if err != nil {
 			return 0
 		}
 		return f.header.Position

@@ -297,7 +297,7 @@ func (s *Space) stateOf(m *manifest, both bool) (*state, framed, error) {
 	damaged := func(err error) (*state, framed, error) {
 		return nil, framed{}, &codec.CorruptError{Op: "read state", Path: path, Offset: codec.HeaderSize, Err: err}
 	}
-	f, err := stateFile.read(s.fs, path, both)
+	f, err := stateFile.of(path, s.id, m.state.number).read(s.fs, path, both)
 	if errors.Is(err, fs.ErrNotExist) {
 		return damaged(err)
 	}
@@ -305,9 +305,6 @@ func (s *Space) stateOf(m *manifest, both bool) (*state, framed, error) {
 		return nil, f, err
 	}
 	h := f.header
-	if err := h.Check(path, s.id, m.state.number); err != nil {
-		return nil, f, err
-	}
 	if h.Position != 0 && h.Position != m.position {
 		return damaged(fmt.Errorf("it is of position %d, the manifest of %d", h.Position, m.position))
 	}

@@ -255,6 +255,16 @@ func manifestHeader(m *manifest) codec.Header {
 	return codec.Header{Kind: manifestKind, Version: manifestVersion, Store: m.store}
 }
 
+// laterManifest reports whether one copy of a manifest, whole, is of a later one than another.
+func laterManifest(one, other framed) bool {
+	m, err := decodeManifest(one.header.Version, one.body)
+	if err != nil || one.header.Store != other.header.Store {
+		return false
+	}
+	n, err := decodeManifest(other.header.Version, other.body)
+	return err == nil && (m.position > n.position || m.position == n.position && m.nextFile > n.nextFile)
+}
+
 func readManifest(fsys vfs.FS, dir string) (*manifest, error) {
 	path := filepath.Join(dir, manifestName)
 	f, err := manifestFile.read(fsys, path, true)

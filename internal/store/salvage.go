@@ -297,8 +297,8 @@ func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err 
 // readAgain is what the state file says again of the manifest beside it; nil if it does not.
 func (s *Space) readAgain(m *manifest) *manifest {
 	path := s.statePath(m.state.number)
-	f, err := stateFile.read(s.fs, path, false)
-	if err != nil || f.header.Check(path, s.id, m.state.number) != nil {
+	f, err := stateFile.of(path, s.id, m.state.number).read(s.fs, path, false)
+	if err != nil {
 		return nil
 	}
 	st, d := &state{ends: map[uint32]rowEnd{}}, codec.NewDecoder(f.body)

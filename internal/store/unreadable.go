@@ -85,6 +85,15 @@ func (v *View) Noted() int64 { return v.s.unread.noted.Load() }
 // Lost is why there may be memories of which nothing is known but that they are lost; nil if there are none.
 func (v *View) Lost() error { return v.s.lost }
 
+// VectorsLost is why there may be vectors that no scan finds, since it is not known which rows they are for; nil if there
+// are none.
+func (v *View) VectorsLost() error {
+	if v.serving == nil {
+		return nil
+	}
+	return v.serving.lost
+}
+
 // Unreadable lists why current memories cannot be read, at most n reasons, in the order of their rows. The first may be
 // that of memories of which nothing is known but that they are lost.
 func (v *View) Unreadable(n int) (reasons []error) {

@@ -25,6 +25,9 @@ type vectorSet struct {
 	places isolate.Column[atomic.Uint32] // by row: its place in the set plus 1; 0 if it has none
 	next   uint32                        // places given; the writer's
 	hot    *side                         // what is added to; nil if there is none yet. The writer's
+	// lost is why of some vectors it is not known which rows they are for: a row without a place may have one of them.
+	// Opening finds it.
+	lost error
 }
 
 // place finds the vector of a row.
@@ -211,6 +214,9 @@ func (v *View) Vector(row uint32) (vector []float32, err error) {
 		return nil, p.lost
 	case p.generation != v.Generation:
 		place, ok := v.serving.place(row)
+		if !ok && v.serving != nil {
+			return nil, v.serving.lost
+		}
 		if !ok {
 			return nil, nil
 		}
