@@ -211,13 +211,14 @@ func TestBackupIndexVersions(t *testing.T) {
 	}
 }
 
-// TestProgressOfLongWork: verify, backup, restore and repair draw how far they are on a terminal, through a server too,
-// and nowhere else; what they print is the same.
+// TestProgressOfLongWork: verify, compact, backup and restore draw how far they are on a terminal, through a server
+// too, and nowhere else; what they print is the same.
 func TestProgressOfLongWork(t *testing.T) {
 	eachMode(t, func(t *testing.T, c *cli) {
 		c.ok("remember", "--id", "a", "about foxes")
 		backups := filepath.Join(t.TempDir(), "backups")
 		back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
+		tiers := map[bool]string{false: "cold", true: "warm"} // so that there is something to do each time
 		for _, watched := range []bool{false, true} {
 			c.watched, back.watched = watched, watched
 			backup := filepath.Join(backups, fmt.Sprint(watched))
@@ -229,6 +230,7 @@ func TestProgressOfLongWork(t *testing.T) {
 				answer string
 			}{
 				{c, "verified ", []string{"verify", "--json"}, `"problems":[]`},
+				{c, "compacted 1 ", []string{"compact", "--json", "--tier", tiers[watched]}, `"sources":1`},
 				{c, "backed up ", []string{"backup", "--json", backup}, `"sha256":`},
 				{c, "restored ", restore, `"memories":1`},
 			} {

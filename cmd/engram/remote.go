@@ -155,43 +155,46 @@ func (r *remote) VerifyPaced(ctx context.Context, o engram.VerifyOptions) (repor
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	if o.Progress == nil {
-		return report, r.call(ctx, http.MethodPost, target, nil, &report)
+	met := func(r *engram.VerifyReport) *[]engram.Problem { return &r.Problems }
+	return report, work(ctx, r, target, &report, o.Progress, met)
+}
+
+// work asks for long work, the report of which goes to report, and with progress not nil for lines that tell of it. met
+// is the part of a report of which a line has what was met since the line before.
+func work[R engram.VerifyReport | engram.CompactReport](
+	ctx context.Context, r *remote, target string, report *R, progress func(R), met func(*R) *[]engram.Problem,
+) (err error) {
+	if progress == nil {
+		return r.call(ctx, http.MethodPost, target, nil, report)
 	}
 	resp, err := r.do(ctx, http.MethodPost, target, "", nil)
 	if err != nil {
-		return report, err
+		return err
 	}
-	return verifyLines(resp, o.Progress)
-}
-
-// verifyLines reads a verification that tells of its progress.
-func verifyLines(
-	resp *http.Response, progress func(engram.VerifyReport),
-) (report engram.VerifyReport, err error) {
 	defer func() { err = errors.Join(err, resp.Body.Close()) }()
 	lines := json.NewDecoder(resp.Body)
 	lines.DisallowUnknownFields()
-	var found []engram.Problem
+	var all []engram.Problem
 	for {
-		var l wire.VerifyLine
+		var l wire.WorkLine[R]
 		if err := lines.Decode(&l); err != nil {
-			return report, fmt.Errorf("read the server's verification: %w", err)
+			return fmt.Errorf("read how far the server is: %w", err)
 		}
 		switch {
 		case l.Problem != nil:
-			return report, l.Problem
+			return l.Problem
 		case l.Report != nil:
-			return *l.Report, nil
+			*report = *l.Report
+			return nil
 		case l.Progress != nil:
-			found = append(found, l.Progress.Problems...)
-			l.Progress.Problems = found
+			all = append(all, *met(l.Progress)...)
+			*met(l.Progress) = all
 			progress(*l.Progress)
 		}
 	}
 }
 
-// Compact compacts the space. Progress is not called: the server does the work.
+// Compact compacts the space.
 func (r *remote) Compact(ctx context.Context, o engram.CompactOptions) (report engram.CompactReport, err error) {
 	query := url.Values{}
 	if o.BytesPerSecond > 0 {
@@ -203,11 +206,15 @@ func (r *remote) Compact(ctx context.Context, o engram.CompactOptions) (report e
 	if o.Tier != "" {
 		query.Set("tier", string(o.Tier))
 	}
+	if o.Progress != nil {
+		query.Set("progress", "true")
+	}
 	target := r.url("compact")
 	if len(query) > 0 {
 		target += "?" + query.Encode()
 	}
-	return report, r.call(ctx, http.MethodPost, target, nil, &report)
+	met := func(r *engram.CompactReport) *[]engram.Problem { return &r.Left }
+	return report, work(ctx, r, target, &report, o.Progress, met)
 }
 
 // Export copies the space's lines to w and counts them. An answer that was cut off is an error.

@@ -310,7 +310,7 @@ func TestSpacesStatsVerifyHealth(t *testing.T) {
 	}
 	resp, text = d.send("POST", "/v1/spaces/team.a/verify?progress=true", "")
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	var first, last wire.VerifyLine
+	var first, last wire.WorkLine[engram.VerifyReport]
 	err := errors.Join(json.Unmarshal([]byte(lines[0]), &first), json.Unmarshal([]byte(lines[len(lines)-1]), &last))
 	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/x-ndjson" ||
 		len(lines) < 2 || first.Progress == nil || last.Report == nil || last.Report.Records == 0 ||
@@ -334,6 +334,18 @@ func TestSpacesStatsVerifyHealth(t *testing.T) {
 	if d.want(200, "POST", "/v1/spaces/team.a/compact?cold_after=48h", "", &moved); moved.Warmed != 1 {
 		t.Errorf("compact by need = %+v, want what is new warm again", moved)
 	}
+	resp, text = d.send("POST", "/v1/spaces/team.a/compact?progress=true&tier=cold", "")
+	lines = strings.Split(strings.TrimSpace(text), "\n")
+	var begun, done wire.WorkLine[engram.CompactReport]
+	err = errors.Join(json.Unmarshal([]byte(lines[0]), &begun), json.Unmarshal([]byte(lines[len(lines)-1]), &done))
+	if err != nil || resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/x-ndjson" ||
+		len(lines) < 2 || begun.Progress == nil || begun.Progress.Left == nil || done.Report == nil ||
+		done.Report.Cooled != 1 || done.Report.Left == nil {
+		t.Errorf("compact with progress = %d %s, %v", resp.StatusCode, text, err)
+	}
+	d.want(400, "POST", "/v1/spaces/team.a/compact?progress=maybe", "", nil)
+	d.want(404, "POST", "/v1/spaces/nobody/compact?progress=true", "", nil)
+	d.want(400, "POST", "/v1/spaces/team.a/compact?progress=true&tier=hot", "", nil)
 	for _, bad := range []string{"tier=hot", "tier=warm&cold_after=48h", "cold_after=1h", "cold_after=soon"} {
 		d.want(400, "POST", "/v1/spaces/team.a/compact?"+bad, "", nil)
 	}

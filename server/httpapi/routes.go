@@ -97,8 +97,8 @@ func spaceRoutes() []route {
 			handle: (*API).verify,
 		},
 		{
-			method: post, path: pathSpace + "/compact", params: []string{"bytes_per_second", "cold_after", "tier"},
-			handle: (*API).compact,
+			method: post, path: pathSpace + "/compact",
+			params: []string{"bytes_per_second", "cold_after", "tier", "progress"}, handle: (*API).compact,
 		},
 		{method: get, path: pathSpace + "/export", handle: (*API).export},
 		{

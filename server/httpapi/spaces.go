@@ -30,25 +30,33 @@ func (a *API) verify(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	o := engram.VerifyOptions{BytesPerSecond: int64(rate)}
-	if progress {
-		return verifyTelling(w, q, o)
+	work := func(tell func(engram.VerifyReport)) (engram.VerifyReport, error) {
+		report, err := q.space.VerifyPaced(q.r.Context(), engram.VerifyOptions{
+			BytesPerSecond: int64(rate), Progress: tell,
+		})
+		report.Problems = list(report.Problems)
+		return report, err
 	}
-	report, err := q.space.VerifyPaced(q.r.Context(), o)
-	if err != nil {
-		return err
-	}
-	report.Problems = list(report.Problems)
-	return send(w, http.StatusOK, report)
+	return longWork(w, progress, work, func(r *engram.VerifyReport) *[]engram.Problem { return &r.Problems })
 }
 
-// verifyEvery is how often the progress of a verification is told at most. Chosen: a rate that looks alive.
-const verifyEvery = 200 * time.Millisecond
+// tellEvery is how often the progress of long work is told at most. Chosen: a rate that looks alive.
+const tellEvery = 200 * time.Millisecond
 
-// verifyTelling is verify as a stream of wire.VerifyLines.
-func verifyTelling(w http.ResponseWriter, q *call, o engram.VerifyOptions) error {
+// longWork sends what comes of long work, with progress as a stream of wire.WorkLines. met is the part of a report that
+// grows: in a line of progress it has what was met since the line before.
+func longWork[R engram.VerifyReport | engram.CompactReport](
+	w http.ResponseWriter, progress bool, work func(tell func(R)) (R, error), met func(*R) *[]engram.Problem,
+) error {
+	if !progress {
+		report, err := work(nil)
+		if err != nil {
+			return err
+		}
+		return send(w, http.StatusOK, report)
+	}
 	out := &streamWriter{w: w, kind: mediaLines}
-	line := func(l wire.VerifyLine) error {
+	line := func(l wire.WorkLine[R]) error {
 		text, err := json.Marshal(l)
 		if err != nil {
 			return fmt.Errorf("encode progress: %w", err)
@@ -60,24 +68,22 @@ func verifyTelling(w http.ResponseWriter, q *call, o engram.VerifyOptions) error
 	}
 	var told time.Time
 	known := 0
-	o.Progress = func(r engram.VerifyReport) {
-		if now := time.Now(); now.Sub(told) >= verifyEvery {
+	report, err := work(func(r R) {
+		if now := time.Now(); now.Sub(told) >= tellEvery {
 			told = now
-			found := r.Problems[known:]
-			known = len(r.Problems)
-			r.Problems = list(found)
-			_ = line(wire.VerifyLine{Progress: &r}) // who asked may have gone: then the context ends the verification
+			all := met(&r)
+			since := list((*all)[known:])
+			known, *all = len(*all), since
+			_ = line(wire.WorkLine[R]{Progress: &r}) // who asked may have gone: then the context ends the work
 		}
-	}
-	report, err := q.space.VerifyPaced(q.r.Context(), o)
+	})
 	if err != nil {
 		if out.open {
 			endWith(out, err)
 		}
 		return err
 	}
-	report.Problems = list(report.Problems)
-	return line(wire.VerifyLine{Report: &report})
+	return line(wire.WorkLine[R]{Report: &report})
 }
 
 // compact is POST …/compact.
@@ -90,13 +96,16 @@ func (a *API) compact(w http.ResponseWriter, q *call) error {
 	if err != nil {
 		return err
 	}
-	report, err := q.space.Compact(q.r.Context(), engram.CompactOptions{
-		BytesPerSecond: int64(rate), ColdAfter: coldAfter, Tier: engram.Tier(q.query["tier"]),
-	})
+	progress, err := q.flag("progress")
 	if err != nil {
 		return err
 	}
-	return send(w, http.StatusOK, report)
+	work := func(tell func(engram.CompactReport)) (engram.CompactReport, error) {
+		return q.space.Compact(q.r.Context(), engram.CompactOptions{
+			BytesPerSecond: int64(rate), ColdAfter: coldAfter, Tier: engram.Tier(q.query["tier"]), Progress: tell,
+		})
+	}
+	return longWork(w, progress, work, func(r *engram.CompactReport) *[]engram.Problem { return &r.Left })
 }
 
 // scrub is GET /v1/scrub.

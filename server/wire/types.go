@@ -280,12 +280,12 @@ func EscapeSegment(s string) string {
 	return b.String()
 }
 
-// VerifyLine is a line of a verification that tells of its progress: Progress so far, of which Problems are those found
-// since the line before, and at last the whole Report, or a Problem.
-type VerifyLine struct {
-	Progress *engram.VerifyReport `json:"progress,omitempty"`
-	Report   *engram.VerifyReport `json:"report,omitempty"`
-	Problem  *problem.Problem     `json:"problem,omitempty"`
+// WorkLine is a line of a verification or a compaction that tells of its progress: Progress so far, of which Problems
+// or Left are those met since the line before, and at last the whole Report, or a Problem.
+type WorkLine[R engram.VerifyReport | engram.CompactReport] struct {
+	Progress *R               `json:"progress,omitempty"`
+	Report   *R               `json:"report,omitempty"`
+	Problem  *problem.Problem `json:"problem,omitempty"`
 }
 
 // LastLine is the last line of a stream of lines, such as an export, that could not be finished: why.
