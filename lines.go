@@ -44,8 +44,11 @@ func (s *Space) Export(ctx context.Context, w io.Writer) (ExportReport, error) {
 		if stop == nil {
 			stop = s.exportSpace(ctx, out, v, now, &report)
 		}
-		if err := errors.Join(stop, out.Flush()); err != nil {
-			return err
+		if err := out.Flush(); stop == nil {
+			stop = err
+		}
+		if stop != nil {
+			return stop
 		}
 		for _, lost := range []error{v.Lost(), s.db.models.damage(s.name)} {
 			if lost != nil {
@@ -94,7 +97,7 @@ func exportMemory(out io.Writer, v *store.View, f store.Found, at lens, report *
 			export.StatedUntil = r.ValidUntil.Go()
 		}
 		if err := writeLine(out, export); err != nil {
-			return fmt.Errorf("memory %q: %w", m.ID, err)
+			return err
 		}
 		report.Versions++
 	}

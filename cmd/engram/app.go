@@ -121,7 +121,12 @@ func helpCommand() *cobra.Command {
 func (a *app) command(body func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.started = true
-		return errors.Join(body(cmd.Context(), args), a.flush())
+		err := body(cmd.Context(), args)
+		unsent := a.flush()
+		if err != nil && unsent != nil && errors.Is(err, errors.Unwrap(unsent)) {
+			return err // not told twice
+		}
+		return errors.Join(err, unsent)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,31 @@ import (
 	"github.com/orchard9/engram-go/server"
 	"github.com/orchard9/engram-go/server/problem"
 )
+
+// full is a standard output without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// TestFullOutputIsToldOnce: a command whose answer cannot be written fails, and says why in one line, once.
+func TestFullOutputIsToldOnce(t *testing.T) {
+	eachMode(t, func(t *testing.T, c *cli) {
+		c.ok("remember", "--id", "a", strings.Repeat("foxes and hens ", 4000))
+		c.ok("remember", "--id", "b", strings.Repeat("hens and foxes ", 4000))
+		for _, args := range [][]string{
+			{"export"}, {"recall", "foxes"}, {"recall", "--json"}, {"backup", "-"}, {"stats"}, {"verify"},
+			{"reembed", "--missing"},
+		} {
+			var errs bytes.Buffer
+			code := run(t.Context(), args, c.process(strings.NewReader(""), full{}, &errs))
+			told := errs.String()
+			if code != 1 || strings.Count(told, "no space left") != 1 || strings.Count(told, "\n") > 2 ||
+				strings.Contains(told, "memory \"") {
+				t.Errorf("%q into a full disk: exit code %d, %q", args, code, told)
+			}
+		}
+	})
+}
 
 func TestUsageErrors(t *testing.T) {
 	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}

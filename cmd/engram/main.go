@@ -77,7 +77,8 @@ func run(ctx context.Context, args []string, p process) int {
 		}
 		err = &usageError{err: err}
 	}
-	fmt.Fprintf(p.stderr, "engram: %s\n", printable(err.Error()))
+	// Errors that are joined stand on lines of their own.
+	fmt.Fprintf(p.stderr, "engram: %s\n", printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	return exitCode(err)
 }
 
