@@ -31,7 +31,12 @@ func TestFullOutputIsToldOnce(t *testing.T) {
 		c.ok("remember", "--id", "a", strings.Repeat("foxes and hens ", 4000))
 		c.ok("remember", "--id", "b", strings.Repeat("hens and foxes ", 4000))
 		for _, args := range [][]string{
-			{"export"}, {"recall", "foxes"}, {"recall", "--json"}, {"backup", "-"}, {"stats"}, {"verify"},
+			{"export"},
+			{"recall", "foxes"},
+			{"recall", "--json"},
+			{"backup", "-"},
+			{"stats"},
+			{"verify"},
 			{"reembed", "--missing"},
 		} {
 			var errs bytes.Buffer
