@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -53,35 +50,6 @@ func (a *app) withVault(ctx context.Context, want intent, body func(vault) error
 	}
 	a.notef("directly on %s", dir)
 	return errors.Join(body(db), db.Close())
-}
-
-const (
-	// backupIndex lists the backups of a directory, in the order in which they were taken.
-	backupIndex  = "backups.json"
-	backupSuffix = ".engram-backup"
-	// backupLock is held while a backup is added.
-	backupLock = "backups.lock"
-)
-
-// backupList is the index of a directory, as docs/format/backups.md describes it.
-type backupList struct {
-	Format  string        `json:"format"`
-	Version int           `json:"version"`
-	Backups []takenBackup `json:"backups"`
-}
-
-const (
-	backupListFormat  = "engram-backups"
-	backupListVersion = 1
-)
-
-// takenBackup is one backup in the index of a directory.
-type takenBackup struct {
-	File    string    `json:"file"`
-	TakenAt time.Time `json:"taken_at"`
-	// Incremental says that it holds what came after the backup before it in the index.
-	Incremental bool `json:"incremental"`
-	engram.BackupReport
 }
 
 func (a *app) backupCommand() *cobra.Command {
@@ -326,66 +294,6 @@ func writeAside(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-func readBackupIndex(dir string) ([]takenBackup, error) {
-	data, err := os.ReadFile(filepath.Join(dir, backupIndex))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read index of backups: %w", err)
-	}
-	list, err := decodeBackups(filepath.Join(dir, backupIndex), data)
-	if err != nil {
-		return nil, fmt.Errorf("read index of backups: %w", err)
-	}
-	return list, nil
-}
-
-// decodeBackups reads an index: a list alone is what was written before there was a version.
-func decodeBackups(path string, data []byte) ([]takenBackup, error) {
-	damaged := func(err error) error {
-		return &engram.CorruptError{Op: "read", Path: path, Offset: -1, Err: err, Advice: adviceBackups}
-	}
-	var told backupList
-	if data = bytes.TrimSpace(data); len(data) > 0 && data[0] == '[' {
-		if err := json.Unmarshal(data, &told.Backups); err != nil {
-			return nil, damaged(err)
-		}
-		return told.Backups, nil
-	}
-	if err := json.Unmarshal(data, &told); err != nil {
-		return nil, damaged(err)
-	}
-	switch {
-	case told.Format != backupListFormat || told.Version < 1:
-		return nil, damaged(fmt.Errorf("format is %q, version %d, want %q and 1 or more", told.Format, told.Version,
-			backupListFormat))
-	case told.Version > backupListVersion:
-		return nil, fmt.Errorf("%s has format version %d, this program reads up to %d: use the Engram that wrote it: %w",
-			path, told.Version, backupListVersion, engram.ErrFormatVersion)
-	}
-	return told.Backups, nil
-}
-
-const adviceBackups = "the backups themselves may be whole: restore from the files by their names, in their order, and take a " +
-	"full backup into a new directory"
-
-func writeBackupIndex(dir string, taken []takenBackup) error {
-	list := backupList{Format: backupListFormat, Version: backupListVersion, Backups: taken}
-	data, err := json.MarshalIndent(list, "", "  ")
-	if err != nil {
-		return fmt.Errorf("write index of backups: %w", err)
-	}
-	err = writeAside(filepath.Join(dir, backupIndex), func(w io.Writer) error {
-		_, err := w.Write(append(data, '\n'))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("write index of backups: %w", err)
-	}
-	return nil
-}
-
 func (a *app) restoreCommand() *cobra.Command {
 	var o engram.RestoreOptions
 	until := timeFlag{zone: a.zone}
@@ -449,7 +357,7 @@ func (a *app) openBackups(args []string) (in io.Reader, done func() error, err e
 		if len(args) > 1 {
 			return nil, nil, usagef("give one directory of backups, or files")
 		}
-		if files, err = checkedBackups(args[0]); err != nil {
+		if files, err = a.checkedBackups(args[0]); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -474,50 +382,4 @@ func (a *app) openBackups(args []string) (in io.Reader, done func() error, err e
 		readers = append(readers, f)
 	}
 	return io.MultiReader(readers...), done, nil
-}
-
-// checkedBackups lists the files of a directory of backups in order; each is what the index says.
-func checkedBackups(dir string) ([]string, error) {
-	taken, err := readBackupIndex(dir)
-	if err != nil {
-		return nil, err
-	}
-	if len(taken) == 0 {
-		return nil, fmt.Errorf("%s holds no %s: give a directory that 'engram backup' made: %w", dir, backupIndex,
-			engram.ErrNotFound)
-	}
-	var files []string
-	for _, one := range taken {
-		if one.File != filepath.Base(one.File) || !strings.HasSuffix(one.File, backupSuffix) {
-			return nil, fmt.Errorf("%s names the file %q, which is not a backup's: %w", backupIndex, one.File, engram.ErrCorrupt)
-		}
-		path := filepath.Join(dir, one.File)
-		sum, err := fileSum(path)
-		if err != nil {
-			return nil, err
-		}
-		if sum != one.SHA256 {
-			return nil, fmt.Errorf("backup %s has SHA-256 %s, %s says %s: it was changed or damaged: %w", path, sum,
-				backupIndex, one.SHA256, engram.ErrCorrupt)
-		}
-		files = append(files, path)
-	}
-	return files, nil
-}
-
-func fileSum(path string) (_ string, err error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: %s lists it; where later full backups are there, give files by their names: %w", err,
-			backupIndex, engram.ErrNotFound)
-	}
-	if err != nil {
-		return "", fmt.Errorf("open backup: %w", err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", fmt.Errorf("read backup: %w", err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -185,7 +185,7 @@ func TestBackupIndexVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := decode[backupList](t, string(data))
-	if list.Format != "engram-backups" || list.Version != 1 || len(list.Backups) != 1 {
+	if list.Format != "engram-backups" || list.Version != 2 || len(list.Backups) != 1 {
 		t.Errorf("the index is %+v", list)
 	}
 	write := func(text string) {
@@ -203,12 +203,67 @@ func TestBackupIndexVersions(t *testing.T) {
 	c.ok("backup", "--incremental", backups)
 	back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
 	wantIn(t, "restore", back.ok("restore", backups), "space default: 2 memories")
-	write(`{"format":"engram-backups","version":2,"backups":[]}`)
-	wantIn(t, "a later version", c.fails(8, "backup", backups), "format version 2", "up to 1")
-	for _, text := range []string{`{"format":"other","version":1}`, `{"format":"engram-backups"}`, `[{"file":1}]`, ``} {
+	list.Version, list.Checksum = 1, ""
+	if old, err = json.Marshal(list); err != nil {
+		t.Fatal(err)
+	}
+	write(string(old))
+	back = &cli{t: t, dir: filepath.Join(t.TempDir(), "version1")}
+	wantIn(t, "restore by an index of version 1", back.ok("restore", backups), "space default: 1 memory")
+	write(`{"format":"engram-backups","version":3,"backups":[]}`)
+	wantIn(t, "a later version", c.fails(8, "backup", backups), "format version 3", "up to 2")
+	for _, text := range []string{
+		`{"format":"other","version":1}`, `{"format":"engram-backups"}`, `[{"file":1}]`, ``,
+		`{"format":"engram-backups","version":2,"backups":[]}`,
+	} {
 		write(text)
 		wantIn(t, "damage "+text, c.fails(7, "backup", backups), index, "full backup into a new directory")
 	}
+}
+
+// TestDamagedBackupIndex flips every bit of an index, and puts an older one in its place: what it says is what was
+// written, or damage; and backups that it does not list are told of.
+func TestDamagedBackupIndex(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data")}
+	backups := filepath.Join(t.TempDir(), "backups")
+	index := filepath.Join(backups, backupIndex)
+	c.ok("remember", "--id", "a", "about foxes")
+	c.ok("backup", backups)
+	older, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ok("remember", "--id", "b", "about hens")
+	c.ok("backup", "--incremental", backups)
+	data, err := os.ReadFile(index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list, err := decodeBackups(index, data); err != nil || len(list) != 2 {
+		t.Fatalf("the index lists %d backups, %v", len(list), err)
+	}
+	for bit := range 8 * len(data) {
+		b := bytes.Clone(data)
+		b[bit/8] ^= 1 << (bit % 8)
+		if _, err := decodeBackups(index, b); err == nil {
+			t.Errorf("the index with bit %d of byte %d flipped, %q, is read", bit%8, bit/8, b[bit/8])
+		}
+		if _, err := decodeBackups(index, data[:bit/8]); err == nil {
+			t.Errorf("the index cut off at byte %d is read", bit/8)
+		}
+	}
+	if err := os.WriteFile(index, older, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	back := &cli{t: t, dir: filepath.Join(t.TempDir(), "back")}
+	r := back.run("", "restore", backups)
+	if r.code != 0 || !strings.Contains(r.err, "000002-incremental"+backupSuffix+"; to restore") {
+		t.Errorf("restore by an older index = %+v, want the backup named that it does not list", r)
+	}
+	c.ok("remember", "--id", "c", "about owls")
+	c.ok("backup", "--incremental", backups)
+	again := &cli{t: t, dir: filepath.Join(t.TempDir(), "again")}
+	wantIn(t, "restore after the next backup", again.ok("restore", backups), "space default: 3 memories")
 }
 
 // TestProgressOfLongWork: verify, compact, backup and restore draw how far they are on a terminal, through a server
