@@ -76,9 +76,9 @@ func (a *app) rootCommand() *cobra.Command {
 	annotate(flags, zeroCounts, "wait")
 	root.AddCommand(
 		a.serveCommand(), a.mcpCommand(), a.demoCommand(), a.demoWriterCommand(),
-		a.rememberCommand(), a.recallCommand(), a.completeCommand(), a.consolidateCommand(), a.predictCommand(), a.getCommand(),
-		a.updateCommand(), a.spreadCommand(), a.feedbackCommand(), a.sourcesCommand(), a.fitCommand(), a.eventsCommand(),
-		a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
+		a.rememberCommand(), a.recallCommand(), a.completeCommand(), a.consolidateCommand(), a.predictCommand(),
+		a.getCommand(), a.updateCommand(), a.spreadCommand(), a.feedbackCommand(), a.sourcesCommand(), a.fitCommand(),
+		a.eventsCommand(), a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
 		a.statsCommand(), a.evalCommand(), a.labCommand(), a.verifyCommand(), a.compactCommand(),
 		a.reembedCommand(), a.repairCommand(),

@@ -9,22 +9,26 @@ import (
 	engram "github.com/orchard9/engram-go"
 )
 
+const compactLong = "" +
+	"Write the segments of the space anew, without what was erased, and begin the log anew: afterwards no file\n" +
+	"holds a byte of it. Small segments are put together. Others read and write meanwhile. Damaged segments\n" +
+	"are left as they are, which is exit code 7.\n\n" +
+	"Segments are warm or cold: what recall has not needed for long is packed into less space. Answers are the\n" +
+	"same; reading takes some microseconds more. This happens by itself; with --cold-after or --tier it happens now."
+
 func (a *app) compactCommand() *cobra.Command {
 	var rate int64
 	var o engram.CompactOptions
 	cmd := &cobra.Command{
 		Use:   "compact",
 		Short: "Take what erased memories left out of every file",
-		Long: "Write the segments of the space anew, without what was erased, and begin the log anew: afterwards no file\n" +
-			"holds a byte of it. Small segments are put together. Others read and write meanwhile. Damaged segments\n" +
-			"are left as they are, which is exit code 7.\n\n" +
-			"Segments are warm or cold: what recall has not needed for long is packed into less space. Answers are the\n" +
-			"same; reading takes some microseconds more. This happens by itself; with --cold-after or --tier it happens now.",
-		Args: cobra.NoArgs,
+		Long:  compactLong,
+		Args:  cobra.NoArgs,
 	}
 	cmd.Flags().Int64Var(&rate, "rate", 0, "read and write at most this many `MiB` a second; 0 is no bound")
 	cmd.Flags().DurationVar(&o.ColdAfter, "cold-after", 0,
-		"make segments cold that recall has not needed for this `duration`, such as 720h, and those warm that it has; at least 24h")
+		"make segments cold that recall has not needed for this `duration`, such as 720h, and those warm that it has; "+
+			"at least 24h")
 	cmd.Flags().StringVar((*string)(&o.Tier), "tier", "", "move every segment to this `tier`: warm or cold")
 	annotate(cmd.Flags(), zeroCounts, "rate")
 	cmd.RunE = a.command(func(ctx context.Context, _ []string) error {
@@ -49,7 +53,8 @@ func (a *app) compactProgress() func(engram.CompactReport) {
 		return nil
 	}
 	return func(r engram.CompactReport) {
-		fmt.Fprintf(a.stderr, "\rcompacted %s, %s  ", counted(r.Sources, "segment", "segments"), sizeText(r.BytesBefore))
+		fmt.Fprintf(a.stderr, "\rcompacted %s, %s  ", counted(r.Sources, "segment", "segments"),
+			sizeText(r.BytesBefore))
 	}
 }
 
@@ -65,7 +70,8 @@ func (a *app) printCompacted(report engram.CompactReport) error {
 			counted(report.Written, "segment", "segments"), sizeText(report.BytesAfter),
 			counted(report.Dropped, "erased version is", "erased versions are"))
 		if report.Cooled+report.Warmed > 0 {
-			a.printf("%s cold, %d warm again\n", counted(report.Cooled, "segment became", "segments became"), report.Warmed)
+			a.printf("%s cold, %d warm again\n",
+				counted(report.Cooled, "segment became", "segments became"), report.Warmed)
 		}
 	}
 	for _, p := range report.Left {

@@ -25,7 +25,9 @@ const mediaBytes = "application/octet-stream"
 type remoteVault struct{ *remote }
 
 // Backup copies the server's stream to w. A stream that was cut off has no report, which is an error.
-func (r remoteVault) Backup(ctx context.Context, w io.Writer, o engram.BackupOptions) (report engram.BackupReport, err error) {
+func (r remoteVault) Backup(
+	ctx context.Context, w io.Writer, o engram.BackupOptions,
+) (report engram.BackupReport, err error) {
 	body, err := json.Marshal(o)
 	if err != nil {
 		return report, fmt.Errorf("encode request: %w", err)
@@ -51,8 +53,8 @@ func (r remoteVault) Backup(ctx context.Context, w io.Writer, o engram.BackupOpt
 		return report, fmt.Errorf("read the server's backup: its report is missing after %d bytes: %w", n, err)
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); n != report.Bytes || got != report.SHA256 {
-		return report, fmt.Errorf("%d bytes of the server's backup came, with SHA-256 %s; it sent %d with %s: %w", n, got,
-			report.Bytes, report.SHA256, engram.ErrCorrupt)
+		return report, fmt.Errorf("%d bytes of the server's backup came, with SHA-256 %s; it sent %d with %s: %w", n,
+			got, report.Bytes, report.SHA256, engram.ErrCorrupt)
 	}
 	return report, nil
 }

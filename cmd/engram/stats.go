@@ -41,7 +41,8 @@ func (a *app) printStats(s engram.SpaceStats) {
 	if s.Expired > 0 {
 		a.printf("expired     %d besides, which nothing finds any more\n", s.Expired)
 	}
-	a.printf("held        %d hot, %d warm, %d cold in %s\n", s.Hot, s.Warm, s.Cold, counted(s.Segments, "segment", "segments"))
+	a.printf("held        %d hot, %d warm, %d cold in %s\n", s.Hot, s.Warm, s.Cold,
+		counted(s.Segments, "segment", "segments"))
 	if s.Dim > 0 {
 		a.printf("vectors     %d of dimension %d%s\n", s.Vectors, s.Dim, modelText(s.EmbeddingModel))
 	} else {

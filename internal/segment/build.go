@@ -391,7 +391,8 @@ func (b *builder) row(row uint32, src Source, slot uint32) error {
 // body writes the body of a row, packed if that makes it shorter.
 func (b *builder) body(row uint32, l *line, body []byte) error {
 	if len(body) > MaxBody {
-		return fmt.Errorf("build segment: the body of row %d has %d bytes, at most %d are possible", row, len(body), MaxBody)
+		return fmt.Errorf("build segment: the body of row %d has %d bytes, at most %d are possible",
+			row, len(body), MaxBody)
 	}
 	if len(body) <= shortBody {
 		copy(l.short[:], body)

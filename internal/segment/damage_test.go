@@ -134,7 +134,8 @@ func compare(w *segment.Sealed, u unit, samples []sample) error {
 		}
 		var body []byte
 		err = w.Read(slot, func(b []byte) error { body = bytes.Clone(b); return nil })
-		if err := judge(fmt.Sprintf("Read(%d)", i), own && (u.line || u.body), err, string(body) == s.body); err != nil {
+		err = judge(fmt.Sprintf("Read(%d)", i), own && (u.line || u.body), err, string(body) == s.body)
+		if err != nil {
 			return err
 		}
 		v, err := w.Vector(slot)
@@ -152,7 +153,8 @@ func compare(w *segment.Sealed, u unit, samples []sample) error {
 	if err := judge("Codes(0)", u.codes, err, bad(u.codes, u.nth) == codes.Bad); err != nil {
 		return err
 	}
-	if len(group.Slots) != 2 || len(codes.Slots) != 2 || group.Bad != bad(u.vector, u.nth) || codes.Bad != bad(u.codes, u.nth) {
+	if len(group.Slots) != 2 || len(codes.Slots) != 2 || group.Bad != bad(u.vector, u.nth) ||
+		codes.Bad != bad(u.codes, u.nth) {
 		return fmt.Errorf("groups of %d and %d vectors, of which %b and %b are bad", len(group.Slots), len(codes.Slots),
 			group.Bad, codes.Bad)
 	}
@@ -240,8 +242,8 @@ func openAndCompare(f segment.File, size int64, u unit, samples []sample) error 
 	return errors.Join(err, w.Close())
 }
 
-// TestEveryTruncation cuts a file off at every byte, and makes it longer. It is refused where lines are missing, and else
-// what is still there is read, and the rest refused.
+// TestEveryTruncation cuts a file off at every byte, and makes it longer. It is refused where lines are missing, and
+// else what is still there is read, and the rest refused.
 func TestEveryTruncation(t *testing.T) {
 	for _, tier := range tiers {
 		const dim = 9
@@ -297,7 +299,9 @@ func readShort(f segment.File, size int64, n int, units []unit, samples []sample
 		return errors.New("Mended tells of nothing")
 	}
 	gone := func(row int, is func(u unit) bool) bool {
-		return slices.ContainsFunc(units, func(u unit) bool { return u.row == row && u.to > u.from && u.to > n && is(u) })
+		return slices.ContainsFunc(units, func(u unit) bool {
+			return u.row == row && u.to > u.from && u.to > n && is(u)
+		})
 	}
 	for i, s := range samples {
 		row, err := w.Row(uint32(i))
@@ -385,7 +389,8 @@ func swapParts(t *testing.T, tier segment.Tier, name string) {
 		t.Errorf("Read(2) = %v", err)
 	}
 	codes, err := w.Codes(0, new([]byte))
-	if want := bad(name == "codes" || name == "block", 0) * 3; codes.Bad != want || errors.Is(err, codec.ErrCorrupt) != (want > 0) {
+	want := bad(name == "codes" || name == "block", 0) * 3
+	if codes.Bad != want || errors.Is(err, codec.ErrCorrupt) != (want > 0) {
 		t.Errorf("Codes = %b bad, %v, want %b", codes.Bad, err, want)
 	}
 	problems := 0
@@ -424,7 +429,8 @@ func TestOtherFilesAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	var format *codec.FormatError
-	if _, err := segment.Open(f, size); !errors.As(err, &format) || format.Path != f.Path() || format.Found != segment.FormatVersion+1 {
+	_, err = segment.Open(f, size)
+	if !errors.As(err, &format) || format.Path != f.Path() || format.Found != segment.FormatVersion+1 {
 		t.Errorf("Open of a newer version = %v, want a *codec.FormatError with path and version", err)
 	}
 	// What the file system refuses is no damage.

@@ -190,14 +190,16 @@ func readSummary(b []byte, version, seed uint32, sizeBytes int64) (summary, erro
 	if version == 1 {
 		said.blocksOff = u64(b[16:])
 	} else {
-		said.rawBytes, said.dictBytes, said.tier, said.dictCRC = u64(b[16:]), u32(b[48:]), Tier(u32(b[52:])), u32(b[56:])
+		said.rawBytes, said.dictBytes = u64(b[16:]), u32(b[48:])
+		said.tier, said.dictCRC = Tier(u32(b[52:])), u32(b[56:])
 	}
 	if said.rows > MaxRows || said.vectors > said.rows || said.dim > MaxDim || (said.vectors == 0) != (said.dim == 0) {
 		return summary{}, fmt.Errorf("summary of %d rows, %d vectors, dimension %d is impossible",
 			said.rows, said.vectors, said.dim)
 	}
 	if said.tier != Warm && said.tier != Cold || said.dictBytes > maxDict || said.dictBytes > 0 && said.tier != Cold {
-		return summary{}, fmt.Errorf("summary of %v with a dictionary of %d bytes is impossible", said.tier, said.dictBytes)
+		return summary{}, fmt.Errorf("summary of %v with a dictionary of %d bytes is impossible",
+			said.tier, said.dictBytes)
 	}
 	return said.complete(sizeBytes)
 }
@@ -221,8 +223,9 @@ func (s summary) complete(sizeBytes int64) (summary, error) {
 	if s.sizeBytes != uint64(sizeBytes) {
 		return summary{}, fmt.Errorf("file is to have %d bytes, its summary says %d", sizeBytes, s.sizeBytes)
 	}
-	if s.vectorsOff != said.vectorsOff || s.bodiesOff != said.bodiesOff || s.version == 1 && s.blocksOff != said.blocksOff ||
-		s.rawBytes < s.bodyBytes || s.tier == Warm && s.rawBytes != s.bodyBytes {
+	if s.vectorsOff != said.vectorsOff || s.bodiesOff != said.bodiesOff ||
+		s.version == 1 && s.blocksOff != said.blocksOff || s.rawBytes < s.bodyBytes ||
+		s.tier == Warm && s.rawBytes != s.bodyBytes {
 		return summary{}, fmt.Errorf("summary %+v contradicts itself: want %+v", said, s)
 	}
 	return s, nil

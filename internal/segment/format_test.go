@@ -121,7 +121,8 @@ func check(t *testing.T, w *segment.Sealed, samples []sample) {
 		if s.void {
 			continue
 		}
-		if row.Identity != identity(i) || row.IDHash != hash(i) || (row.Vector != segment.NoVector) != (s.vector != nil) {
+		if row.Identity != identity(i) || row.IDHash != hash(i) ||
+			(row.Vector != segment.NoVector) != (s.vector != nil) {
 			t.Errorf("Row(%d) = %+v", i, row)
 		}
 		body := ""

@@ -47,7 +47,8 @@ func (s *Space) openApart(rows uint32) (parts []part, err error) {
 		case errors.Is(err, codec.ErrCorrupt):
 			s.noteDamage(err)
 			if set == s.staged.serving {
-				s.readOnly.set(fmt.Errorf("%w: not all that it holds is there, restore or repair it: %w", ErrReadOnly, err))
+				s.readOnly.set(fmt.Errorf("%w: not all that it holds is there, restore or repair it: %w",
+					ErrReadOnly, err))
 			}
 			one.sealed, one.lost, one.damaged = nil, err, true
 			set.lost = cmp.Or(set.lost, err)
@@ -196,7 +197,9 @@ func (s *Space) sealApart(cp checkpoint, next *manifest, r *replacement) (out re
 	parts := *s.parts.Load()
 	v := &cp.view
 	stale := slices.ContainsFunc(next.segments, func(ref segmentRef) bool { return ref.generation != v.Generation }) ||
-		slices.ContainsFunc(parts, func(p part) bool { return p.side != nil && p.side.set == v.serving && p.side.damaged })
+		slices.ContainsFunc(parts, func(p part) bool {
+			return p.side != nil && p.side.set == v.serving && p.side.damaged
+		})
 	needed := func(generation uint32) bool {
 		return generation == v.Generation && stale || v.building != nil && generation == v.building.number
 	}
@@ -248,7 +251,8 @@ func (s *Space) buildSide(of *side, position uint64, pace func(int) error) (*sid
 		dropped[slot] = row == segment.NoRow || s.goneBy(row, position)
 	}
 	built, err := segment.Build(file, segment.Plan{
-		Sources: []segment.Source{source}, Base: of.base, Pace: pace, Drop: func(slot uint32) bool { return dropped[slot] },
+		Sources: []segment.Source{source}, Base: of.base, Pace: pace,
+		Drop: func(slot uint32) bool { return dropped[slot] },
 	})
 	if err != nil {
 		return nil, apartRef{}, err
@@ -282,7 +286,9 @@ func (s *side) hotRows() []uint32 {
 
 // deadApart reports whether a file of vectors has some of a memory that was erased by position.
 func (s *Space) deadApart(one *side, position uint64) bool {
-	return slices.ContainsFunc(one.bySlot, func(row uint32) bool { return row != segment.NoRow && s.goneBy(row, position) })
+	return slices.ContainsFunc(one.bySlot, func(row uint32) bool {
+		return row != segment.NoRow && s.goneBy(row, position)
+	})
 }
 
 // goneBy reports whether a row's memory was erased by position, or the row itself is in no file any more.
@@ -360,7 +366,8 @@ func (v *View) apartDamage(set *vectorSet) error {
 			return p.side.lost
 		}
 		return &codec.CorruptError{
-			Op: "read vectors", Path: p.side.sealed.Path(), Offset: -1, Err: errors.New("not all of its rows can be told"),
+			Op: "read vectors", Path: p.side.sealed.Path(), Offset: -1,
+			Err: errors.New("not all of its rows can be told"),
 		}
 	}
 	return nil

@@ -94,7 +94,8 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 	if err := s.rebuild(ctx, pick, o, report); err != nil {
 		return err
 	}
-	if v := s.View(); slices.ContainsFunc(*v.partsNow(), func(p part) bool { return p.sealed != nil && s.stuck(v, p) }) {
+	v := s.View()
+	if slices.ContainsFunc(*v.partsNow(), func(p part) bool { return p.sealed != nil && s.stuck(v, p) }) {
 		report.Left = append(report.Left, v.apartDamage(v.serving))
 	}
 	if err := s.compactApart(ctx, o, report); err != nil {
@@ -122,7 +123,8 @@ func (s *Space) beginDrop(o CompactOptions) (drop func(context.Context) error, e
 
 // rebuild replaces the groups that pick finds, one after the other.
 func (s *Space) rebuild(
-	ctx context.Context, pick func(base uint32, damaged map[*segment.Sealed]bool) (g *group, next uint32), o CompactOptions,
+	ctx context.Context, pick func(base uint32, damaged map[*segment.Sealed]bool) (g *group, next uint32),
+	o CompactOptions,
 	report *CompactReport,
 ) error {
 	damaged := map[*segment.Sealed]bool{}
@@ -280,7 +282,9 @@ func (s *Space) compactGroup(
 	}()
 	position := s.manifestNow().position
 	base := g.parts[0].base
-	plan := segment.Plan{Base: base, Tier: g.tier, Drop: func(row uint32) bool { return s.erasedBy(base+row, position) }}
+	plan := segment.Plan{
+		Base: base, Tier: g.tier, Drop: func(row uint32) bool { return s.erasedBy(base+row, position) },
+	}
 	var generations []uint32
 	for _, p := range g.parts {
 		plan.Sources = append(plan.Sources, p.sealed)
@@ -448,8 +452,8 @@ func (s *Space) dropLog(ctx context.Context, last wal.LSN) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("a backup or a check reads files that are to go: erased bytes stay in them until another "+
-				"compaction: %w", ctx.Err())
+			return fmt.Errorf("a backup or a check reads files that are to go: erased bytes stay in them until "+
+				"another compaction: %w", ctx.Err())
 		case <-time.After(pollFiles):
 		}
 	}

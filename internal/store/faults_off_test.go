@@ -11,7 +11,9 @@ import (
 // TestEveryMechanismMatters switches one mechanism of a space off at a time: the tests that it is for must fail then.
 func TestEveryMechanismMatters(t *testing.T) {
 	matrix := func(name, what, steps string) inject.Mechanism {
-		return inject.Mechanism{Name: name, What: what, Tests: "TestFaultMatrix", Env: []string{"ENGRAM_FAULT_STEPS=" + steps}}
+		return inject.Mechanism{
+			Name: name, What: what, Tests: "TestFaultMatrix", Env: []string{"ENGRAM_FAULT_STEPS=" + steps},
+		}
 	}
 	inject.Matter(t,
 		matrix("recover", "the boundary that turns a panic into an error", "store/op"),
@@ -35,13 +37,15 @@ func TestEveryMechanismMatters(t *testing.T) {
 			Name: "retire", What: "keeping a segment for its last reader", Tests: "TestOldViewAcrossACompaction",
 		},
 		inject.Mechanism{
-			Name: "stop after failure", What: "being read-only after a failed sync", Tests: "TestFailedSyncMakesTheSpaceReadOnly",
+			Name: "stop after failure", What: "being read-only after a failed sync",
+			Tests: "TestFailedSyncMakesTheSpaceReadOnly",
 		},
 		inject.Mechanism{
 			Name: "sync log", What: "syncing before acknowledging", Tests: "TestCrashAfterEveryOperation",
 		},
 		inject.Mechanism{
-			Name: "back-pressure", What: "writers waiting for sealing", Tests: "TestWritersWaitNoLongerThanTheirContext",
+			Name: "back-pressure", What: "writers waiting for sealing",
+			Tests: "TestWritersWaitNoLongerThanTheirContext",
 		},
 		inject.Mechanism{
 			Name: "limit of what is unsealed", What: "refusing writes that sealing cannot follow",
@@ -51,7 +55,8 @@ func TestEveryMechanismMatters(t *testing.T) {
 			Name: "longer pauses", What: "pauses that grow with each failed sealing", Tests: "TestSealingBacksOff",
 		},
 		inject.Mechanism{
-			Name: "states of sealings", What: "keeping the states that a sealing is writing", Tests: "TestSealingAtAnOldPosition",
+			Name: "states of sealings", What: "keeping the states that a sealing is writing",
+			Tests: "TestSealingAtAnOldPosition",
 		},
 		inject.Mechanism{
 			Name: "second copies", What: "a second copy of manifest, state and segment heads",
@@ -66,10 +71,12 @@ func TestEveryMechanismMatters(t *testing.T) {
 		inject.Mechanism{Name: "noted end", What: "noting where the log ends", Tests: "TestOlderLog"},
 		inject.Mechanism{Name: "missing log", What: "missing a log that is gone", Tests: "TestMissingLog"},
 		inject.Mechanism{
-			Name: "older copies", What: "comparing with files that the manifest does not name", Tests: "TestStaleManifestAndLog",
+			Name: "older copies", What: "comparing with files that the manifest does not name",
+			Tests: "TestStaleManifestAndLog",
 		},
 		inject.Mechanism{
-			Name: "leftovers beside damage", What: "keeping what nobody names beside damage", Tests: "TestLeftoversStayBesideDamage",
+			Name: "leftovers beside damage", What: "keeping what nobody names beside damage",
+			Tests: "TestLeftoversStayBesideDamage",
 		},
 		inject.Mechanism{
 			Name: "named files", What: "keeping files that a manifest may name", Tests: "TestEveryOperationFails",

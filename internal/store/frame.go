@@ -129,5 +129,6 @@ func splitFrame(payload []byte) (ops []byte, of *touched, err error) {
 			return ops, of, nil
 		}
 	}
-	return nil, nil, fmt.Errorf("%w: neither its operations nor what they are of have the checksum that it says", codec.ErrValue)
+	return nil, nil, fmt.Errorf("%w: neither its operations nor what they are of have the checksum that it says",
+		codec.ErrValue)
 }

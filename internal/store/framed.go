@@ -298,7 +298,8 @@ func (k fileKind) copyAt(f fileSource, at, size int64) (r framed, end int64, err
 	}
 	n := codec.NewDecoder(start[codec.HeaderSize:]).U64()
 	if n > maxFileBody || int64(n) > size-at-fileFrame {
-		return r, 0, corruptFile(f.Name(), at+codec.HeaderSize, "it says that its body has %d bytes, the file has %d", n, size)
+		return r, 0, corruptFile(f.Name(), at+codec.HeaderSize, "it says that its body has %d bytes, the file has %d",
+			n, size)
 	}
 	b := make([]byte, 8+n+4)
 	if n, err := f.ReadAt(b, at+codec.HeaderSize); n < len(b) {

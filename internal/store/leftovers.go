@@ -99,8 +99,8 @@ func (s *Space) compareLeftover(name string) error {
 	}
 	return &codec.CorruptError{
 		Op: "open space", Path: filepath.Join(s.dir, manifestName), Offset: -1,
-		Err: fmt.Errorf("%s, which it does not name, tells of writes up to %d, manifest and log end at %d: an older copy of "+
-			"them was put in their place", name, known, s.staged.Position),
+		Err: fmt.Errorf("%s, which it does not name, tells of writes up to %d, manifest and log end at %d: an older "+
+			"copy of them was put in their place", name, known, s.staged.Position),
 	}
 }
 

@@ -33,7 +33,8 @@ func (s *Space) loadManifest() (*manifest, error) {
 		return nil, fmt.Errorf("list space: %w", err)
 	}
 	for _, name := range names {
-		if name == endName || strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".vec") || strings.HasSuffix(name, ".state") {
+		if name == endName || strings.HasSuffix(name, ".seg") || strings.HasSuffix(name, ".vec") ||
+			strings.HasSuffix(name, ".state") {
 			return nil, s.manifestMissing(name)
 		}
 	}

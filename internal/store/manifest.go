@@ -184,8 +184,8 @@ func (m *manifest) decodeGenerations(d *codec.Decoder) error {
 	}
 	if d.Bool() {
 		b := &vectorSet{number: d.U32(), dim: int(d.U32()), model: d.String()}
-		sound = sound && b.number > m.generation && b.number <= m.generations && b.dim >= MinDim && b.dim <= segment.MaxDim &&
-			len(b.model) <= maxModelBytes
+		sound = sound && b.number > m.generation && b.number <= m.generations && b.dim >= MinDim &&
+			b.dim <= segment.MaxDim && len(b.model) <= maxModelBytes
 		m.building = b
 	}
 	next := map[uint32]uint32{}

@@ -60,8 +60,9 @@ func (r *Restoration) Section(s backup.Space) error {
 		return nil
 	case s.Full && r.beyond(s):
 		if !r.begun {
-			return fmt.Errorf("restore space %s: the earliest backup given holds position %d and everything before it as "+
-				"one: ask for that or later, or give an earlier full backup first: %w", s.Name, s.From, ErrConflict)
+			return fmt.Errorf("restore space %s: the earliest backup given holds position %d and everything before "+
+				"it as one: ask for that or later, or give an earlier full backup first: %w", s.Name, s.From,
+				ErrConflict)
 		}
 		if r.until.Time != NoTime && s.From > r.position {
 			return r.missing(s)

@@ -118,13 +118,14 @@ func (s *Space) staleManifest() error {
 	}
 	stale := &codec.CorruptError{Op: "salvage space", Path: filepath.Join(s.dir, manifestName), Offset: -1}
 	for name := range named {
-		stale.Err = fmt.Errorf("it names %s, which is gone, and there are files that know more: it is an older copy", name)
+		stale.Err = fmt.Errorf("it names %s, which is gone, and there are files that know more: it is an older copy",
+			name)
 		return stale
 	}
 	first, last, err := s.logBounds(s.man.position)
 	if err == nil && (first > s.man.position+1 || last < known) {
-		stale.Err = fmt.Errorf("it ends at %d, the log holds %d to %d, files that it does not name tell of %d: it is an older "+
-			"copy", s.man.position, first, last, known)
+		stale.Err = fmt.Errorf("it ends at %d, the log holds %d to %d, files that it does not name tell of %d: it is "+
+			"an older copy", s.man.position, first, last, known)
 		return stale
 	}
 	return err
@@ -187,7 +188,8 @@ func (s *Space) salvageOps(lsn wal.LSN, ops []op, lost func(error)) {
 	for i, o := range ops {
 		apply := func() error { return s.salvageOp(uint64(lsn), o) }
 		err := isolate.Do("salvage", s.name, nil, apply)
-		if put, ok := o.(*putOp); ok && errors.Is(err, ann.ErrDimension) { // of another generation, of which nothing is known
+		put, ok := o.(*putOp)
+		if ok && errors.Is(err, ann.ErrDimension) { // of another generation, of which nothing is known
 			lost(fmt.Errorf("change %d of log record %d is made without its embedding: %w", i+1, lsn, err))
 			put.vector = nil
 			err = isolate.Do("salvage", s.name, nil, apply)
@@ -227,8 +229,8 @@ func (s *Space) salvageState(aligned bool, lost func(error)) *state {
 	if err == nil {
 		return st
 	}
-	lost(fmt.Errorf("what became of memories up to position %d is lost: archived, replaced and erased ones may be back, "+
-		"associations and idempotency keys are gone: %w", s.man.position, err))
+	lost(fmt.Errorf("what became of memories up to position %d is lost: archived, replaced and erased ones may be "+
+		"back, associations and idempotency keys are gone: %w", s.man.position, err))
 	return &state{ends: map[uint32]rowEnd{}}
 }
 
@@ -288,8 +290,8 @@ func (s *Space) guessManifest(lost func(error)) (m *manifest, aligned bool, err 
 	}
 	if !m.named && (apart || m.mixed(found)) {
 		m.generation, m.generations, m.settings.Dim = 1, 1, 0
-		lost(errors.New("which embeddings are those of the model that serves cannot be told any more: all up to the last " +
-			"sealing are left out"))
+		lost(errors.New("which embeddings are those of the model that serves cannot be told any more: all up to the " +
+			"last sealing are left out"))
 	}
 	return m, aligned, nil
 }

@@ -278,7 +278,8 @@ func (s *Space) sealRows(cp checkpoint, next *manifest) (*segment.Sealed, error)
 		return nil, nil
 	}
 	if len(next.segments) >= maxSegments {
-		return nil, fmt.Errorf("the space has %d segments, more are not possible: spread memories over more spaces", maxSegments)
+		return nil, fmt.Errorf("the space has %d segments, more are not possible: spread memories over more spaces",
+			maxSegments)
 	}
 	file := segment.File{FS: s.fs, Dir: s.dir, Store: s.id, Number: s.takeFile()}
 	built, err := segment.Build(file, segment.Plan{

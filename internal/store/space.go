@@ -109,7 +109,7 @@ type Space struct {
 	retryAt   int64             // size of the hot segment at which a failed sealing is tried again
 	retry     checkpoint        // of the sealing under way, or of the one that failed
 	sealed    chan struct{}     // closed when the sealing in progress ends
-	goneIDs   map[uint32]string // ids of rows that are in no file, compacted away or void, by which sessions are ordered
+	goneIDs   map[uint32]string // ids of rows that are in no file, compacted away or void: sessions go by them
 	room      room              // what the last write found out that was refused for want of it
 	closed    bool
 	work      sync.WaitGroup

@@ -18,11 +18,11 @@ import (
 var spared = map[string]string{
 	"wal.makeSpare Sync":        "the sync of its header makes the whole file durable, but in the way of a commit",
 	"wal.empty Sync":            "as with a spare that is made",
-	"wal.create SyncDir":        "the manifest of a new space, written behind the log, syncs the same directory; a log alone needs it",
-	"wal.writeControl SyncData": "without the mark damage to the last record passes for a torn write; writes are durable without it",
+	"wal.create SyncDir":        "the manifest of a new space, behind it, syncs the directory; a log alone needs it",
+	"wal.writeControl SyncData": "writes are durable without it; damage to the last record passes for a torn write",
 	"wal.keepTorn SyncDir":      "what was torn off is kept to be looked at; nobody acknowledged it",
 	"wal.copyTorn Sync":         "as above",
-	"segment.Build SyncDir":     "the state file that follows syncs the same directory; but a segment is durable when Build returns",
+	"segment.Build SyncDir":     "the state file behind it syncs it too; but a segment is durable when Build returns",
 }
 
 // TestEverySyncIsNeeded lets each sync in the source lie, one at a time, and cuts the power after every operation, also
@@ -99,7 +99,8 @@ func (sc *script) lied(t *testing.T, lie *inject.Lie, seed uint64, thin int) (lo
 	l := &liar{sc: sc, lie: lie, seed: seed, mem: newFS(t)}
 	fault := vfs.NewFault(l.mem)
 	fault.OnOp = func(op vfs.Op) {
-		if every := 4 * thin; op.Index%every == int(seed)%every && inject.Changes(op.Kind) { // other seeds take the others
+		every := 4 * thin // other seeds take the others
+		if op.Index%every == int(seed)%every && inject.Changes(op.Kind) {
 			l.cut(fmt.Sprint(op))
 		}
 	}
@@ -229,7 +230,8 @@ func (l *liar) left(fsys vfs.FS, known int) (found int, err error) {
 		found = 1
 	}
 	if err == nil && (!ok && l.extra == 2 || known >= 0 && found != known) {
-		err = fmt.Errorf("the write outside the script: found %d, before %d, acknowledged %v", found, known, l.extra == 2)
+		err = fmt.Errorf("the write outside the script: found %d, before %d, acknowledged %v",
+			found, known, l.extra == 2)
 	}
 	return found, err
 }

@@ -151,7 +151,8 @@ func (d damagedLog) holds(t *testing.T, name string, s *store.Space, lost bool) 
 func (d damagedLog) refuses(t *testing.T, name string, s *store.Space) {
 	t.Helper()
 	err := write(s, []action{d.b.put("more")})
-	if !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, codec.ErrCorrupt) || !strings.Contains(err.Error(), "repair") {
+	if !errors.Is(err, store.ErrReadOnly) || !errors.Is(err, codec.ErrCorrupt) ||
+		!strings.Contains(err.Error(), "repair") {
 		t.Errorf("%s: Write = %v, want it refused with the damage and what to do", name, err)
 	}
 	if err := s.Seal(context.Background()); !errors.Is(err, store.ErrReadOnly) {
@@ -302,7 +303,8 @@ func TestDamageBehindTheSealing(t *testing.T) {
 		s := mustOpen(t, fsys)
 		b.holds(t, fmt.Sprint("record ", r.lsn), s)
 		report, err := s.Verify(context.Background())
-		if err != nil || len(report.Problems) != 1 || report.Problems[0].File != r.path || report.Problems[0].Offset != r.off {
+		if err != nil || len(report.Problems) != 1 || report.Problems[0].File != r.path ||
+			report.Problems[0].Offset != r.off {
 			t.Errorf("record %d: Verify = %+v, %v, want its place", r.lsn, report.Problems, err)
 		}
 		mustClose(t, s)
@@ -315,7 +317,8 @@ func TestDamageBehindTheSealing(t *testing.T) {
 			t.Fatal(err)
 		}
 		report, err = s.Verify(context.Background())
-		if err != nil || len(report.Problems) != 1 || report.Problems[0].File != r.path || report.Problems[0].Offset != r.off {
+		if err != nil || len(report.Problems) != 1 || report.Problems[0].File != r.path ||
+			report.Problems[0].Offset != r.off {
 			t.Errorf("record %d, open: Verify = %+v, %v, want its place", r.lsn, report.Problems, err)
 		}
 		b.do(t, s, b.put("more"))

@@ -83,7 +83,8 @@ func TestEveryBitFlip(t *testing.T) {
 				if span, in := spanOf(spans, off); in && span != last {
 					ce, ok := errors.AsType[*codec.CorruptError](err)
 					if !ok || ce.Path != path || ce.Offset != span.Off {
-						t.Fatalf("bit %d of %s+%d in %+v: %v, want a *CorruptError at its offset", bit, path, off, span, err)
+						t.Fatalf("bit %d of %s+%d in %+v: %v, want a *CorruptError at its offset",
+							bit, path, off, span, err)
 					}
 					continue
 				}
@@ -158,7 +159,8 @@ func TestLastRecordIsCovered(t *testing.T) {
 				}
 				ce, ok := errors.AsType[*codec.CorruptError](err)
 				if !ok || ce.Path != path || ce.Offset != span.Off {
-					t.Fatalf("%d records, bit %d of %d in %+v: %v, want a *CorruptError at its offset", n, bit, off, span, err)
+					t.Fatalf("%d records, bit %d of %d in %+v: %v, want a *CorruptError at its offset",
+						n, bit, off, span, err)
 				}
 			}
 		}
@@ -272,7 +274,8 @@ func damagedRecords(t *testing.T, m *vfs.Mem, o wal.Options, spans []wal.Span, c
 				t.Errorf("record %d %s: %v, want a torn tail", s.LSN, name, err)
 			case i >= covered && (r.Last != s.LSN-1 || (r.Torn == nil) != zeros(b[s.Off:])):
 				t.Errorf("record %d %s: %+v, want a torn tail at it", s.LSN, name, r)
-			case i < covered && (!ok || ce.Path != path || ce.Offset != s.Off || !strings.Contains(err.Error(), "record ")):
+			case i < covered &&
+				(!ok || ce.Path != path || ce.Offset != s.Off || !strings.Contains(err.Error(), "record ")):
 				t.Errorf("record %d %s: %v, want a *CorruptError that names file, offset and record", s.LSN, name, err)
 			}
 		}

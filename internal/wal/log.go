@@ -101,7 +101,8 @@ func (l *Log) Stats() Stats {
 // On error (ErrTooLarge, ErrFull, ErrFailed, ErrClosed) nothing was appended.
 func (l *Log) Append(payload []byte) (LSN, error) {
 	if len(payload) > l.o.MaxRecordBytes {
-		return 0, fmt.Errorf("append %d bytes, at most %d are allowed: %w", len(payload), l.o.MaxRecordBytes, ErrTooLarge)
+		return 0, fmt.Errorf("append %d bytes, at most %d are allowed: %w",
+			len(payload), l.o.MaxRecordBytes, ErrTooLarge)
 	}
 	if err := isolate.Fault("wal/append"); err != nil {
 		return 0, err

@@ -202,7 +202,8 @@ func (r *replay) header(file vfs.File, number uint64) (*scanner, *logFile, error
 	f, damage := r.o.readFileHeader(b, number)
 	if damage == nil {
 		if size < f.size {
-			return nil, nil, corrupt("open log", file.Name(), size, "file is %d bytes long, it was made %d", size, f.size)
+			return nil, nil, corrupt("open log", file.Name(), size,
+				"file is %d bytes long, it was made %d", size, f.size)
 		}
 		s.size = f.size
 		return s, &f, nil

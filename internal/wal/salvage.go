@@ -145,7 +145,8 @@ func (v *salvage) tail(s *scanner, end int64) error {
 		}
 		if binary.LittleEndian.Uint64(b) != 0 {
 			v.lost(corrupt("salvage log", s.file.Name(), end,
-				"what follows the last whole record may have been a write, of record %d on, that was not finished", v.next))
+				"what follows the last whole record may have been a write, of record %d on, that was not finished",
+				v.next))
 			return nil
 		}
 	}

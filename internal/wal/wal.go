@@ -134,7 +134,8 @@ func (o Options) withDefaults() (Options, error) {
 	case o.Dir == "":
 		return o, errors.New("log option Dir is empty: a directory is required")
 	case o.FirstFileBytes < 0 || o.FirstFileBytes > largestFile:
-		return o, fmt.Errorf("log option FirstFileBytes is %d, allowed are 1 to %d", o.FirstFileBytes, int64(largestFile))
+		return o, fmt.Errorf("log option FirstFileBytes is %d, allowed are 1 to %d",
+			o.FirstFileBytes, int64(largestFile))
 	case o.MaxFileBytes < 0 || o.MaxFileBytes > largestFile:
 		return o, fmt.Errorf("log option MaxFileBytes is %d, allowed are 1 to %d", o.MaxFileBytes, int64(largestFile))
 	case o.MaxRecordBytes < 0 || o.MaxRecordBytes > largestRecord:
