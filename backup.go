@@ -91,29 +91,35 @@ func (db *DB) Backup(ctx context.Context, w io.Writer, o BackupOptions) (BackupR
 
 // backupNames lists the spaces of a backup, each once, and refuses names that mean nothing.
 func (db *DB) backupNames(ctx context.Context, o BackupOptions) ([]string, error) {
-	exist, err := db.Spaces(ctx)
+	names, err := db.namedSpaces(ctx, o.Spaces, "backed up")
 	if err != nil {
 		return nil, err
-	}
-	names := exist
-	if len(o.Spaces) > 0 {
-		names = slices.Clone(o.Spaces)
-		slices.Sort(names)
-		names = slices.Compact(names)
-	}
-	for _, name := range names {
-		if err := validSpaceName(name); err != nil {
-			return nil, err
-		}
-		if !slices.Contains(exist, name) {
-			return nil, fmt.Errorf("space %q: %w: it cannot be backed up", name, ErrNotFound)
-		}
 	}
 	for name := range o.After {
 		if !slices.Contains(names, name) {
 			return nil, &InvalidError{
 				Field: "after", Value: quote(name), Allowed: "name spaces that this backup holds",
 			}
+		}
+	}
+	return names, nil
+}
+
+// namedSpaces lists the spaces of these names, each once, or all that exist if there are none.
+func (db *DB) namedSpaces(ctx context.Context, names []string, to string) ([]string, error) {
+	exist, err := db.Spaces(ctx)
+	if err != nil || len(names) == 0 {
+		return exist, err
+	}
+	names = slices.Clone(names)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for _, name := range names {
+		if err := validSpaceName(name); err != nil {
+			return nil, err
+		}
+		if !slices.Contains(exist, name) {
+			return nil, fmt.Errorf("space %q: %w: it cannot be %s", name, ErrNotFound, to)
 		}
 	}
 	return names, nil

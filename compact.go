@@ -38,15 +38,19 @@ type CompactReport struct {
 	// Left are damaged segments, which stay as they are: damage is neither copied nor deleted. What was erased stays in
 	// them.
 	Left []Problem `json:"left"`
+	// KeptAside is what is kept of the space as it was before an upgrade; nil if nothing is. What was erased since is
+	// still in it, until [DB.Upgrade] finishes.
+	KeptAside *KeptAside `json:"kept_aside,omitempty"`
 }
 
 // Compact takes what erased memories left out of every file and puts small segments together, while others read and
 // write, and moves segments between tiers if that is asked for. Answers are the same before and after, to the last bit.
 //
-// When it returns nil and the report leaves no segment out, no file of the space holds a byte of a memory that was
-// erased before Compact began: neither content, vector, id, tags and metadata, nor associations, idempotency keys and
-// log records. Earlier backups and exports are not its business, and an incremental backup after it is a full one. It
-// waits for backups that are reading. An error, such as the context's, leaves what was done so far, which is whole.
+// When it returns nil and the report leaves no segment out and tells of nothing kept aside, no file of the space holds
+// a byte of a memory that was erased before Compact began: neither content, vector, id, tags and metadata, nor
+// associations, idempotency keys and log records. Earlier backups and exports are not its business, and an incremental
+// backup after it is a full one. It waits for backups that are reading. An error, such as the context's, leaves what
+// was done so far, which is whole.
 func (s *Space) Compact(ctx context.Context, o CompactOptions) (CompactReport, error) {
 	out := CompactReport{Left: []Problem{}}
 	if o.BytesPerSecond < 0 {
@@ -82,6 +86,7 @@ func (s *Space) Compact(ctx context.Context, o CompactOptions) (CompactReport, e
 		}
 		r, err := sp.Compact(ctx, so)
 		out.add(compactReport(r))
+		out.KeptAside = keptAside(sp)
 		return err
 	})
 	return out, err

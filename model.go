@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -288,6 +289,39 @@ func (db *DB) loadModel(space string, sp *store.Space) error {
 		return err
 	}
 	return nil
+}
+
+// besides are the files of a space that the store does not know.
+var besides = []store.Beside{{Name: modelName, Earlier: modelIsEarlier, Same: sameModel}}
+
+func modelIsEarlier(b []byte) bool {
+	var f modelFile
+	return json.Unmarshal(b, &f) == nil && f.Version < modelVersion
+}
+
+// sameModel reports whether two files say the same but for their versions.
+func sameModel(a, b []byte) bool {
+	var files [2]modelFile
+	for i, text := range [][]byte{a, b} {
+		if err := json.Unmarshal(text, &files[i]); err != nil {
+			return bytes.Equal(a, b)
+		}
+		files[i].Version, files[i].Store, files[i].Checksum = 0, "", ""
+	}
+	return reflect.DeepEqual(files[0], files[1])
+}
+
+// upgradeModel writes the file of fitted weights anew if it is of an earlier version.
+func (db *DB) upgradeModel(space string, sp *store.Space) error {
+	db.fitting.Lock()
+	defer db.fitting.Unlock()
+	f := db.models.file(space)
+	if f == nil || f.Version == modelVersion {
+		return nil
+	}
+	anew := *f
+	anew.Version, anew.Store = modelVersion, storeText(sp)
+	return db.saveModel(space, &anew)
 }
 
 // verifyModel checks the space's file of fitted weights, if it has one.

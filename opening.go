@@ -75,7 +75,7 @@ func (db *DB) storeOptions(name string) store.Options {
 		FS: db.o.fs, Dir: db.spaceDir(name), Name: name, NewStore: db.ids.storeID, Settings: db.o.settings(),
 		Lexical: db.o.lexical(), HotBytes: db.o.HotBytes, HotLimit: db.o.HotBytes * 8,
 		LogKeepBytes: db.o.LogKeepBytes, LogMarkAfter: db.o.markAfter,
-		Clock: db.o.Clock, Admit: db.admitter(),
+		Clock: db.o.Clock, Admit: db.admitter(), Beside: besides, Room: db.admitDisk,
 		OnEvent: func(e store.Event) { db.feed.tell(name, e) }, WantEvents: db.feed.wanted,
 	}
 }

@@ -107,6 +107,10 @@ type SpaceStats struct {
 	// replaced, too; a compaction gives it back.
 	ErasedVersions int   `json:"erased_versions"`
 	ErasedBytes    int64 `json:"erased_bytes"`
+	// EarlierFiles counts the files of an earlier format version, which [DB.Upgrade] writes anew.
+	EarlierFiles int `json:"earlier_files,omitempty"`
+	// KeptAside is what is kept of the space as it was before this version wrote to it; nil if nothing is.
+	KeptAside *KeptAside `json:"kept_aside,omitempty"`
 	// Budgets are those that were given, and how far they are used.
 	Budgets []Budget `json:"budgets,omitempty"`
 	// Sealing, Compaction and Consolidation are those that run by themselves; of sealings, those that compactions and

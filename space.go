@@ -117,6 +117,11 @@ func (s *Space) Stats(ctx context.Context) (SpaceStats, error) {
 		if st.Sealing.Err != nil {
 			out.Sealing.Error = st.Sealing.Err.Error()
 		}
+		earlier, err := sp.Earlier()
+		if err != nil {
+			return err
+		}
+		out.EarlierFiles, out.KeptAside = len(earlier), keptAside(sp)
 		out.Budgets = s.db.budgets(sp)
 		if st.ReadOnly != nil {
 			out.ReadOnly = st.ReadOnly.Error()

@@ -81,7 +81,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.eventsCommand(), a.forgetCommand(), a.unarchiveCommand(), a.linkCommand(),
 		a.importCommand(), a.exportCommand(), a.backupCommand(), a.restoreCommand(),
 		a.statsCommand(), a.evalCommand(), a.labCommand(), a.verifyCommand(), a.compactCommand(),
-		a.reembedCommand(), a.repairCommand(),
+		a.reembedCommand(), a.repairCommand(), a.upgradeCommand(),
 		a.versionCommand(), a.queryCommand(), a.heldCommand(), a.contradictionsCommand(),
 		exitCodesTopic(),
 	)

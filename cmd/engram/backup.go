@@ -22,6 +22,7 @@ import (
 type vault interface {
 	Backup(ctx context.Context, w io.Writer, o engram.BackupOptions) (engram.BackupReport, error)
 	Restore(ctx context.Context, r io.Reader, o engram.RestoreOptions) (engram.RestoreReport, error)
+	Upgrade(ctx context.Context, o engram.UpgradeOptions) (engram.UpgradeReport, error)
 }
 
 var (

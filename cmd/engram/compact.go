@@ -77,6 +77,10 @@ func (a *app) printCompacted(report engram.CompactReport) error {
 	for _, p := range report.Left {
 		a.notef("left as it is: %s at byte %d: %s", printable(p.File), p.Offset, printable(p.What))
 	}
+	if k := report.KeptAside; k != nil {
+		a.notef("%s from before an upgrade are kept aside, and what was erased since is still in them: "+
+			"`engram upgrade --finish` removes them", sizeText(k.Bytes))
+	}
 	if n := len(report.Left); n > 0 {
 		return fmt.Errorf("space %s has %s that could not be compacted, what was erased may still be in them: %w",
 			a.space, counted(n, "damaged segment", "damaged segments"), engram.ErrCorrupt)

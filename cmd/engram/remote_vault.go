@@ -86,3 +86,8 @@ func (r remoteVault) Restore(
 	}
 	return report, decodeReply(resp, &report)
 }
+
+// Upgrade has the server upgrade spaces.
+func (r remoteVault) Upgrade(ctx context.Context, o engram.UpgradeOptions) (report engram.UpgradeReport, err error) {
+	return report, r.call(ctx, http.MethodPost, r.base+"/v1/upgrade", o, &report)
+}

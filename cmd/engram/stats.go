@@ -69,6 +69,14 @@ func (a *app) printStats(s engram.SpaceStats) {
 		a.printf("erased      %s, %s in segments: `engram compact` gives it back\n",
 			counted(s.ErasedVersions, "version", "versions"), sizeText(s.ErasedBytes))
 	}
+	if s.EarlierFiles > 0 {
+		a.printf("earlier     %s of an earlier format version: `engram upgrade` writes them anew\n",
+			counted(s.EarlierFiles, "file is", "files are"))
+	}
+	if k := s.KeptAside; k != nil {
+		a.printf("kept aside  %s%s, from before an upgrade: `engram upgrade --undo` goes back, --finish removes it\n",
+			sizeText(k.Bytes), sinceText(k))
+	}
 	a.printWork("sealing", s.Sealing)
 	a.printWork("compaction", s.Compaction)
 	a.printWork("consolidation", s.Consolidation)

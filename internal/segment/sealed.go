@@ -198,6 +198,9 @@ func (w *Sealed) Path() string { return w.path }
 // Tier is where the segment's bytes are.
 func (w *Sealed) Tier() Tier { return w.sum.tier }
 
+// Version is the format version of the file.
+func (w *Sealed) Version() uint32 { return w.sum.version }
+
 // Rows is the number of rows, void ones included.
 func (w *Sealed) Rows() uint32 { return w.sum.rows }
 

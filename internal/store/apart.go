@@ -297,14 +297,16 @@ func (s *Space) goneBy(row uint32, position uint64) bool {
 	return s.erasedBy(row, position) || !carried && s.t.ends.End(row) == 0
 }
 
-// compactApart takes what erased memories left out of the files of vectors, and writes those anew that were mended.
-func (s *Space) compactApart(ctx context.Context, o CompactOptions, report *CompactReport) error {
+// compactApart takes what erased memories left out of the files of vectors, and writes those anew that were mended, and,
+// if that is what is asked for, those of an earlier version.
+func (s *Space) compactApart(ctx context.Context, o CompactOptions, earlier bool, report *CompactReport) error {
 	for _, p := range *s.parts.Load() {
 		one, position := p.side, s.manifestNow().position
 		if one == nil || one.sealed == nil {
 			continue
 		}
-		if len(one.sealed.Mended()) == 0 && (o.MendOnly || !s.deadApart(one, position)) {
+		anew := len(one.sealed.Mended()) > 0 || earlier && one.sealed.Version() < segment.FormatVersion
+		if !anew && (o.MendOnly || !s.deadApart(one, position)) {
 			continue
 		}
 		if one.damaged {

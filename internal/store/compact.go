@@ -56,9 +56,9 @@ const pollFiles = 10 * time.Millisecond
 // Compact takes what erased memories left out of every file, and puts small segments together. One compaction runs at a
 // time; another waits for it. Reads and writes go on. Answers are the same before and after.
 //
-// When it returns nil and the report leaves no segment out, no file of the space has a byte of a memory that was erased
-// before Compact began: content, vector, id, tags, associations and idempotency keys. It waits for a backup that reads
-// files. An error, such as the context's, leaves what was done so far, which is whole.
+// When it returns nil, the report leaves no segment out, and nothing is kept aside, no file of the space has a byte of a
+// memory that was erased before Compact began: content, vector, id, tags, associations and idempotency keys. It waits
+// for a backup that reads files. An error, such as the context's, leaves what was done so far, which is whole.
 func (s *Space) Compact(ctx context.Context, o CompactOptions) (report CompactReport, err error) {
 	if err = s.alone(ctx, func() error { return s.compact(ctx, o, &report) }); err != nil {
 		return report, fmt.Errorf("compact space %s: %w", s.name, err)
@@ -98,7 +98,7 @@ func (s *Space) compact(ctx context.Context, o CompactOptions, report *CompactRe
 	if slices.ContainsFunc(*v.partsNow(), func(p part) bool { return p.sealed != nil && s.stuck(v, p) }) {
 		report.Left = append(report.Left, v.apartDamage(v.serving))
 	}
-	if err := s.compactApart(ctx, o, report); err != nil {
+	if err := s.compactApart(ctx, o, false, report); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(s.notes(), s.resealed) { // nothing was written since

@@ -23,12 +23,16 @@ import (
 var rooms = []string{"../isolate", "../wal", "../segment", "../lexical", "../graph", "."}
 
 // steps lists the steps in the source of the rooms, and the file operations among those seen that the source leaves to
-// a writer; without those of restorations, which the matrix of the root drives. ENGRAM_FAULT_STEPS picks some by a
+// a writer; without those of restorations, which the matrix of the root drives, and of upgrades, which have one of their
+// own. ENGRAM_FAULT_STEPS picks some by a
 // pattern.
 func steps(t *testing.T, seen map[string]int) (points, files []inject.Step) {
 	t.Helper()
 	points, files = inject.Steps(t, rooms...)
-	files = slices.DeleteFunc(files, func(s inject.Step) bool { return strings.HasPrefix(s.Name, "store/restore.go") })
+	points = slices.DeleteFunc(points, ofUpgrades)
+	files = slices.DeleteFunc(files, func(s inject.Step) bool {
+		return strings.HasPrefix(s.Name, "store/restore.go") || ofUpgrades(s)
+	})
 	files = append(files, inject.Indirect(seen, files)...)
 	if only := os.Getenv("ENGRAM_FAULT_STEPS"); only != "" {
 		match := regexp.MustCompile(only)

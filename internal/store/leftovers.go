@@ -2,8 +2,8 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/orchard9/engram-go/internal/codec"
@@ -16,23 +16,25 @@ import (
 // everything has been read, the log has gone on from where the manifest ends, nothing is damaged, and none of them
 // knows of a write behind the last one that was found.
 
-// leftovers lists the files that the manifest does not name. Numbers of files that are there are not given again.
+// leftovers lists the files that neither the manifest names nor what is kept aside. Numbers of files that are there are not given again.
 func (s *Space) leftovers() ([]string, error) {
 	names, err := s.fs.ReadDir(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("list space: %w", err)
 	}
 	wanted := s.man.names()
+	maps.Copy(wanted, s.aside.Load().inPlace())
 	next := s.man.nextFile
 	var left []string
 	for _, name := range names {
-		ours := slices.Contains([]string{".seg", ".vec", ".state", ".tmp"}, filepath.Ext(name))
-		if !ours || wanted[name] {
+		if !ours(name) {
 			continue
 		}
-		left = append(left, name)
 		if number, _, ok := fileNumber(strings.TrimSuffix(name, ".tmp")); ok {
 			next = max(next, number+1)
+		}
+		if !wanted[name] {
+			left = append(left, name)
 		}
 	}
 	if next > s.man.nextFile {

@@ -288,7 +288,8 @@ func (s *Space) readState() (*state, error) {
 	if s.man.state.number == 0 {
 		return &state{ends: map[uint32]rowEnd{}}, nil
 	}
-	st, _, err := s.stateOf(s.man, false)
+	st, f, err := s.stateOf(s.man, false)
+	s.man.state.version = f.header.Version
 	return st, err
 }
 

@@ -48,6 +48,8 @@ type manifest struct {
 	unlogged bool
 	// mended is the damage to one of the copies, of which the other is whole. Not in the file.
 	mended error
+	// version is that of the file; 0 if there is none yet. Not in its body.
+	version uint32
 	// named says that it was put together with what a state file says again. Not in the file.
 	named bool
 }
@@ -83,6 +85,7 @@ type apartRef struct {
 type stateRef struct {
 	number    uint64
 	sizeBytes int64
+	version   uint32 // of the file; not in the manifest, 0 while it was not read
 }
 
 func (m *manifest) encode() []byte {
@@ -247,6 +250,7 @@ func (s *Space) writeManifest(m *manifest) error {
 	if _, err := writeTwice(s.fs, path, manifestHeader(m), m.encode()); err != nil {
 		return fmt.Errorf("write manifest: %w", err)
 	}
+	m.version = manifestVersion
 	s.forget(func(damaged string) bool { return damaged == path })
 	return nil
 }
@@ -279,7 +283,7 @@ func readManifest(fsys vfs.FS, dir string) (*manifest, error) {
 	if err != nil {
 		return nil, &codec.CorruptError{Op: "read manifest", Path: path, Offset: codec.HeaderSize, Err: err}
 	}
-	m.store, m.mended = h.Store, f.mended
+	m.store, m.mended, m.version = h.Store, f.mended, h.Version
 	m.unlogged = h.Version < 3 && m.position == 0
 	return m, nil
 }

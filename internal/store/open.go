@@ -25,6 +25,9 @@ func Open(o Options) (*Space, error) {
 		if damage, ok := errors.AsType[*logDamage](err); ok && !isolate.Off("rescue") {
 			s, err = openWounded(o, damage, err)
 		}
+		if why, ok := errors.AsType[*unkept](err); ok {
+			s, err = openUnkept(o, why)
+		}
 		return err
 	})
 	if err != nil {
@@ -39,9 +42,13 @@ func open(o Options, replay func(*Space) error) (_ *Space, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if err = s.loadAside(); err != nil {
+		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
+	}
 	if s.man, err = s.loadManifest(); err != nil {
 		return nil, fmt.Errorf("open space %s: %w", o.Name, err)
 	}
+	s.inForce.Store(s.man)
 	s.id = s.man.store
 	s.staged = s.man.view(s)
 	opened := false
@@ -66,7 +73,7 @@ func open(o Options, replay func(*Space) error) (_ *Space, err error) {
 	if err := s.noteLog(); err != nil {
 		return nil, err
 	}
-	if err := s.clearLeftovers(); err != nil {
+	if err := errors.Join(s.clearLeftovers(), s.clearAside()); err != nil {
 		return nil, err
 	}
 	if err := s.loadNeed(); err != nil {
@@ -94,8 +101,12 @@ func newSpace(o Options) (*Space, error) {
 	return s, nil
 }
 
-// replay opens the log behind the manifest's position and applies what it holds.
+// replay opens the log behind the manifest's position and applies what it holds. Up to here nothing was changed, and
+// nothing is while the log is read.
 func (s *Space) replay() error {
+	if err := s.keepEarlier(); err != nil {
+		return err
+	}
 	view := s.staged
 	s.view.Store(&view)
 	if err := isolate.Fault("store/open.log"); err != nil {
@@ -161,11 +172,18 @@ func (s *Space) noteLog() error {
 		return err
 	}
 	s.man = &man
+	s.inForce.Store(&man)
 	return nil
 }
 
 // applyFrame applies one frame of the log while nobody reads yet.
 func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
+	if len(payload) > 0 && payload[0] < frameVersion {
+		s.oldFrame = uint64(lsn)
+		if err := s.keepAside(); err != nil {
+			return err
+		}
+	}
 	ops, err := readFrame(payload)
 	if err != nil {
 		return fmt.Errorf("log record %d: %w", lsn, err)

@@ -59,14 +59,17 @@ func (r *retries) failed(o Options, again func()) time.Time {
 	}
 	r.running = false
 	r.failures++
-	now := time.Now
-	if o.Clock != nil {
-		now = o.Clock
-	}
 	r.disarm()
-	r.nextTry = now().Add(pause)
+	r.nextTry = o.now().Add(pause)
 	r.timer = time.AfterFunc(pause, again)
 	return r.nextTry
+}
+
+func (o Options) now() time.Time {
+	if o.Clock != nil {
+		return o.Clock()
+	}
+	return time.Now()
 }
 
 // stop ends it for good.

@@ -309,7 +309,7 @@ func closeSealed(w *segment.Sealed) error {
 	return w.Close()
 }
 
-// sweep removes the state files before and what failed sealings left. What cannot be removed is tried again by the next
+// sweep removes the state files before and what failed sealings left, but for what is kept aside. What cannot be removed is tried again by the next
 // sealing and by the next opening. s.filesMu must be held.
 func (s *Space) sweep() error {
 	var errs []error
@@ -319,6 +319,11 @@ func (s *Space) sweep() error {
 		named = append(named, filepath.Join(s.dir, name))
 	}
 	s.forgetUnnamed(named)
+	for name := range s.aside.Load().inPlace() {
+		if !isolate.Off("keep in place") {
+			named = append(named, filepath.Join(s.dir, name))
+		}
+	}
 	s.litter = slices.DeleteFunc(s.litter, func(path string) bool {
 		if slices.Contains(named, path) && !isolate.Off("named files") {
 			return true
@@ -347,7 +352,7 @@ func (s *Space) takeFile() uint64 {
 // writeState writes what became of the rows up to a checkpoint; of rows that r, or the sealing, leaves out it says
 // nothing.
 func (s *Space) writeState(cp checkpoint, r *replacement, next *manifest) (stateRef, error) {
-	ref := stateRef{number: s.takeFile()}
+	ref := stateRef{number: s.takeFile(), version: stateVersion}
 	s.addLitter(s.statePath(ref.number))
 	e := codec.Encoder{Buf: s.encodeState(cp, r)}
 	next.encodeAgain(&e)
@@ -387,6 +392,7 @@ func (s *Space) swap(cp checkpoint, sealed *segment.Sealed, apart resealed, m *m
 	s.setParts(parts)
 	m.nextFile = s.man.nextFile
 	s.man = m
+	s.inForce.Store(m)
 	s.logged.Add(-cp.logged)
 	s.retry = checkpoint{}
 	s.keep = maxPosition

@@ -71,6 +71,10 @@ type Options struct {
 	// Admit, if not nil, may refuse what a write is about to add, before it is staged: rows, and bytes of about this
 	// many. It is called with the lock of writers held and must not use the space but for SizeBytes.
 	Admit func(s *Space, view *View, rows, sizeBytes int64) error
+	// Beside are files in Dir that are the caller's, which are kept aside with the others before an upgrade.
+	Beside []Beside
+	// Room, if not nil, may refuse so many bytes, which are to be kept aside while the space is opened.
+	Room func(sizeBytes int64) error
 	// OnEvent is told of every change after it is visible, in order, while WantEvents, asked when the change is staged,
 	// says so. It must not block.
 	OnEvent    func(Event)
@@ -137,12 +141,17 @@ type Space struct {
 	doubted map[uint32]error
 	wounded bool
 	logTold []error // what was found damaged in the log
+	// asideLeft says that there is something of an interrupted keeping aside.
+	asideLeft bool
+	oldFrame  uint64 // the position of the last frame of an earlier version that Open applied; 0 if there was none
 	// outdated are the hashes of ids that lost records of a salvaged space were of.
 	outdated map[uint64]error
 
 	damaged   atomic.Pointer[[]note] // never empty
 	unread    unreadable
 	fragments atomic.Pointer[fragments]
+	aside     atomic.Pointer[aside]    // what is kept of it as it was before its upgrade; nil if nothing is
+	inForce   atomic.Pointer[manifest] // man, but for the next number: for who does not wait for writers
 
 	end            endNote
 	needNew        atomic.Bool  // something was needed since that was written down

@@ -144,3 +144,41 @@ func TestBackupHoldsFiles(t *testing.T) {
 		})
 	}
 }
+
+// TestFinishingWaitsForBackups: what is kept aside stays while a backup reads, and goes behind it.
+func TestFinishingWaitsForBackups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fsys := golden(t, "2026-11-state1")
+		s := mustOpen(t, fsys)
+		if _, err := s.Upgrade(t.Context(), store.UpgradeOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		kept := fsys.Files()
+		release := make(chan struct{})
+		backedUp, finished := make(chan error, 1), make(chan error, 1)
+		stream, err := backup.NewWriter(&gate{release: release})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			_, err := s.Backup(t.Context(), stream, 0, store.SideFile{})
+			backedUp <- err
+		}()
+		synctest.Wait() // it has begun
+		go func() { finished <- s.FinishUpgrade(t.Context()) }()
+		synctest.Wait()
+		for _, file := range kept {
+			if _, err := fsys.Bytes(file); err != nil {
+				t.Errorf("beside a backup: %v", err)
+			}
+		}
+		close(release)
+		if err := errors.Join(<-backedUp, <-finished); err != nil {
+			t.Error(err)
+		}
+		if s.Kept() != nil {
+			t.Error("something is kept behind the backup")
+		}
+		mustClose(t, s)
+	})
+}

@@ -288,6 +288,7 @@ var fileKind = regexp.MustCompile(`(?m)^\s*\w*(?:[kK]ind|Format)\s+= "([A-Z]{2}|
 func TestFormatsAreDocumented(t *testing.T) {
 	pages := map[string]string{
 		"WL": "log.md", "SG": "segment.md", "MF": "manifest.md", "ST": "state.md", "ND": "needed.md", "EN": "end.md",
+		"KA":     "before-upgrade.md",
 		"record": "record.md", "frame": "frame.md", "BK": "backup.md", "engram-model": "model.md",
 		"engram-backups": "backups.md", "LOCK": "lock.md",
 	}
@@ -305,8 +306,8 @@ func TestFormatsAreDocumented(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || found != 9 {
-		t.Errorf("%d kinds of files in the source, want 9: %v", found, err)
+	if err != nil || found != 10 {
+		t.Errorf("%d kinds of files in the source, want 10: %v", found, err)
 	}
 	for kind, page := range pages {
 		path := filepath.Join("..", "..", "docs", "format", page)

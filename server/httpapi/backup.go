@@ -75,3 +75,16 @@ func (a *API) restoreBackup(w http.ResponseWriter, q *call) error {
 	}
 	return send(w, http.StatusOK, report)
 }
+
+// upgradeSpaces is POST /v1/upgrade.
+func (a *API) upgradeSpaces(w http.ResponseWriter, q *call) error {
+	o, err := a.upgrade.Decode(q.body)
+	if err != nil {
+		return err
+	}
+	report, err := a.db.Upgrade(q.r.Context(), o)
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, report)
+}

@@ -53,6 +53,7 @@ type API struct {
 	links   *wire.Decoder[wire.Link]
 	forgets *wire.Decoder[engram.ForgetRequest]
 	backups *wire.Decoder[engram.BackupOptions]
+	upgrade *wire.Decoder[engram.UpgradeOptions]
 	partial *wire.Decoder[wire.Partial]
 	spreads *wire.Decoder[engram.SpreadRequest]
 	passes  *wire.Decoder[wire.Consolidate]
@@ -81,6 +82,7 @@ func New(db *engram.DB, log *slog.Logger) *API {
 		links:   wire.NewDecoder[wire.Link](),
 		forgets: wire.NewDecoder[engram.ForgetRequest](),
 		backups: wire.NewDecoder[engram.BackupOptions](),
+		upgrade: wire.NewDecoder[engram.UpgradeOptions](),
 		partial: wire.NewDecoder[wire.Partial](),
 		spreads: wire.NewDecoder[engram.SpreadRequest](),
 		passes:  wire.NewDecoder[wire.Consolidate](),

@@ -121,6 +121,7 @@ func spaceRoutes() []route {
 			method: post, path: "/v1/restore", params: []string{"spaces", "as", "position", "time"}, body: bodyBytes,
 			handle: (*API).restoreBackup,
 		},
+		{method: post, path: "/v1/upgrade", body: bodyJSON, max: maxBody, handle: (*API).upgradeSpaces},
 		{method: get, path: "/v1/spaces", handle: (*API).spaces},
 		{method: get, path: "/v1/scrub", handle: (*API).scrub},
 		{method: get, path: "/healthz", handle: (*API).healthz},
