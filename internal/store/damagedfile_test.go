@@ -106,6 +106,18 @@ func TestMendedSegmentFile(t *testing.T) {
 		if err != nil || len(report.Problems) != 1 || report.Problems[0].File != path {
 			t.Errorf("Verify = %+v, %v, want the damage of %s", report.Problems, err, path)
 		}
+		salvaged, err := store.Salvage(options(clone), func(err error) {
+			if strings.Contains(err.Error(), path) {
+				t.Errorf("with a bit flipped at %d, Salvage loses %v", off, err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := b.differs(salvaged.View()); diff != "" {
+			t.Errorf("with a bit flipped at %d, Salvage: %s", off, diff)
+		}
+		mustClose(t, salvaged)
 		if report := mustCompact(t, s); report.Sources != 1 {
 			t.Errorf("Compact = %+v, want the file written anew", report)
 		}

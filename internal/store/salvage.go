@@ -92,8 +92,11 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 		lost(fmt.Errorf("%d embeddings of model %q, which were being built beside those that serve, are left out: "+
 			"begin again", view.Built(), model))
 	}
-	for _, text := range s.damageNotes() {
-		lost(errors.New(text))
+	mended := s.mendedNotes() // of which a copy is whole
+	for _, n := range s.notes() {
+		if !mended[n] {
+			lost(errors.New(n.what))
+		}
 	}
 	return s, nil
 }
