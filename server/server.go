@@ -46,6 +46,9 @@ type Options struct {
 	MaxRequests int
 	// Grace is how long a shutdown waits for requests in flight before it cancels them. 0 means 10 seconds.
 	Grace time.Duration
+	// Serving, if not nil, is called when requests are answered and the directory has the address; its error ends
+	// Serve.
+	Serving func() error
 }
 
 // withDefaults returns o with every default filled in.
@@ -129,6 +132,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	ended := make(chan error, 1)
 	go func() { ended <- hs.Serve(l) }()
 	var err error
+	if s.opts.Serving != nil {
+		if err = s.opts.Serving(); err != nil {
+			err = errors.Join(err, s.shutdown(hs, cancel))
+			<-ended
+			return errors.Join(err, RemoveAddress(s.db.Dir(), address))
+		}
+	}
 	select {
 	case err = <-ended:
 		err = fmt.Errorf("serve %s: %w", l.Addr(), err)

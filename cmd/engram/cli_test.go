@@ -127,7 +127,15 @@ func eachMode(t *testing.T, test func(t *testing.T, c *cli)) {
 // startServer serves the directory on a free port until the test ends, and returns the server's address.
 func startServer(c *cli, args ...string) string {
 	c.t.Helper()
-	ctx, stop := context.WithCancel(context.WithoutCancel(c.t.Context()))
+	address, stop := serveUntil(c, args...)
+	c.t.Cleanup(stop)
+	return address
+}
+
+// serveUntil is startServer until stop is called.
+func serveUntil(c *cli, args ...string) (address string, stop func()) {
+	c.t.Helper()
+	ctx, end := context.WithCancel(context.WithoutCancel(c.t.Context()))
 	stdout, told := io.Pipe()
 	stderr := new(lockedBuffer)
 	c.said = stderr
@@ -138,18 +146,19 @@ func startServer(c *cli, args ...string) string {
 		code = run(ctx, line, c.process(strings.NewReader(""), told, stderr))
 		told.Close()
 	})
-	c.t.Cleanup(func() {
-		stop()
+	stop = func() {
+		end()
 		group.Wait()
 		if code != 0 {
 			c.t.Errorf("engram serve = exit %d, want 0; stderr:\n%s", code, stderr.String())
 		}
-	})
+	}
 	var at serving
 	if err := json.NewDecoder(stdout).Decode(&at); err != nil {
+		stop()
 		c.t.Fatalf("engram serve said nothing: %v; stderr:\n%s", err, stderr.String())
 	}
-	return at.Address
+	return at.Address, stop
 }
 
 // lockedBuffer is a buffer that several goroutines may use.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -345,6 +347,48 @@ func TestMCP(t *testing.T) {
 			t.Errorf("mcp = exit %d, want 0 at the end of its input; stderr:\n%s", code, stderr.String())
 		}
 	})
+}
+
+// TestMCPFollowsItsServer: an agent's session outlives the server that it works through, and goes on with the next one,
+// which has another address. Without a server a call says what to do.
+func TestMCPFollowsItsServer(t *testing.T) {
+	c := &cli{t: t, dir: filepath.Join(t.TempDir(), "data"), served: true}
+	_, stop := serveUntil(c)
+	input, send := io.Pipe()
+	receive, output := io.Pipe()
+	var stderr lockedBuffer
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(t.Context(), []string{"mcp"}, c.process(input, output, &stderr))
+		output.Close()
+	}()
+	answers, id := json.NewDecoder(receive), 0
+	ask := func(method, params string) string {
+		t.Helper()
+		id++
+		_, err := fmt.Fprintf(send, `{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`+"\n", id, method, params)
+		var answer map[string]any
+		if err = errors.Join(err, answers.Decode(&answer)); err != nil {
+			t.Fatalf("%s %s = %v; stderr:\n%s", method, params, err, stderr.String())
+		}
+		return asText(t, answer)
+	}
+	ask("initialize", `{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}`)
+	remember := func(what string) string {
+		return ask("tools/call", fmt.Sprintf(`{"name":"remember","arguments":{"content":%q}}`, what))
+	}
+	wantIn(t, "before", remember("about foxes"), "created")
+	stop()
+	wantIn(t, "without a server", remember("about hens"), `"isError":true`, "closed: ", "engram serve")
+	_, stop = serveUntil(c)
+	wantIn(t, "with the next server", remember("about wolves"), "created")
+	send.Close()
+	if code := <-ended; code != 0 {
+		t.Errorf("mcp = exit %d; stderr:\n%s", code, stderr.String())
+	}
+	stop()
+	c.served = false
+	wantIn(t, "list", c.ok("recall"), "about foxes", "about wolves")
 }
 
 // asText encodes v for looking into it.

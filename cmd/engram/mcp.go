@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	engram "github.com/orchard9/engram-go"
+	"github.com/orchard9/engram-go/server"
 	"github.com/orchard9/engram-go/server/mcpapi"
 )
 
@@ -33,7 +34,7 @@ func (a *app) mcpCommand() *cobra.Command {
 			}
 			if through != nil {
 				a.notef("through the server at %s", through.base)
-				return a.serveAgent(ctx, remoteSpaces{through})
+				return a.serveAgent(ctx, remoteSpaces{through, dir})
 			}
 			a.notef("directly on %s", dir)
 			return errors.Join(a.serveAgent(ctx, mcpapi.Engine(db)), db.Close())
@@ -54,14 +55,25 @@ func (a *app) serveAgent(ctx context.Context, b mcpapi.Backend) error {
 	return s.Stdio(ctx, a.stdin, a.stdout)
 }
 
-// remoteSpaces is a server as the agents' door sees it: any space, by its name.
-type remoteSpaces struct{ *remote }
+// remoteSpaces is the server of a directory as the agents' door sees it: any space, by its name. A session may outlive
+// the server: each call goes to the one that serves by now.
+type remoteSpaces struct {
+	*remote
+	dir string
+}
 
 var _ mcpapi.Backend = remoteSpaces{}
 
 // in is the client of a space.
 func (r remoteSpaces) in(space string) *remote {
-	return &remote{base: r.base, space: space, http: r.http}
+	in := &remote{base: r.base, space: space, http: r.http}
+	address, err := server.ReadAddress(r.dir)
+	if err != nil {
+		in.gone = noServer(in.base, err)
+		return in
+	}
+	in.base = "http://" + address.Addr
+	return in
 }
 
 func (r remoteSpaces) Remember(ctx context.Context, space string, d engram.Draft) (engram.Outcome, error) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -39,6 +40,7 @@ type remote struct {
 	base  string // http://host:port
 	space string
 	http  *http.Client
+	gone  error // why no server can be asked; nil if one can
 }
 
 // findServer returns a client of the server that holds dir, nil if none answers. held is the error that the holder's
@@ -316,6 +318,9 @@ func (r *remote) call(ctx context.Context, method, target string, body, out any)
 
 // do sends a request. A reply that is not a success comes back as a *problem.Problem.
 func (r *remote) do(ctx context.Context, method, target, media string, body io.Reader) (*http.Response, error) {
+	if r.gone != nil {
+		return nil, r.gone
+	}
 	req, err := http.NewRequestWithContext(ctx, method, target, body)
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
@@ -324,6 +329,9 @@ func (r *remote) do(ctx context.Context, method, target, media string, body io.R
 		req.Header.Set("Content-Type", media)
 	}
 	resp, err := r.http.Do(req)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && ctx.Err() == nil {
+		return nil, noServer(r.base, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask the server: %w", err)
 	}
@@ -331,6 +339,12 @@ func (r *remote) do(ctx context.Context, method, target, media string, body io.R
 		return resp, nil
 	}
 	return nil, replyProblem(resp)
+}
+
+// noServer is the error for a server that cannot be reached any more: nothing was sent to it.
+func noServer(base string, err error) error {
+	return fmt.Errorf("no server answers at %s any more: start it again with 'engram serve': %w: %w", base, err,
+		engram.ErrClosed)
 }
 
 // decodeReply decodes the whole body and closes it. A field that this binary does not know is an error: an answer

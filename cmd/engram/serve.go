@@ -153,16 +153,16 @@ type serveOptions struct {
 
 // serve listens and serves until ctx ends.
 func (a *app) serve(ctx context.Context, db *engram.DB, log *slog.Logger, o serveOptions) error {
-	s, err := server.New(db, server.Options{Logger: log, Version: buildVersion().Version, Hosts: o.hosts})
-	if err != nil {
-		return err
-	}
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", o.addr)
 	if err != nil {
 		return usagef("cannot listen on %s: %w. Stop what uses the address, or choose another with --addr, "+
 			"such as --addr 127.0.0.1:0 for any free port", o.addr, err)
 	}
-	if err := a.printServing(db.Dir(), listener.Addr()); err != nil {
+	s, err := server.New(db, server.Options{
+		Logger: log, Version: buildVersion().Version, Hosts: o.hosts,
+		Serving: func() error { return a.printServing(db.Dir(), listener.Addr()) },
+	})
+	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	err = s.Serve(ctx, listener)
