@@ -53,21 +53,26 @@ func (a *app) withVault(ctx context.Context, want intent, body func(vault) error
 	return errors.Join(body(db), db.Close())
 }
 
+const backupLong = "" +
+	"Copy every space, or the one that --space names, while others read and write. Each record is verified\n" +
+	"as it is copied; damage ends the backup with exit code 7.\n\n" +
+	"With a directory, each backup becomes a file of it, listed with its SHA-256 in " + backupIndex +
+	"; --incremental\n" +
+	"takes only what was written since the last one there. With -, one stream goes to standard output.\n" +
+	"'engram restore' takes either. With - and --json the report is the line of JSON on standard error."
+
 func (a *app) backupCommand() *cobra.Command {
 	var incremental bool
 	cmd := &cobra.Command{
 		Use:   "backup DIR | -",
 		Short: "Copy all spaces, or one, into a directory of backups or to standard output",
-		Long: "Copy every space, or the one that --space names, while others read and write. Each record is verified\n" +
-			"as it is copied; damage ends the backup with exit code 7.\n\n" +
-			"With a directory, each backup becomes a file of it, listed with its SHA-256 in " + backupIndex + "; --incremental\n" +
-			"takes only what was written since the last one there. With -, one stream goes to standard output.\n" +
-			"'engram restore' takes either. With - and --json the report is the line of JSON on standard error.",
+		Long:  backupLong,
 		Example: "  engram backup /backups/engram\n  engram backup --incremental /backups/engram\n" +
 			"  engram backup - | ssh vault 'cat > engram.backup'",
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().BoolVar(&incremental, "incremental", false, "only what was written since the last backup in the directory")
+	cmd.Flags().BoolVar(&incremental, "incremental", false,
+		"only what was written since the last backup in the directory")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
 		o := engram.BackupOptions{}
 		if cmd.Flags().Changed("space") {
@@ -231,8 +236,8 @@ func followable(dir string, taken []takenBackup, spaces []string) error {
 			case err != nil:
 				return fmt.Errorf("look at backup: %w", err)
 			case info.Size() != one.Bytes:
-				return fmt.Errorf("backup %s, which an incremental one would follow, has %d bytes, %s says %d: take a full one: %w",
-					path, info.Size(), backupIndex, one.Bytes, engram.ErrCorrupt)
+				return fmt.Errorf("backup %s, which an incremental one would follow, has %d bytes, %s says %d: take "+
+					"a full one: %w", path, info.Size(), backupIndex, one.Bytes, engram.ErrCorrupt)
 			}
 		}
 	}
@@ -295,23 +300,27 @@ func writeAside(path string, write func(io.Writer) error) error {
 	return nil
 }
 
+const restoreLong = "" +
+	"Restore every space of the backups, or the one that --space names, into the data directory. A space\n" +
+	"that was written to is never overwritten: give another --data, or --as another name. Files are given in\n" +
+	"the order in which they were taken: a full backup and the incremental ones that follow it. Each space\n" +
+	"is verified before it gets its name; if anything is wrong with a backup, nothing is restored."
+
 func (a *app) restoreCommand() *cobra.Command {
 	var o engram.RestoreOptions
 	until := timeFlag{zone: a.zone}
 	cmd := &cobra.Command{
 		Use:   "restore DIR | FILE... | -",
 		Short: "Bring spaces back from backups, whole or up to a position or a time",
-		Long: "Restore every space of the backups, or the one that --space names, into the data directory. A space\n" +
-			"that was written to is never overwritten: give another --data, or --as another name. Files are given in\n" +
-			"the order in which they were taken: a full backup and the incremental ones that follow it. Each space\n" +
-			"is verified before it gets its name; if anything is wrong with a backup, nothing is restored.",
+		Long:  restoreLong,
 		Example: "  engram --data /var/lib/engram-new restore /backups/engram\n" +
 			"  engram --space default restore --as default.monday --to-time '2025-06-09 18:00' /backups/engram",
 		Args: cobra.MinimumNArgs(1),
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&o.As, "as", "", "another `name` for the space that --space names")
-	flags.Uint64Var(&o.Position, "to-position", 0, "the last log `position` to restore, of the space that --space names")
+	flags.Uint64Var(&o.Position, "to-position", 0,
+		"the last log `position` to restore, of the space that --space names")
 	flags.Var(&until, "to-time", "restore what was written up to this time")
 	cmd.RunE = a.command(func(ctx context.Context, args []string) error {
 		if flags.Changed("space") {

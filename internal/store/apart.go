@@ -297,8 +297,8 @@ func (s *Space) goneBy(row uint32, position uint64) bool {
 	return s.erasedBy(row, position) || !carried && s.t.ends.End(row) == 0
 }
 
-// compactApart takes what erased memories left out of the files of vectors, and writes those anew that were mended, and,
-// if that is what is asked for, those of an earlier version.
+// compactApart takes what erased memories left out of the files of vectors, and writes those anew that were mended,
+// and, if that is what is asked for, those of an earlier version.
 func (s *Space) compactApart(ctx context.Context, o CompactOptions, earlier bool, report *CompactReport) error {
 	for _, p := range *s.parts.Load() {
 		one, position := p.side, s.manifestNow().position

@@ -298,14 +298,14 @@ func (s *Space) keepEarlier() error {
 type unkept struct{ err error }
 
 func (u *unkept) Error() string {
-	return fmt.Sprintf("files of an earlier format version could not be kept aside in %s before anything is written in today's: %v",
-		asideDir, u.err)
+	return fmt.Sprintf("files of an earlier format version could not be kept aside in %s before anything is written "+
+		"in today's: %v", asideDir, u.err)
 }
 func (u *unkept) Unwrap() error { return u.err }
 
 // keepAside keeps the files of the space aside, unless they are. Nothing of it counts before the list is there, behind
-// all else, and nothing of the space may be changed before it is. A log that is not in files of the space is its owner's
-// to keep.
+// all else, and nothing of the space may be changed before it is. A log that is not in files of the space is its
+// owner's to keep.
 func (s *Space) keepAside() (err error) {
 	if s.aside.Load() != nil || s.o.OpenLog != nil || isolate.Off("keep aside") {
 		return nil
@@ -487,5 +487,6 @@ func (s *Space) clearAside() error {
 
 // ours reports whether a file in the space's directory is one that the engine makes and removes by its ending.
 func ours(name string) bool {
-	return slices.Contains([]string{".seg", ".vec", ".state", ".tmp"}, filepath.Ext(name)) && !strings.Contains(name, "/")
+	return slices.Contains([]string{".seg", ".vec", ".state", ".tmp"}, filepath.Ext(name)) &&
+		!strings.Contains(name, "/")
 }

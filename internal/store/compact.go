@@ -56,8 +56,8 @@ const pollFiles = 10 * time.Millisecond
 // Compact takes what erased memories left out of every file, and puts small segments together. One compaction runs at a
 // time; another waits for it. Reads and writes go on. Answers are the same before and after.
 //
-// When it returns nil, the report leaves no segment out, and nothing is kept aside, no file of the space has a byte of a
-// memory that was erased before Compact began: content, vector, id, tags, associations and idempotency keys. It waits
+// When it returns nil, the report leaves no segment out, and nothing is kept aside, no file of the space has a byte of
+// a memory that was erased before Compact began: content, vector, id, tags, associations and idempotency keys. It waits
 // for a backup that reads files. An error, such as the context's, leaves what was done so far, which is whole.
 func (s *Space) Compact(ctx context.Context, o CompactOptions) (report CompactReport, err error) {
 	if err = s.alone(ctx, func() error { return s.compact(ctx, o, &report) }); err != nil {

@@ -31,10 +31,12 @@ func TestEveryMechanismMatters(t *testing.T) {
 			Name: "pins of compactions", What: "compactions waiting for backups", Tests: "TestBackupHoldsFiles",
 		},
 		inject.Mechanism{
-			Name: "pins of finishing", What: "finishing an upgrade waiting for backups", Tests: "TestFinishingWaitsForBackups",
+			Name: "pins of finishing", What: "finishing an upgrade waiting for backups",
+			Tests: "TestFinishingWaitsForBackups",
 		},
 		inject.Mechanism{
-			Name: "keep aside", What: "keeping aside what a space was before an upgrade", Tests: "TestUpgradeIsReversible",
+			Name: "keep aside", What: "keeping aside what a space was before an upgrade",
+			Tests: "TestUpgradeIsReversible",
 		},
 		inject.Mechanism{
 			Name: "keep in place", What: "leaving replaced files to the way back", Tests: "TestUpgradeIsReversible",

@@ -23,9 +23,8 @@ import (
 var rooms = []string{"../isolate", "../wal", "../segment", "../lexical", "../graph", "."}
 
 // steps lists the steps in the source of the rooms, and the file operations among those seen that the source leaves to
-// a writer; without those of restorations, which the matrix of the root drives, and of upgrades, which have one of their
-// own. ENGRAM_FAULT_STEPS picks some by a
-// pattern.
+// a writer; without those of restorations, which the matrix of the root drives, and of upgrades, which have one of
+// their own. ENGRAM_FAULT_STEPS picks some by a pattern.
 func steps(t *testing.T, seen map[string]int) (points, files []inject.Step) {
 	t.Helper()
 	points, files = inject.Steps(t, rooms...)

@@ -188,7 +188,8 @@ func (k fileKind) compared(f vfs.File, r framed, end, size int64) (framed, error
 	}
 	if second == nil && (other.header != r.header || !bytes.Equal(other.body, r.body)) {
 		second = corruptFile(f.Name(), secondAt(end), "the second copy differs from the first")
-		if k.later != nil && k.later(other, r) && !isolate.Off("the later copy") { // a page of an earlier file has come back
+		if k.later != nil && k.later(other, r) &&
+			!isolate.Off("the later copy") { // a page of an earlier file has come back
 			second = corruptFile(f.Name(), 0, "the first copy is of an earlier file than the second")
 			r = other
 		}

@@ -16,7 +16,8 @@ import (
 // everything has been read, the log has gone on from where the manifest ends, nothing is damaged, and none of them
 // knows of a write behind the last one that was found.
 
-// leftovers lists the files that neither the manifest names nor what is kept aside. Numbers of files that are there are not given again.
+// leftovers lists the files that neither the manifest names nor what is kept aside. Numbers of files that are there are
+// not given again.
 func (s *Space) leftovers() ([]string, error) {
 	names, err := s.fs.ReadDir(s.dir)
 	if err != nil {

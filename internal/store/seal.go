@@ -309,8 +309,8 @@ func closeSealed(w *segment.Sealed) error {
 	return w.Close()
 }
 
-// sweep removes the state files before and what failed sealings left, but for what is kept aside. What cannot be removed is tried again by the next
-// sealing and by the next opening. s.filesMu must be held.
+// sweep removes the state files before and what failed sealings left, but for what is kept aside. What cannot be
+// removed is tried again by the next sealing and by the next opening. s.filesMu must be held.
 func (s *Space) sweep() error {
 	var errs []error
 	man := s.manifestNow()

@@ -160,24 +160,6 @@ type Space struct {
 
 const maxPosition = ^uint64(0)
 
-// reason is an error, or none, that Health reads without waiting for whoever sets it.
-type reason struct{ p atomic.Pointer[error] }
-
-func (r *reason) set(err error) {
-	if err == nil {
-		r.p.Store(nil)
-		return
-	}
-	r.p.Store(&err)
-}
-
-func (r *reason) get() error {
-	if p := r.p.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
 type hotPart struct {
 	base       uint32
 	seg        *segment.Hot
@@ -392,66 +374,6 @@ func (s *Space) takeBack(tx *Tx) {
 	}()
 	tx.abort()
 	done = true
-}
-
-// writable says why a write cannot begin now. s.mu must be held; it is released while waiting for a sealing that
-// writers have outrun.
-func (s *Space) writable(ctx context.Context) error {
-	for !s.closed && s.outrun() && !isolate.Off("back-pressure") {
-		if !s.frozen && s.sealErr.get() == nil {
-			s.startSealing()
-		}
-		if !s.frozen {
-			break
-		}
-		if err := s.awaitSealing(ctx); err != nil {
-			return fmt.Errorf("nothing was written: the space waits for what is in memory to be sealed: %w", err)
-		}
-	}
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("nothing was written: %w", err)
-	}
-	if err := s.refusal(); err != nil {
-		return err
-	}
-	if err := s.noRoom(); err != nil {
-		return fmt.Errorf("nothing was written: %w", err)
-	}
-	return nil
-}
-
-// noRoom says what there is no room for, so that writes are refused until there is.
-func (s *Space) noRoom() error {
-	if err := s.log.Full(); err != nil {
-		return fmt.Errorf("%w: %w", ErrReadOnly, err)
-	}
-	if s.t.words.Full() {
-		return errWordsFull
-	}
-	if err := s.sealErr.get(); err != nil && s.outrun() && !isolate.Off("limit of what is unsealed") {
-		return fmt.Errorf("%w: what is not sealed has reached its limit and sealing fails: %w", ErrReadOnly, err)
-	}
-	return nil
-}
-
-// outrun reports whether more is unsealed than may be: memories in memory, or frames in the log, which associations and
-// the like fill without a memory.
-func (s *Space) outrun() bool {
-	parts := *s.parts.Load()
-	return parts[len(parts)-1].hot.SizeBytes() > s.o.HotLimit || s.logged.Load() > 2*s.o.HotLimit
-}
-
-// refusal says why nothing at all can be written; nil if something can. s.mu must be held.
-func (s *Space) refusal() error {
-	switch {
-	case s.closed:
-		return fmt.Errorf("space %s: %w", s.name, ErrClosed)
-	case s.readOnly.get() != nil:
-		return s.readOnly.get()
-	case s.log.Err() != nil:
-		return fmt.Errorf("%w until it is opened again: %w", ErrReadOnly, s.log.Err())
-	}
-	return nil
 }
 
 // ID is the id that the space got when it was made. Every file of it says it.

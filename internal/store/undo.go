@@ -284,7 +284,8 @@ func (s *Space) putFilesBack(a *aside) error {
 		if !f.copied || f.name == manifestName {
 			continue
 		}
-		if _, _, err := copyFile(s.fs, s.asidePath(f.name), filepath.Join(s.dir, filepath.FromSlash(f.name))); err != nil {
+		_, _, err := copyFile(s.fs, s.asidePath(f.name), filepath.Join(s.dir, filepath.FromSlash(f.name)))
+		if err != nil {
 			return err
 		}
 	}

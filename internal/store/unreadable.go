@@ -85,8 +85,8 @@ func (v *View) Noted() int64 { return v.s.unread.noted.Load() }
 // Lost is why there may be memories of which nothing is known but that they are lost; nil if there are none.
 func (v *View) Lost() error { return v.s.lost }
 
-// VectorsLost is why there may be vectors that no scan finds, since it is not known which rows they are for; nil if there
-// are none.
+// VectorsLost is why there may be vectors that no scan finds, since it is not known which rows they are for; nil if
+// there are none.
 func (v *View) VectorsLost() error {
 	if v.serving == nil {
 		return nil

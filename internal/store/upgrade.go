@@ -57,7 +57,8 @@ func (s *Space) upgrade(ctx context.Context, o UpgradeOptions, report *CompactRe
 	if err := s.compactApart(ctx, co, true, report); err != nil {
 		return err
 	}
-	if man := s.manifestNow(); man.version < manifestVersion || man.state.number != 0 && man.state.version < stateVersion {
+	man := s.manifestNow()
+	if man.version < manifestVersion || man.state.number != 0 && man.state.version < stateVersion {
 		if err := s.commit(ctx, nil); err != nil {
 			return err
 		}
@@ -104,8 +105,8 @@ func (s *Space) finishUpgrade(ctx context.Context) error {
 	}
 	earlier, err := s.Earlier()
 	if err == nil && len(earlier) > 0 {
-		err = fmt.Errorf("files are still of an earlier version, and what was kept aside may be the only whole copy: %s: %w",
-			strings.Join(earlier, ", "), ErrConflict)
+		err = fmt.Errorf("files are still of an earlier version, and what was kept aside may be the only whole copy: "+
+			"%s: %w", strings.Join(earlier, ", "), ErrConflict)
 	}
 	if err == nil {
 		err = s.writableNow()

@@ -58,7 +58,8 @@ func newChange(t testing.TB, name string) *change {
 // anew is the same change from the start.
 func (c *change) anew() *change {
 	return &change{
-		t: c.t, disk: c.disk.CrashClone(1, vfs.KeepAll), former: c.former, held: c.held, states: c.states, may: []string{c.held},
+		t: c.t, disk: c.disk.CrashClone(1, vfs.KeepAll), former: c.former, held: c.held, states: c.states,
+		may: []string{c.held},
 	}
 }
 
@@ -231,8 +232,8 @@ func TestCrashAtEveryStepOfAnUpgrade(t *testing.T) {
 	}
 }
 
-// TestEveryOperationOfAnUpgradeFails lets each file operation of an upgrade fail, once and for good, and looks at what is
-// left.
+// TestEveryOperationOfAnUpgradeFails lets each file operation of an upgrade fail, once and for good, and looks at what
+// is left.
 func TestEveryOperationOfAnUpgradeFails(t *testing.T) {
 	t.Parallel()
 	whole := newChange(t, earlierGoldens(t)[0])

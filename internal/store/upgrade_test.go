@@ -114,8 +114,8 @@ func content(v *store.View) string {
 	return out.String()
 }
 
-// TestUpgradeIsReversible: of every golden directory of an earlier version all is kept aside when it is opened, whatever
-// is done with it then; undoing makes it what it was, byte for byte, and finishing removes what was kept.
+// TestUpgradeIsReversible: of every golden directory of an earlier version all is kept aside when it is opened,
+// whatever is done with it then; undoing makes it what it was, byte for byte, and finishing removes what was kept.
 func TestUpgradeIsReversible(t *testing.T) {
 	t.Parallel()
 	for _, name := range earlierGoldens(t) {
@@ -203,7 +203,8 @@ func TestManifestOfASpaceWithoutALogIsKept(t *testing.T) {
 	t.Parallel()
 	fsys := newFS(t)
 	err := errors.Join(fsys.MkdirAll(spaceDir), fsys.SyncDir("/data"))
-	old := framed("MF", 1, 0, 0, unhex(t, "08000000 00 0000000000000000 0100000000000000 0000000000000000 0000000000000000 00"))
+	old := framed("MF", 1, 0, 0, unhex(t,
+		"08000000 00 0000000000000000 0100000000000000 0000000000000000 0000000000000000 00"))
 	if err = errors.Join(err, fsys.SetBytes(manifestPath, old)); err != nil {
 		t.Fatal(err)
 	}
@@ -245,8 +246,8 @@ func freshly(t *testing.T) *vfs.Mem {
 	return fsys
 }
 
-// TestWithoutRoomAnEarlierVersionIsRead: where the files cannot be kept aside, nothing of the space is changed, and it is
-// read.
+// TestWithoutRoomAnEarlierVersionIsRead: where the files cannot be kept aside, nothing of the space is changed, and it
+// is read.
 func TestWithoutRoomAnEarlierVersionIsRead(t *testing.T) {
 	t.Parallel()
 	full := errors.New("the disk is full")
@@ -282,8 +283,8 @@ func TestWithoutRoomAnEarlierVersionIsRead(t *testing.T) {
 	}
 }
 
-// TestKeptAsideIsChecked: what is kept is damaged or missing, and undoing is refused with what it is, before anything is
-// changed; the space itself goes on.
+// TestKeptAsideIsChecked: what is kept is damaged or missing, and undoing is refused with what it is, before anything
+// is changed; the space itself goes on.
 func TestKeptAsideIsChecked(t *testing.T) {
 	t.Parallel()
 	name := earlierGoldens(t)[0]
@@ -294,7 +295,8 @@ func TestKeptAsideIsChecked(t *testing.T) {
 	mustSeal(t, s)
 	mustClose(t, s)
 	for _, file := range []string{
-		"before-upgrade/MANIFEST", "before-upgrade/wal/0000000000000001.wal", "0000000000000001.seg", "0000000000000002.state",
+		"before-upgrade/MANIFEST", "before-upgrade/wal/0000000000000001.wal", "0000000000000001.seg",
+		"0000000000000002.state",
 	} {
 		missing := fsys.CrashClone(1, vfs.KeepAll)
 		if err := missing.Remove(spaceDir + "/" + file); err != nil {

@@ -254,9 +254,8 @@ func TestFilesAndLinesStayReadable(t *testing.T) {
 		}
 		read++
 		for _, room := range []string{
-			"cmd/engram/app.go", "cmd/engram/backup.go", "cmd/engram/compact.go", "cmd/engram/remote_vault.go",
-			"cmd/engram/stats.go", "internal/store", "internal/wal", "internal/segment", "internal/isolate",
-			"internal/lexical/tail.go", "get.go", "remember.go",
+			"internal/store/apply.go", "internal/store/open.go", "internal/store/readonly_test.go",
+			"internal/wal/rescue.go", "internal/isolate", "internal/lexical/tail.go", "get.go", "remember.go",
 		} {
 			if strings.HasPrefix(filepath.ToSlash(path), "../../"+room) {
 				return nil // not yet
