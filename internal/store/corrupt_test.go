@@ -111,13 +111,25 @@ var corruptions = map[string]func(*Space, Found){
 			}
 		}
 	},
-	"count of memories": func(s *Space, _ Found) { s.recount(func(v *View) { v.Memories++ }) },
-	"count of archived": func(s *Space, _ Found) { s.recount(func(v *View) { v.Archived++ }) },
-	"count of words":    func(s *Space, _ Found) { s.recount(func(v *View) { v.Tokens++ }) },
-	"count of known":    func(s *Space, _ Found) { s.recount(func(v *View) { v.KnownDocs++ }) },
-	"count of vectors":  func(s *Space, _ Found) { s.recount(func(v *View) { v.Vectors++ }) },
-	"count of links":    func(s *Space, _ Found) { s.recount(func(v *View) { v.LinkCount++ }) },
-	"count of touched":  func(s *Space, _ Found) { s.recount(func(v *View) { v.Touched++ }) },
+	"reinforced":            func(s *Space, f Found) { s.state(f).reinforced++ },
+	"time of supersession":  func(s *Space, f Found) { s.state(f).alter().supersededAt = 3 },
+	"times of archiving":    func(s *Space, f Found) { s.state(f).alter().absent = []Span{{From: 1, Until: 2}} },
+	"written: stability":    func(s *Space, f Found) { s.life(f).stability *= 2 },
+	"written: last use":     func(s *Space, f Found) { s.life(f).lastUse++ },
+	"written: belief":       func(s *Space, f Found) { s.life(f).more.evidence[0].odds++ },
+	"written: reliability":  func(s *Space, _ Found) { s.t.sources.cellOf("Ada").p.Load().Right++ },
+	"written: judgement":    func(s *Space, _ Found) { s.View().feedback.chunks[0][0].grade++ },
+	"written: judgements":   func(s *Space, _ Found) { s.recount(func(v *View) { v.feedback.n-- }) },
+	"written: key":          func(s *Space, _ Found) { s.t.keyList.Get(0).Version++ },
+	"written: weight":       func(s *Space, f Found) { s.link(f, .9) },
+	"written: not a weight": func(s *Space, f Found) { s.link(f, 0) },
+	"count of memories":     func(s *Space, _ Found) { s.recount(func(v *View) { v.Memories++ }) },
+	"count of archived":     func(s *Space, _ Found) { s.recount(func(v *View) { v.Archived++ }) },
+	"count of words":        func(s *Space, _ Found) { s.recount(func(v *View) { v.Tokens++ }) },
+	"count of known":        func(s *Space, _ Found) { s.recount(func(v *View) { v.KnownDocs++ }) },
+	"count of vectors":      func(s *Space, _ Found) { s.recount(func(v *View) { v.Vectors++ }) },
+	"count of links":        func(s *Space, _ Found) { s.recount(func(v *View) { v.LinkCount++ }) },
+	"count of touched":      func(s *Space, _ Found) { s.recount(func(v *View) { v.Touched++ }) },
 }
 
 // state is that of a memory, which is made if it has none.
@@ -125,6 +137,33 @@ func (s *Space) state(f Found) *entryState {
 	st := f.state.change(s.View().Position)
 	s.t.states.At(f.entry).p.Store(st)
 	return st
+}
+
+// life is a copy of what is kept of the uses of a memory, in its place.
+func (s *Space) life(f Found) *life {
+	old := f.state.life
+	l := &life{
+		stability: old.stability, difficulty: old.difficulty, since: old.since, lastUse: old.lastUse,
+		labileTill: old.labileTill, at: old.at, gain: old.gain, own: old.own, more: &lifeMore{},
+	}
+	l.more.evidence = slices.Clone(old.evidence(&[1]said{}))
+	if old.more != nil {
+		l.more.lapse, l.more.during, l.more.depth = old.more.lapse, old.more.during, old.more.depth
+		l.more.older.Store(old.more.older.Load())
+	}
+	s.state(f).life = l
+	return l
+}
+
+// link gives an association of a memory another weight, from both ends; 0 takes it away, and counts that.
+func (s *Space) link(f Found, weight float32) {
+	to, _, _ := s.View().Find("cc")
+	if weight > 0 {
+		s.t.links.Set(f.entry, to.entry, "about", weight, s.View().Position)
+		return
+	}
+	s.t.links.Remove(f.entry, to.entry, "about", s.View().Position)
+	s.recount(func(v *View) { v.LinkCount-- })
 }
 
 func (s *Space) recount(change func(*View)) {

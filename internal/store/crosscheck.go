@@ -18,7 +18,8 @@ import (
 //   - each id, each content in its scope, each idempotency key and each replaced memory, against the tables that find
 //     them;
 //   - each row against the current ones, its session's order and the vectors that are scanned;
-//   - each association from both of its ends; and all counts.
+//   - each association from both of its ends; and all counts;
+//   - what no record tells against state file and log: written.go.
 //
 // Records are read at the pace of the rest, each beside the newest view: one that is as old as a long verification
 // may be shown states that were cut (historyDepth). The rest is quick, of one view. What differs is looked at again
@@ -40,7 +41,7 @@ type crossCheck struct {
 // verifyMemory checks the indexes against the records. A panic in going through one is its corruption.
 func (s *Space) verifyMemory(ctx context.Context, r *Report, step func(*Report) error) error {
 	c := &crossCheck{s: s, r: r, ctx: ctx, step: step}
-	for _, part := range []func() error{c.words, c.memories, c.structure, c.keys} {
+	for _, part := range []func() error{c.words, c.memories, c.structure, c.keys, c.written} {
 		err := isolate.Do("verify", s.name, nil, part)
 		if p, ok := errors.AsType[*isolate.PanicError](err); ok {
 			r.add(fmt.Errorf("going through what is in memory failed: %w", p))

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -13,8 +14,8 @@ import (
 
 // entangled is a space of which a memory takes part in everything that is kept in memory: versions, a session, whose
 // order goes by times and by ids, tags, a source, vectors, associations both ways, a replaced memory, an idempotency
-// key.
-func entangled(t *testing.T) *store.Space {
+// key, uses, what a source says, and judgements. All of it is sealed, or all of it is in the log.
+func entangled(t *testing.T, sealed bool) *store.Space {
 	t.Helper()
 	fsys := newFS(t)
 	s := mustOpen(t, fsys)
@@ -36,7 +37,11 @@ func entangled(t *testing.T) *store.Space {
 	b.do(t, s, action{kind: "link", id: "mm", other: "cc", linkType: "about", weight: .5},
 		action{kind: "link", id: "dd", other: "mm", linkType: "about", weight: .25},
 		action{kind: "key", key: store.Key{Name: "the key", ID: "mm", Result: "created", Version: 1}})
-	mustSeal(t, s)
+	b.do(t, s, action{kind: "judge", id: "mm", other: "Ada", count: 4, at: 9})
+	b.do(t, s, action{kind: "judge", id: "mm", other: "Ada", count: 5, at: 10}, action{kind: "judge", id: "cc", at: 11})
+	if sealed {
+		mustSeal(t, s)
+	}
 	t.Cleanup(func() { mustClose(t, s) })
 	return s
 }
@@ -45,37 +50,44 @@ func entangled(t *testing.T) *store.Space {
 // named, and of nothing while nothing is wrong.
 func TestVerifyChecksWhatIsInMemory(t *testing.T) {
 	t.Parallel()
-	verified(t, entangled(t))
+	verified(t, entangled(t, true))
+	verified(t, entangled(t, false))
 	unnamed := map[string]string{
 		"associations": "associations", "key": `"the key"`, "keys of a memory": `"the key"`,
 		"order missing": `session "s"`, "count of words": "words",
 		"count of memories": "count of memories", "count of archived": "archived memories",
 		"count of known": "instant", "count of vectors": "vectors", "count of links": "associations",
-		"count of touched": "use",
+		"count of touched": "use", "written: reliability": `source "Ada"`, "written: key": `"the key"`,
+		"written: judgements": "judgements",
 	}
 	for _, how := range store.Corruptions() {
-		s := entangled(t)
-		if err := store.Corrupt(s, how, "mm"); err != nil {
-			t.Fatal(err)
+		told(t, entangled(t, true), how, unnamed[how])
+		if strings.HasPrefix(how, "written: ") {
+			told(t, entangled(t, false), how, unnamed[how])
 		}
-		report, err := s.Verify(context.Background())
-		if err != nil {
-			t.Errorf("%s: Verify = %v", how, err)
-		}
-		want := `"mm"`
-		if other := unnamed[how]; other != "" {
-			want = other
-		}
-		var told []string
-		for _, p := range report.Problems {
-			told = append(told, p.What)
-		}
-		if !strings.Contains(fmt.Sprint(told), want) || strings.Contains(fmt.Sprint(told), "panic") {
-			t.Errorf("%s: Verify tells of %q, want %q among it", how, told, want)
-		}
-		if testing.Verbose() {
-			t.Logf("%s: %q", how, told)
-		}
+	}
+}
+
+// told makes something of memory "mm" wrong, and fails the test unless verify tells of it, by its name or another.
+func told(t *testing.T, s *store.Space, how, other string) {
+	t.Helper()
+	if err := store.Corrupt(s, how, "mm"); err != nil {
+		t.Fatal(err)
+	}
+	report, err := s.Verify(context.Background())
+	if err != nil {
+		t.Errorf("%s: Verify = %v", how, err)
+	}
+	var told []string
+	for _, p := range report.Problems {
+		told = append(told, p.What)
+	}
+	want := cmp.Or(other, `"mm"`)
+	if !strings.Contains(fmt.Sprint(told), want) || strings.Contains(fmt.Sprint(told), "panic") {
+		t.Errorf("%s: Verify tells of %q, want %q among it", how, told, want)
+	}
+	if testing.Verbose() {
+		t.Logf("%s: %q", how, told)
 	}
 }
 
