@@ -16,6 +16,7 @@ import (
 type laid struct {
 	linesEnd, front int // the ends of the lines, and of all that there is a copy of
 	copyAt          int // where the copy is
+	codes, floats   int // where codes begin, which can be made anew, and the vectors
 	spans           []span
 }
 
@@ -35,7 +36,8 @@ func layout(file []byte) laid {
 	l.front = l.linesEnd + 32*vectors + u32(112)
 	l.copyAt = (u64(104) + page - 1) / page * page
 	floats, bodies := u64(88), u64(96)
-	stride, code := (4*dim+63)/64*64, (dim+63)/64*64
+	stride := (4*dim + 63) / 64 * 64
+	l.codes, l.floats = floats-(dim+63)/64*64*vectors, floats
 	for row := range rows {
 		line := 128 + 64*row
 		if u32(line+40)&1 != 0 {
@@ -52,7 +54,6 @@ func layout(file []byte) laid {
 		}
 		if v := u32(line + 36); v != 1<<32-1 {
 			add(floats+stride*v, floats+stride*(v+1))
-			add(floats-code*(vectors-v), floats-code*(vectors-v-1))
 		}
 	}
 	return l
@@ -188,7 +189,8 @@ func (p *paged) expect(l loss, ids map[uint64]string) (e expected) {
 				e.ids[id] = true
 			}
 		}
-		e.told = lost || changed(0, at.front) || changed(at.copyAt, len(whole)) || len(e.ids) > 0
+		e.told = lost || changed(0, at.front) || changed(at.codes, at.floats) || changed(at.copyAt, len(whole)) ||
+			len(e.ids) > 0
 	case ext == ".state" || filepath.Base(l.path) == "MANIFEST":
 		first, second := firstCopy(whole)
 		e.space = l.how == "an older file" || len(l.now) < first

@@ -16,7 +16,7 @@ import (
 // Without its line nothing is known of a row, so that every id that is not found may be it; and a page holds 64 lines.
 // The copy is read where the first is damaged, and for verifying.
 
-// mends is the damage that a second copy made up for. It is told once for each page of the file: of a page that is lost
+// mends is the damage that a second copy, or what codes are made of, made up for. It is told once for each page of the file: of a page that is lost
 // each line is.
 type mends struct {
 	mu    sync.Mutex
@@ -43,7 +43,7 @@ func (m *mends) add(damage error) {
 	}
 }
 
-// note notes damage to a line or a block, and gives its page and what is told of that.
+// note notes damage to lines, blocks or codes, and gives its page and what is told of that.
 func (m *mends) note(damage error) (at int64, told error) {
 	var corrupt *codec.CorruptError
 	if !errors.As(damage, &corrupt) {
@@ -56,7 +56,7 @@ func (m *mends) note(damage error) (at int64, told error) {
 		return at, told
 	}
 	mended := *corrupt
-	mended.Err = fmt.Errorf("%w; a second copy is whole, and a compaction writes both anew", corrupt.Err)
+	mended.Err = fmt.Errorf("%w; nothing is lost by it, and a compaction writes it anew", corrupt.Err)
 	if len(m.list) < maxMends {
 		if m.pages == nil {
 			m.pages = map[int64]error{}

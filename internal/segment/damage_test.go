@@ -12,6 +12,7 @@ import (
 
 	"github.com/orchard9/engram-go/internal/codec"
 	"github.com/orchard9/engram-go/internal/segment"
+	"github.com/orchard9/engram-go/internal/vec"
 	"github.com/orchard9/engram-go/internal/vfs"
 )
 
@@ -65,7 +66,7 @@ func parts(dim int, samples []sample, file []byte) []unit {
 	}
 	add(unit{name: "padding", row: -1, unused: true}, (4096-at%4096)%4096)
 	for n, i := range owners {
-		add(unit{name: "codes", row: i, codes: true, nth: n}, (dim+63)/64*64)
+		add(unit{name: "codes", row: i, mended: true, nth: n}, (dim+63)/64*64)
 	}
 	for n, i := range owners {
 		add(unit{name: "vector", row: i, vector: true, nth: n}, stride)
@@ -150,6 +151,9 @@ func compare(w *segment.Sealed, u unit, samples []sample) error {
 		return err
 	}
 	codes, err := w.Codes(0, &scratch)
+	if err := codesOf(codes, samples); err != nil {
+		return err
+	}
 	if err := judge("Codes(0)", u.codes, err, bad(u.codes, u.nth) == codes.Bad); err != nil {
 		return err
 	}
@@ -164,6 +168,22 @@ func compare(w *segment.Sealed, u unit, samples []sample) error {
 	}
 	if (problems > 0) == u.unused || problems > 1 {
 		return fmt.Errorf("Verify finds %d problems", problems)
+	}
+	return nil
+}
+
+// codesOf holds codes, but for bad ones, to those of the vectors.
+func codesOf(codes segment.Codes, samples []sample) error {
+	for i, slot := range codes.Slots {
+		if codes.Bad>>i&1 != 0 {
+			continue
+		}
+		want := make([]int8, vec.CodeLen(len(samples[slot].vector)))
+		scale, residual := vec.Quantize(samples[slot].vector, want)
+		if got := codes.Codes[i*len(want) : (i+1)*len(want)]; !slices.Equal(got, want) || codes.Scale[i] != scale ||
+			codes.Residual[i] != residual {
+			return fmt.Errorf("the codes of row %d are not those of its vector", slot)
+		}
 	}
 	return nil
 }
@@ -389,7 +409,7 @@ func swapParts(t *testing.T, tier segment.Tier, name string) {
 		t.Errorf("Read(2) = %v", err)
 	}
 	codes, err := w.Codes(0, new([]byte))
-	want := bad(name == "codes" || name == "block", 0) * 3
+	want := bad(name == "block", 0) * 3
 	if codes.Bad != want || errors.Is(err, codec.ErrCorrupt) != (want > 0) {
 		t.Errorf("Codes = %b bad, %v, want %b", codes.Bad, err, want)
 	}

@@ -21,6 +21,7 @@ func TestEveryMechanismMatters(t *testing.T) {
 		inject.Mechanism{
 			Name: "copies of lines", What: "reading the copy of a damaged line", Tests: "TestEveryFlippedBit",
 		},
+		inject.Mechanism{Name: "codes made anew", What: "making damaged codes anew", Tests: "TestEveryFlippedBit"},
 		inject.Mechanism{
 			Name: "seeds", What: "the file's identity and the place in each checksum",
 			Tests: "TestPartsOfAnotherSegment",

@@ -142,11 +142,26 @@ func (w *Sealed) Codes(g int, scratch *[]byte) (codes Codes, err error) {
 	}
 	codes.Slots, codes.InvNorm = w.slots[first:end:end], w.invNorms[first:end:end]
 	codes.Scale, codes.Residual = w.scales[first:end:end], w.residuals[first:end:end]
+	if found != nil && !isolate.Off("codes made anew") {
+		return w.remade(g, codes, found)
+	}
 	return codes, found
 }
 
-// madeCodes are those of a group of a version 1 file, which has none: made when they are first asked for, and kept. A
-// compaction writes such a file anew.
+// remade makes the codes of a group anew of its vectors, where some are damaged: they tell nothing that these do not.
+func (w *Sealed) remade(g int, codes Codes, found error) (Codes, error) {
+	made, err := w.makeCodes(g)
+	if errors.Is(err, codec.ErrCorrupt) && made.Bad == 0 || err != nil && !errors.Is(err, codec.ErrCorrupt) {
+		return codes, found // the vectors cannot be read
+	}
+	if made.Bad&codes.Bad == 0 {
+		w.mends.note(found)
+	}
+	return made, err
+}
+
+// madeCodes are those of a group of a version 1 file, which has none, or of which some are damaged: made when they are
+// first asked for, and kept. A compaction writes such a file anew.
 type madeCodes struct {
 	Codes
 	err error
@@ -177,7 +192,9 @@ func (w *Sealed) makeCodes(g int) (Codes, error) {
 	if fault != nil {
 		return Codes{}, fault
 	}
-	w.made[g].Store(m)
+	if err == nil || w.sum.version == 1 {
+		w.made[g].Store(m)
+	}
 	return m.Codes, err
 }
 

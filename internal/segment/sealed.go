@@ -24,7 +24,7 @@ type Sealed struct {
 	// When the vectors and the codes of each group were verified, and what was found; see freshness.
 	vectorsSeen []seen
 	codesSeen   []seen
-	made        []atomic.Pointer[madeCodes] // of version 1, which has none; see madeCodes
+	made        []atomic.Pointer[madeCodes] // of version 1, or in place of damaged ones; see madeCodes
 	opened      time.Time
 }
 
@@ -117,9 +117,8 @@ func (w *Sealed) load() error {
 	}
 	w.slots, w.invNorms, w.vecCRC = make([]uint32, n), make([]float32, n), make([]uint32, n)
 	w.vectorsSeen, w.codesSeen = make([]seen, w.Groups()), make([]seen, w.Groups())
-	if w.sum.version == 1 {
-		w.made = make([]atomic.Pointer[madeCodes], w.Groups())
-	} else {
+	w.made = make([]atomic.Pointer[madeCodes], w.Groups())
+	if w.sum.version > 1 {
 		w.scales, w.residuals, w.codesCRC = make([]float32, n), make([]float32, n), make([]uint32, n)
 	}
 	w.badBlock = map[uint32]error{}

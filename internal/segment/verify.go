@@ -160,13 +160,18 @@ func (v *verifier) both(read func(front uint64) error) error {
 	case second != nil && (first != nil || !errors.Is(second, codec.ErrCorrupt)):
 		return errors.Join(first, second)
 	case first != nil || second != nil:
-		at, told := v.mends.note(errors.Join(first, second))
-		if !v.pages[at] {
-			v.pages[at] = true
-			v.report(told)
-		}
+		v.mend(errors.Join(first, second))
 	}
 	return nil
+}
+
+// mend tells of damage that costs nothing, once for each page.
+func (v *verifier) mend(damage error) {
+	at, told := v.mends.note(damage)
+	if !v.pages[at] {
+		v.pages[at] = true
+		v.report(told)
+	}
 }
 
 func (v *verifier) row(slot uint32) error {
@@ -241,8 +246,10 @@ func (v *verifier) vectorParts(vector uint32) error {
 	if err != nil {
 		return err
 	}
-	if err := v.checkCodes(vector, b); err != nil {
-		return err
+	if err := v.checkCodes(vector, b); err != nil { // they can be made of the vector, which is whole
+		v.of.doubt(vector)
+		v.mend(err)
+		return nil
 	}
 	if !bytes.Equal(b, vec.Int8Bytes(codes)) || scale != m.scale || residual != m.residual {
 		return v.corrupt("verify segment", int64(off),

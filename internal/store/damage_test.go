@@ -28,7 +28,7 @@ type sealedRow struct {
 	gone    bool // no memory has it among its versions
 	void    bool
 	vector  bool
-	places  map[string]int64 // an offset in each part: line, body, vector, block, codes
+	places  map[string]int64 // an offset in each part: line, body, vector, block
 	copies  int64            // how far behind it the copy of a line or block is
 }
 
@@ -106,7 +106,7 @@ func sealedRows(t *testing.T, fsys *vfs.Mem, v *store.View) (rows []sealedRow) {
 				r.places["body"] = u64(96) + u64(line+16) + 3
 				if n := u32(line + 36); n != 0xffffffff {
 					r.vector = true
-					r.places["block"], r.places["codes"] = 128+64*u32(64)+32*n+8, u64(88)+64*(n-u32(68))+4
+					r.places["block"] = 128 + 64*u32(64) + 32*n + 8
 					r.places["vector"] = u64(88) + 64*n + 4
 				}
 				rec, err := v.Record(r.row)
@@ -263,7 +263,7 @@ func (w wounded) memory(t *testing.T, when string, v *store.View, f store.Found,
 	}
 	wanted := m.Versions[len(m.Versions)-len(versions):]
 	for i, row := range versions {
-		hit := id == w.r.id && row == w.r.row && w.part != "codes"
+		hit := id == w.r.id && row == w.r.row
 		r, err := v.Record(row)
 		if hit && w.part == "body" {
 			if !errors.Is(err, codec.ErrCorrupt) {
@@ -292,7 +292,7 @@ func (w wounded) memory(t *testing.T, when string, v *store.View, f store.Found,
 func (w wounded) links(t *testing.T, when string, v *store.View, f store.Found, id string) {
 	t.Helper()
 	lost := w.r.id
-	if !w.r.current && w.part != "line" || w.part == "vector" || w.part == "block" || w.part == "codes" {
+	if !w.r.current && w.part != "line" || w.part == "vector" || w.part == "block" {
 		lost = ""
 	}
 	// The state file names memories by rows: what it says of one whose row cannot be told is kept, but not shown.

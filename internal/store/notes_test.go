@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -40,6 +41,9 @@ func costless(t *testing.T, fsys *vfs.Mem) map[string]func(*vfs.Mem) (path strin
 			list[name+" summary"] = at(path, true, 70)
 			list[name+" line"] = at(path, true, 150)
 			list[name+" copy of the header"] = at(path, true, copyOf(b)+20)
+			if vectors := int64(binary.LittleEndian.Uint64(b[88:])); binary.LittleEndian.Uint32(b[68:]) > 0 {
+				list[name+" codes"] = at(path, true, vectors-60)
+			}
 			list[name+" copy of a line"] = at(path, true, copyOf(b)+150)
 			list[name+" a line and the copy of another"] = at(path, true, 150, copyOf(b)+220)
 			list[name+" summary, twice"] = at(path, false, 70, copyOf(b)+70)
