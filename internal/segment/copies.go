@@ -16,8 +16,8 @@ import (
 // Without its line nothing is known of a row, so that every id that is not found may be it; and a page holds 64 lines.
 // The copy is read where the first is damaged, and for verifying.
 
-// mends is the damage that a second copy, or what codes are made of, made up for. It is told once for each page of the file: of a page that is lost
-// each line is.
+// mends is the damage that a second copy, or what codes are made of, made up for. It is told once for each page of the
+// file: of a page that is lost each line is.
 type mends struct {
 	mu    sync.Mutex
 	pages map[int64]error // by the number of the page
