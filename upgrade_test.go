@@ -334,6 +334,36 @@ func TestDamageKeepsAnUpgradeFromEnding(t *testing.T) {
 	})
 }
 
+// TestDamagedWayBackCanBeFinished: where what is kept is damaged, verify and upgrade say so, and finishing removes it.
+func TestDamagedWayBackCanBeFinished(t *testing.T) {
+	dir := copyGolden(t, "2026-11-state1")
+	in(t, dir, func(*engram.DB, *engram.Space) {})
+	path := filepath.Join(dir, "spaces", "space-default", "before-upgrade", "wal", "0000000000000001.wal")
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[200] ^= 1
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	in(t, dir, func(db *engram.DB, s *engram.Space) {
+		report, err := s.Verify(t.Context())
+		if err != nil || len(report.Problems) != 1 || report.Problems[0].File != path {
+			t.Errorf("Verify = %+v, %v, want what is kept damaged", report, err)
+		}
+		if _, err := db.Upgrade(t.Context(), engram.UpgradeOptions{}); !errors.Is(err, engram.ErrCorrupt) {
+			t.Errorf("Upgrade with a damaged way back = %v, want that it is told", err)
+		}
+		if _, err := db.Upgrade(t.Context(), engram.UpgradeOptions{Finish: true}); err != nil {
+			t.Errorf("Upgrade that finishes = %v", err)
+		}
+		if report, err := s.Verify(t.Context()); err != nil || len(report.Problems) > 0 {
+			t.Errorf("finished: Verify = %+v, %v", report, err)
+		}
+	})
+}
+
 func statsOf(t *testing.T, s *engram.Space) engram.SpaceStats {
 	t.Helper()
 	stats, err := s.Stats(t.Context())

@@ -23,8 +23,10 @@ import (
 // never change, and stay where they are, whatever becomes of them, until the upgrade is finished. Undo puts all of that
 // back. docs/format/before-upgrade.md, docs/design/0019.
 
+// AsideDir is the directory in that of the space.
+const AsideDir = "before-upgrade"
+
 const (
-	asideDir = "before-upgrade"
 	// In it, one of three files says how far things are; where there is none, what is there is a leftover.
 	keptName    = "KEPT"    // all of it is there
 	undoingName = "UNDOING" // it is being put back
@@ -62,7 +64,7 @@ type aside struct {
 type asideFile struct {
 	name      string // in the space's directory, with slashes
 	sizeBytes int64
-	copied    bool   // into asideDir; else it is in its place
+	copied    bool   // into AsideDir; else it is in its place
 	sum       uint32 // CRC-32C of what was copied
 }
 
@@ -107,7 +109,7 @@ func (a *aside) inPlace() map[string]bool {
 }
 
 func (s *Space) asidePath(name string) string {
-	return filepath.Join(s.dir, asideDir, filepath.FromSlash(name))
+	return filepath.Join(s.dir, AsideDir, filepath.FromSlash(name))
 }
 
 // readAside reads what a list of what is kept says, by the name it has now.
@@ -299,7 +301,7 @@ type unkept struct{ err error }
 
 func (u *unkept) Error() string {
 	return fmt.Sprintf("files of an earlier format version could not be kept aside in %s before anything is written "+
-		"in today's: %v", asideDir, u.err)
+		"in today's: %v", AsideDir, u.err)
 }
 func (u *unkept) Unwrap() error { return u.err }
 

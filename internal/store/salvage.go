@@ -45,6 +45,9 @@ func salvage(o Options, lost func(error)) (_ *Space, err error) {
 			err = errors.Join(fmt.Errorf("salvage space %s: %w", o.Name, err), s.closeSegments())
 		}
 	}()
+	if err = s.undoneHalf(); err != nil {
+		return nil, err
+	}
 	aligned := true
 	if s.man, err = readManifest(s.fs, s.dir); err == nil {
 		s.id = s.man.store

@@ -81,6 +81,23 @@ func (s *Space) lookUndo() (*Undo, error) {
 	return u, err
 }
 
+// undoneHalf refuses a space whose undoing was interrupted: it has neither log nor manifest for sure, and all of it is
+// kept.
+func (s *Space) undoneHalf() error {
+	name, _, err := s.asideNow()
+	if err != nil || name == "" || name == keptName {
+		return err
+	}
+	there, err := s.exists(manifestName)
+	if err != nil || there {
+		return err
+	}
+	return &codec.CorruptError{
+		Op: "salvage space", Path: s.asidePath(name), Offset: -1,
+		Err: errors.New("undoing its upgrade was interrupted; nothing is lost: `engram upgrade --undo` goes on"),
+	}
+}
+
 // lastIn is the position of the last write that the files in a directory hold.
 func (s *Space) lastIn(dir string, lost func(error)) (last uint64, err error) {
 	m, err := readManifest(s.fs, dir)
@@ -147,6 +164,21 @@ func (s *Space) checkAside(a *aside) error {
 		}
 	}
 	return nil
+}
+
+// verifyAside checks what is kept while the space is open and nothing is removed.
+func (s *Space) verifyAside(r *Report) error {
+	a, err := s.readAside(keptName)
+	if err != nil {
+		return err
+	}
+	for _, f := range a.files {
+		if f.copied {
+			r.Files++
+			r.Bytes += f.sizeBytes
+		}
+	}
+	return s.checkAside(a)
 }
 
 func (s *Space) checkKept(path string, f asideFile) error {

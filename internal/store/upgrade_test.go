@@ -225,6 +225,48 @@ func TestManifestOfASpaceWithoutALogIsKept(t *testing.T) {
 	}
 }
 
+// TestSalvageBesideWhatIsKept: files that were replaced and stay for the way back are not taken for those of the space,
+// also where its manifest is lost; an undoing that was interrupted is said to go on.
+func TestSalvageBesideWhatIsKept(t *testing.T) {
+	t.Parallel()
+	fsys := golden(t, earlierGoldens(t)[0])
+	s := mustOpen(t, fsys)
+	b := newBook()
+	b.do(t, s, b.put("new"))
+	if _, err := s.Upgrade(t.Context(), store.UpgradeOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	held := content(s.View())
+	mustClose(t, s)
+	salvaged := func(disk *vfs.Mem) (string, error) {
+		s, err := store.Salvage(options(disk), func(error) {})
+		if err != nil {
+			return "", err
+		}
+		defer mustClose(t, s)
+		return content(s.View()), nil
+	}
+	whole := fsys.CrashClone(1, vfs.KeepAll)
+	if got, err := salvaged(whole); err != nil || got != held {
+		t.Errorf("salvaged: %v; (-held +got)\n%s", err, cmp.Diff(held, got))
+	}
+	lost := fsys.CrashClone(1, vfs.KeepAll)
+	if err := lost.Remove(manifestPath); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := salvaged(lost); err != nil || got != held {
+		t.Errorf("salvaged without the manifest: %v; (-held +got)\n%s", err, cmp.Diff(held, got))
+	}
+	half := fsys.CrashClone(1, vfs.KeepAll)
+	list := spaceDir + "/before-upgrade/"
+	if err := errors.Join(half.Rename(list+"KEPT", list+"UNDOING"), half.Remove(manifestPath)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := salvaged(half); !errors.Is(err, codec.ErrCorrupt) || !strings.Contains(err.Error(), "--undo") {
+		t.Errorf("salvaged while it is being undone: %v, want what to do", err)
+	}
+}
+
 // version32 is the version in a file's header.
 func version32(file string) uint32 { return binary.LittleEndian.Uint32([]byte(file[8:])) }
 
@@ -322,6 +364,11 @@ func TestKeptAsideIsChecked(t *testing.T) {
 			if diff := unlike(before, files(t, disk)); diff != "" {
 				t.Errorf("%s: refused, and changed: %s", file, diff)
 			}
+			s := mustOpen(t, disk)
+			if report, err := s.Verify(t.Context()); err != nil || len(report.Problems) == 0 {
+				t.Errorf("%s damaged or missing: Verify = %+v, %v", file, report, err)
+			}
+			mustClose(t, s)
 		}
 	}
 }

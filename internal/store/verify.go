@@ -136,6 +136,11 @@ func (s *Space) verifyFiles(r *Report) error {
 	if err := s.readNeed(func(uint32, uint32, uint32) {}); err != nil {
 		r.add(err)
 	}
+	if s.aside.Load() != nil {
+		if err := s.verifyAside(r); err != nil {
+			r.add(err)
+		}
+	}
 	return nil
 }
 
