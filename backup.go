@@ -361,7 +361,7 @@ func (run *restoreRun) prove(ctx context.Context, name, target string) (Restored
 		return RestoredSpace{}, fmt.Errorf("restore: %w", err)
 	}
 	report, err := sp.Verify(ctx)
-	if err == nil && len(report.Problems) > 0 {
+	if err == nil && len(report.Problems) > 0 && !isolate.Off("proof of restores") {
 		p := report.Problems[0]
 		err = &CorruptError{
 			Op: "restore space " + name, Path: p.File, Offset: p.Offset, Err: errors.New(p.What), Advice: adviceRestore,

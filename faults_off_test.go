@@ -32,6 +32,9 @@ func TestEveryMechanismMatters(t *testing.T) {
 			Name: "pauses of compactions", What: "pauses between compactions that fail",
 			Tests: "TestFailingCompactionsBackOff",
 		},
+		inject.Mechanism{
+			Name: "proof of restores", What: "verifying what was restored", Tests: "TestRestoreProvesWhatItBuilt",
+		},
 		inject.Mechanism{Name: "settle", What: "waiting for what a refusal has seen", Tests: "TestLinearizable\\w*"},
 		inject.Mechanism{Name: "copies of lines", What: "reading the copy of a damaged line", Tests: "TestAnyPage"},
 		inject.Mechanism{Name: "copies put together", What: "making one copy of two", Tests: "TestAnyPage"},

@@ -331,7 +331,8 @@ func (k *writtenCheck) associations() {
 			}
 			p := pair{entry, e.To, e.Type}
 			if weight, ok := want[p]; !ok || weight != e.Weight {
-				k.wrong(entry, "an association of type %q of weight %v is kept, and was not written so", e.Type, e.Weight)
+				k.wrong(entry, "an association of type %q and weight %v is kept, and was not written so",
+					e.Type, e.Weight)
 			}
 			delete(want, p)
 			return true
@@ -347,7 +348,8 @@ func (k *writtenCheck) associations() {
 // knownSources compares how reliable sources are, and were.
 func (k *writtenCheck) knownSources() {
 	differs := func(name string) {
-		k.found = append(k.found, fmt.Errorf("source %q: how reliable it is, as is kept, is not what was written", name))
+		k.found = append(k.found,
+			fmt.Errorf("source %q: how reliable it is, as is kept, is not what was written", name))
 	}
 	written := map[string][]Source{}
 	for _, history := range k.st.dynamics.sources {
