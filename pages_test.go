@@ -336,9 +336,9 @@ func (p *paged) repaired(t *testing.T, fs *vfs.Mem, l loss, name string) {
 }
 
 // TestAnyPage loses a page of a file, or all of the file, in each way in which disks and people do, while the space is
-// closed or open: of all files but those of the log, which TestDamageOfAcknowledgedRecordsIsRefused and
-// TestRescueFlips have. Nothing that is read is wrong or not found, the damage is told, and nothing is refused but the
-// memories whose content or vector was in the page. Where a whole file is lost, expect says what may be.
+// closed or open: of all files but those of the log, which TestAnyLogPage has. Nothing that is read is wrong or not
+// found, the damage is told, and nothing is refused but the memories whose content or vector was in the page. Where a
+// whole file is lost, expect says what may be.
 func TestAnyPage(t *testing.T) {
 	seed, tries := uint64(envInt("ENGRAM_PAGE_SEED", 6)), envInt("ENGRAM_PAGES", 120) // scripts/long.sh sets them
 	rng := rand.New(rand.NewPCG(seed, 2))

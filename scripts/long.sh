@@ -43,6 +43,7 @@ echo "long form: seed $seed, $minutes minutes, $kills kills"
 go test -c -o "$dir/store" ./internal/store
 go test -c -tags faults -o "$dir/store.faults" ./internal/store
 go test -c -o "$dir/engram" .
+go test -c -o "$dir/wal" ./internal/wal
 go test -c -o "$dir/cmd" ./cmd/engram
 
 cd internal/store
@@ -62,6 +63,10 @@ if [ "$minutes" -gt 0 ]; then
 			-test.run '^TestAnyFlip$'
 		run pages '.*, ([0-9]+) of [0-9]+ pages:$' env ENGRAM_PAGES=300 ENGRAM_PAGE_SEED="$at" "$dir/engram" -test.v \
 			-test.timeout 30m -test.run '^TestAnyPage$'
+		run pages '.*, ([0-9]+) pages damaged$' env ENGRAM_LOG_PAGES=0 ENGRAM_FLIP_SEED="$at" "$dir/engram" -test.v \
+			-test.timeout 30m -test.run '^TestAnyLogPage$'
+		run pages '.*, ([0-9]+) pages damaged$' env ENGRAM_FLIP_SEED="$at" "$dir/wal" -test.v -test.timeout 30m \
+			-test.run '^TestLostPages$'
 	done
 	cd internal/store
 fi

@@ -80,6 +80,10 @@ func TestEveryMechanismMatters(t *testing.T) {
 			Name: "rescue", What: "opening beside damaged records of the log", Tests: "TestDamagedLogRecords",
 		},
 		inject.Mechanism{Name: "noted end", What: "noting where the log ends", Tests: "TestOlderLog"},
+		inject.Mechanism{
+			Name: "position in frames", What: "the position in the checksums of a frame",
+			Tests: "TestDamagedLogMixedUp",
+		},
 		inject.Mechanism{Name: "missing log", What: "missing a log that is gone", Tests: "TestMissingLog"},
 		inject.Mechanism{
 			Name: "older copies", What: "comparing with files that the manifest does not name",

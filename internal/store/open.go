@@ -134,7 +134,7 @@ func (s *Space) replay() error {
 func (s *Space) logOptions() wal.Options {
 	return wal.Options{
 		FS: s.fs, Dir: filepath.Join(s.dir, logDir), Store: s.id, MaxFileBytes: s.o.LogFileBytes, KeepBytes: s.o.LogKeepBytes,
-		MarkAfter: s.o.LogMarkAfter,
+		MarkAfter: s.o.LogMarkAfter, Note: frameNote,
 	}
 }
 
@@ -184,7 +184,7 @@ func (s *Space) applyFrame(lsn wal.LSN, payload []byte) error {
 			return err
 		}
 	}
-	ops, err := readFrame(payload)
+	ops, err := readFrame(payload, uint64(lsn))
 	if err != nil {
 		return fmt.Errorf("log record %d: %w", lsn, err)
 	}

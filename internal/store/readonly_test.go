@@ -146,7 +146,9 @@ func TestSealingFailsUntilTheLogIsUsedUp(t *testing.T) {
 		return nil
 	}
 	const limit = 8 << 10
-	s := mustOpen(t, fault, func(o *store.Options) { o.HotBytes, o.HotLimit, o.SealRetry = 2<<10, limit, time.Millisecond })
+	s := mustOpen(t, fault, func(o *store.Options) {
+		o.HotBytes, o.HotLimit, o.SealRetry, o.LogFileBytes = 2<<10, limit, time.Millisecond, 64<<10
+	})
 	b := newBook()
 	b.do(t, s, b.put("a"), b.put("bb"))
 	mustSeal(t, s)
@@ -166,7 +168,7 @@ func TestSealingFailsUntilTheLogIsUsedUp(t *testing.T) {
 		t.Fatalf("%d writes, the last = %v, want ErrReadOnly and the cause", n, err)
 	}
 	// A record this small takes four times its payload, and a file is not shared.
-	if size := s.Stats().LogBytes; size > 4*2*limit+4*4096 {
+	if size := s.Stats().LogBytes; size > 4*2*limit+64<<10 {
 		t.Errorf("the log has %d bytes, with a limit of %d for what is in it", size, 2*limit)
 	}
 	if diff := b.differs(s.View()); diff != "" {

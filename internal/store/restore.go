@@ -225,7 +225,7 @@ func (r *Restoration) past(f backup.Frame) (bool, error) {
 	if r.until.Position > 0 && f.Position > r.until.Position {
 		return true, nil
 	}
-	ops, err := readFrame(f.Payload)
+	ops, err := readFrame(f.Payload, f.Position)
 	if err != nil {
 		return false, fmt.Errorf("restore frame %d of space %s: %w", f.Position, r.section.Name, err)
 	}
@@ -263,8 +263,8 @@ func (r *Restoration) openLog() error {
 		return fmt.Errorf("restore space %s: its manifest is of position %d, the section says %d", r.section.Name,
 			man.position, r.section.From)
 	}
-	log, _, err := wal.Open(wal.Options{FS: r.fs, Dir: filepath.Join(r.dir, logDir), Store: r.section.Store},
-		wal.LSN(r.section.From), func(wal.LSN, []byte) error { return nil })
+	o := wal.Options{FS: r.fs, Dir: filepath.Join(r.dir, logDir), Store: r.section.Store, Note: frameNote}
+	log, _, err := wal.Open(o, wal.LSN(r.section.From), func(wal.LSN, []byte) error { return nil })
 	if err != nil {
 		return fmt.Errorf("restore log: %w", err)
 	}

@@ -151,7 +151,7 @@ func (s *Space) logBounds(after uint64) (first, last uint64, err error) {
 
 // salvageFrame applies what of a frame can be applied.
 func (s *Space) salvageFrame(lsn wal.LSN, payload []byte, lost func(error)) {
-	ops, err := readFrame(payload)
+	ops, err := readFrame(payload, uint64(lsn))
 	if err != nil {
 		lost(fmt.Errorf("log record %d: %w", lsn, err))
 		return
@@ -159,15 +159,12 @@ func (s *Space) salvageFrame(lsn wal.LSN, payload []byte, lost func(error)) {
 	s.salvageOps(lsn, ops, lost)
 }
 
-// salvageWreck applies the operations of a damaged record, if they are whole, or notes which memories they were of.
+// salvageWreck applies what is known of the operations of a damaged record, or notes which memories they were of.
 func (s *Space) salvageWreck(w wal.Wreck, lost func(error)) {
-	whole, of, err := splitWreck(w)
-	if whole != nil {
-		ops, err := readOps(codec.NewDecoder(whole[1:]))
-		if err == nil {
-			s.salvageOps(w.LSN, ops, lost)
-			return
-		}
+	ops, of, err := splitWreck(w)
+	s.salvageOps(w.LSN, ops, lost)
+	if of == nil && err == nil {
+		return
 	}
 	lost(w.Err)
 	if err != nil {

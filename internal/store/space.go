@@ -329,7 +329,7 @@ func (s *Space) stage(ctx context.Context, op string, fn func(*Tx) error) (view 
 		if err := isolate.Fault("store/append"); err != nil {
 			return err
 		}
-		endFrame(&tx.frame, tx.of)
+		endFrame(&tx.frame, tx.of, tx.position)
 		lsn, err := s.log.Append(tx.frame.Buf)
 		if err == nil && uint64(lsn) != tx.position {
 			// The frame is in the log at a place that the staged words do not carry: nothing may follow it.

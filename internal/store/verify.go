@@ -227,7 +227,7 @@ func (s *Space) readLog(
 		last = rec.LSN
 		r.Records++
 		r.Bytes += int64(len(rec.Payload))
-		if _, err := readFrame(rec.Payload); err != nil {
+		if _, err := readFrame(rec.Payload, uint64(rec.LSN)); err != nil {
 			r.add(fmt.Errorf("log record %d: %w", rec.LSN, err))
 		}
 		if rec.LSN%between == 0 {

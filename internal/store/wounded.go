@@ -80,9 +80,15 @@ func (r *rescue) refuse(hash uint64, why error) {
 	}
 }
 
+// refusesOneOf reports whether a memory that an op says something of is refused.
+func (r *rescue) refusesOneOf(o op) bool {
+	ids := o.of()
+	return r.of[hashString(ids[0])] != nil || r.of[hashString(ids[1])] != nil
+}
+
 // frame applies a frame that is whole.
 func (r *rescue) frame(lsn wal.LSN, payload []byte) error {
-	ops, err := readFrame(payload)
+	ops, err := readFrame(payload, uint64(lsn))
 	if err != nil {
 		return fmt.Errorf("log record %d: %w", lsn, err)
 	}
@@ -103,6 +109,10 @@ func (r *rescue) ops(lsn wal.LSN, ops []op) error {
 		switch o.(type) {
 		case *beginOp, *serveOp, *cancelOp, *modelOp:
 			return fmt.Errorf("log record %d cannot be applied: %w: %w", lsn, err, r.last)
+		case *linkOp, *unlinkOp:
+			if r.refusesOneOf(o) {
+				continue // nothing is told of the associations of a memory that is refused
+			}
 		}
 		if errors.Is(err, errLost) && errors.Is(err, codec.ErrCorrupt) {
 			r.s.refuseWrites(err)
@@ -126,38 +136,55 @@ func (r *rescue) at(lsn wal.LSN) error {
 
 // wreck applies a damaged record whose operations are whole all the same, and else notes which memories it was of.
 func (r *rescue) wreck(w wal.Wreck) error {
-	whole, of, err := splitWreck(w)
+	ops, of, err := splitWreck(w)
 	if err != nil {
 		return errors.Join(w.Err, err)
 	}
 	r.s.tellLog(w.Err)
-	if whole != nil {
-		ops, err := readOps(codec.NewDecoder(whole[1:]))
-		if err != nil {
-			return fmt.Errorf("log record %d: %w", w.LSN, err)
-		}
+	if of == nil {
 		return r.ops(w.LSN, ops)
 	}
 	r.last = w.Err
+	if err := r.ops(w.LSN, ops); err != nil {
+		return err
+	}
 	for _, hash := range of.memories {
 		r.refuse(hash, w.Err)
 	}
 	for _, hash := range of.others {
-		if hash == ofSettings {
+		if hash == ofSettings && len(ops) == 0 {
 			return fmt.Errorf("%w; it said which vectors the space goes by", w.Err)
 		}
-		r.sources = append(r.sources, doubtedSource{hash, w.Err})
+		if hash != ofSettings {
+			r.sources = append(r.sources, doubtedSource{hash, w.Err})
+		}
 	}
-	return r.at(w.LSN)
+	return nil
 }
 
-// splitWreck is splitFrame of a damaged record. Where its length is not known up to seven zeros may follow it.
-func splitWreck(w wal.Wreck) (ops []byte, of *touched, err error) {
-	const padding = 8
+// splitWreck gives the ops of a damaged record, or what they were of and those among them that are known all the same:
+// by which the whole space goes. What the record itself does not tell was told again elsewhere, or err says that it was
+// not.
+func splitWreck(w wal.Wreck) (ops []op, of *touched, err error) {
+	const padding = 8 // where its length is not known up to seven zeros may follow it
+	err = codec.ErrShort
 	for cut := range min(padding, len(w.Bytes)) {
-		if ops, of, err = splitFrame(w.Bytes[:len(w.Bytes)-cut]); err == nil || w.Exact {
+		b := w.Bytes[:len(w.Bytes)-cut]
+		var whole []byte
+		whole, of, err = splitFrame(b, seedOf(uint64(w.LSN)))
+		if err != nil && w.Old { // or a frame of an earlier version
+			whole, of, err = splitFrame(b, frameSeed)
+		}
+		if whole != nil {
+			ops, err = readOps(codec.NewDecoder(whole[1:]))
+			return ops, nil, err
+		}
+		if err == nil || w.Exact {
 			break
 		}
+	}
+	if len(w.Note) > 0 {
+		of, ops, err = readFrameNote(w.Note)
 	}
 	return ops, of, err
 }

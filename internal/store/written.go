@@ -76,7 +76,7 @@ func (c *crossCheck) gather() (*written, error) {
 		if uint64(rec.LSN) > w.v.Position {
 			break
 		}
-		ops, err := readFrame(rec.Payload)
+		ops, err := readFrame(rec.Payload, uint64(rec.LSN))
 		if err != nil {
 			return nil, err
 		}

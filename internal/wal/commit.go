@@ -90,6 +90,7 @@ func (l *Log) leadNextLocked() *batch {
 	l.pending, l.writeBuf = l.writeBuf[:0], nil
 	b.last = LSN(l.appended.Load())
 	b.fresh, l.fresh = l.fresh, false
+	l.bound = l.notes.bound(0)
 	l.writing, l.flying = b, int64(len(records))
 	l.mu.Unlock()
 	l.lead(b, records)
@@ -236,7 +237,11 @@ func (l *Log) write(records []byte) error {
 		if err := isolate.Fault("wal/write"); err != nil {
 			return err
 		}
-		if err := writeAll(l.active, records[:n], l.off); err != nil {
+		out := records[:n]
+		if n == len(records) {
+			out = l.over(out)
+		}
+		if err := writeAll(l.active, out, l.off); err != nil {
 			return fmt.Errorf("write log: %w", err)
 		}
 		if err := isolate.Fault("wal/sync"); err != nil {
@@ -284,7 +289,7 @@ func (l *Log) stampFitting(records []byte) (n int, last LSN) {
 	for n < len(records) {
 		rec := records[n:]
 		size := recordLen(rec)
-		if l.off+int64(n)+size+recordHeader > l.size {
+		if !l.holds(l.off + int64(n) + size) {
 			break
 		}
 		stamp(rec[:size], l.seed, l.off+int64(n), durable)
@@ -292,6 +297,14 @@ func (l *Log) stampFitting(records []byte) (n int, last LSN) {
 		n += int(size)
 	}
 	return n, last
+}
+
+// holds reports whether records of the active file may end at off.
+func (l *Log) holds(off int64) bool {
+	if l.old {
+		return off+recordHeader <= l.size
+	}
+	return fullAt(off, l.bound) <= l.size
 }
 
 // recordLen is the size in bytes of the record, made by appendRecord, that b begins with.
@@ -305,7 +318,7 @@ func (l *Log) rotate(need int64) error {
 		return err
 	}
 	f := &logFile{number: l.number + 1, first: l.Durable() + 1}
-	want := max(l.nextSize(), roundUp(fileHeader+need+recordHeader, pageBytes))
+	want := max(l.nextSize(), roundUp(fullAt(fileHeader+need, l.bound), pageBytes))
 	s, recycled := l.takeSpare(want)
 	if !recycled {
 		if err := l.o.makeSpare(s.path, s.size); err != nil {
@@ -327,6 +340,7 @@ func (l *Log) rotate(need int64) error {
 	l.clean = false
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.notes.old = f.old
 	l.files = append(l.files, f)
 	l.stats.Rotations++
 	if recycled {

@@ -38,19 +38,36 @@ type Span struct {
 
 // Spans lists the records in b, the content of log file number, up to the first that is not whole.
 func (o Options) Spans(number uint64, b []byte) []Span {
-	seed, names := codec.Seed(o.Store, number), [...]string{"", "data", "seal", "clean"}
+	seed := codec.Seed(o.Store, number)
 	var spans []Span
 	for off := int64(fileHeader); off+recordHeader <= int64(len(b)); {
-		rec := b[off:]
-		size := recordLen(rec)
-		k := kind(rec[kindOff])
-		if k < kindData || k > kindClean || size > int64(len(rec)) ||
-			checksum(rec[:size], codec.At(seed, off)) != binary.LittleEndian.Uint32(rec[checksumOff:]) {
+		span, ok := spanAt(b, seed, off)
+		if !ok || off > fileHeader && span.Kind == "clean" && off%pageBytes == 0 {
 			break
 		}
-		lsn := LSN(binary.LittleEndian.Uint64(rec[lsnOff:]))
-		spans = append(spans, Span{Off: off, End: off + size, Kind: names[k], LSN: lsn})
-		off += size
+		spans = append(spans, span)
+		off = span.End
 	}
 	return spans
+}
+
+func spanAt(b []byte, seed uint32, off int64) (s Span, ok bool) {
+	rec, names := b[off:], [...]string{"", "data", "seal", "clean", "notes"}
+	size := recordLen(rec)
+	k := kind(rec[kindOff])
+	if k < kindData || k > kindNotes || size > int64(len(rec)) ||
+		checksum(rec[:size], codec.At(seed, off)) != binary.LittleEndian.Uint32(rec[checksumOff:]) {
+		return Span{}, false
+	}
+	return Span{Off: off, End: off + size, Kind: names[k], LSN: LSN(binary.LittleEndian.Uint64(rec[lsnOff:]))}, true
+}
+
+// Marks lists the whole marks in b, the content of log file number, where a page begins.
+func (o Options) Marks(number uint64, b []byte) (marks []Span) {
+	for off := int64(pageBytes); off < int64(len(b)); off += pageBytes {
+		if span, ok := spanAt(b, codec.Seed(o.Store, number), off); ok && span.Kind == "clean" {
+			marks = append(marks, span)
+		}
+	}
+	return marks
 }

@@ -86,6 +86,8 @@ func TestEveryMechanismMatters(t *testing.T) {
 		inject.Mechanism{
 			Name: "zero recycled", What: "zeroing a file that is used again", Tests: "TestTrimEmptiesRecycledFiles",
 		},
+		inject.Mechanism{Name: "tell again", What: "telling again what records are of", Tests: "TestLostPages"},
+		inject.Mechanism{Name: "marks apart", What: "marks in pages of their own", Tests: "TestLostPages"},
 		inject.Mechanism{Name: "mark", What: "the mark behind the last record", Tests: "TestLastRecordIsCovered"},
 		inject.Mechanism{Name: "checksums", What: "checksums", Tests: "TestEveryBitFlip"},
 		inject.Mechanism{

@@ -16,7 +16,7 @@ import (
 // Layout of a log file's header: the common one and what the log adds to it. See docs/format/log.md.
 const (
 	fileKind    = "WL"
-	fileVersion = 1
+	fileVersion = 2 // 2: records of notes, and marks apart from what they cover
 
 	firstOff     = codec.HeaderSize
 	sizeOff      = codec.HeaderSize + 8
@@ -36,6 +36,7 @@ type logFile struct {
 	number uint64
 	first  LSN   // LSN of its first record, whether it is there yet or not
 	size   int64 // bytes
+	old    bool  // of version 1: marks stand right behind the last record, and there are no notes
 	pins   int   // readers that have it open; guarded by Log.mu
 }
 
@@ -97,6 +98,7 @@ func (o *Options) readFileHeader(b []byte, number uint64) (logFile, error) {
 	}
 	f := logFile{
 		number: number,
+		old:    h.Version < fileVersion,
 		first:  LSN(binary.LittleEndian.Uint64(b[firstOff:])),
 		size:   int64(binary.LittleEndian.Uint64(b[sizeOff:])),
 	}

@@ -27,6 +27,10 @@ type Log struct {
 	control  [recordHeader]byte
 	alone    bool        // nobody waited for the last batch but its leader; written under mu, too
 	marker   *time.Timer // of markLater; nil if there was none yet
+	old      bool        // the active file is of version 1
+	bound    int64       // the most that a mark behind the batch that is written takes
+	marks    [2]span     // of the active file, where the last ones stand
+	told     []byte      // payload of the next marks
 
 	durable  atomic.Uint64 // LSN of the last durable record
 	appended atomic.Uint64 // LSN of the last record; written under mu, read without it to see a batch grow
@@ -41,6 +45,7 @@ type Log struct {
 	rescued   bool       // for reading alone; constant
 
 	mu        sync.Mutex // guards all that follow; never held during I/O
+	notes     notes      // of the last records appended
 	pending   []byte     // records appended and in no batch that is being written
 	gathering *batch     // the next batch; nil if nobody waits for pending records
 	fresh     bool       // the next batch ends with a new file
@@ -49,7 +54,8 @@ type Log struct {
 	spares    []spare
 	spareSeq  uint64        // number for the next spare's name
 	preparing chan struct{} // closed when the spare being prepared is ready; nil if none is
-	room      int64         // bytes for records in the active file, behind the last batch that is done
+	filled    span          // from behind the last batch that is done to the end of the active file
+	oldFile   bool          // that file is of version 1
 	flying    int64         // bytes of the batch being written
 	nextBytes int64         // size of the file after the active one
 	noSpare   error         // why there is no spare; nil if there is one or none was tried
@@ -110,18 +116,20 @@ func (l *Log) Append(payload []byte) (LSN, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	size := recordSize(len(payload))
-	l.awaitSpareLocked(size)
+	l.awaitSpareLocked(size, payload)
 	switch {
 	case l.err != nil:
 		return 0, l.err
 	case l.closed.Load():
 		return 0, ErrClosed
 	}
-	if err := l.fitsLocked(size); err != nil {
+	if err := l.fitsLocked(size, payload); err != nil {
 		return 0, err
 	}
 	lsn := LSN(l.appended.Load()) + 1
+	l.notes.add(lsn, payload)
 	l.pending = appendRecord(l.pending, kindData, lsn, payload)
+	l.pending = l.notes.record(l.pending, lsn)
 	l.appended.Store(uint64(lsn))
 	return lsn, nil
 }
@@ -185,6 +193,7 @@ func (l *Log) markClean() error {
 	}
 	b := &batch{last: l.Durable()}
 	l.writing = b
+	l.takeNotesLocked()
 	l.mu.Unlock()
 	err := errEnded
 	defer func() { // as in lead
@@ -198,7 +207,11 @@ func (l *Log) markClean() error {
 	}()
 	outcome := isolate.Fault("wal/clean")
 	if outcome == nil {
-		outcome = l.writeControl(kindClean, l.off)
+		if outcome = l.putMarks(); outcome == nil {
+			if outcome = l.active.SyncData(); outcome != nil {
+				outcome = fmt.Errorf("sync log: %w", outcome)
+			}
+		}
 	}
 	err = outcome
 	return err
@@ -231,28 +244,39 @@ func (l *Log) Full() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.prepareLocked()
-	return l.fitsLocked(min(l.nextBytes/8, fullMargin))
+	return l.fitsLocked(min(l.nextBytes/8, fullMargin), nil)
 }
 
 // fullMargin is the room at which Full says that there is none: for a batch of records (chosen).
 const fullMargin = 64 << 10
 
 // fitsLocked refuses a record of so many bytes if it would need a file that could not be made. mu must be held.
-func (l *Log) fitsLocked(size int64) error {
-	if l.noSpare == nil || len(l.spares) > 0 || l.hasRoomLocked(size) {
+func (l *Log) fitsLocked(size int64, payload []byte) error {
+	if l.noSpare == nil || len(l.spares) > 0 || l.hasRoomLocked(size, payload) {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrFull, l.noSpare)
 }
 
-// hasRoomLocked reports whether a record of so many bytes fits into the active file behind all that waits. mu must be
-// held.
-func (l *Log) hasRoomLocked(size int64) bool { return l.flying+int64(len(l.pending))+size <= l.room }
+// hasRoomLocked reports whether a record of so many bytes fits into the active file behind all that waits, and one of
+// notes behind it. mu must be held.
+func (l *Log) hasRoomLocked(size int64, payload []byte) bool {
+	return l.roomLocked(size, len(payload)) || l.roomLocked(size, l.notes.size(payload))
+}
+
+// roomLocked is hasRoomLocked for a record with a note of at most so many bytes. No note is longer than its payload.
+func (l *Log) roomLocked(size int64, note int) bool {
+	end, mark := l.filled.from+l.flying+int64(len(l.pending))+size, l.notes.bound(note)
+	if l.oldFile {
+		return end+recordHeader <= l.filled.to
+	}
+	return fullAt(end+mark, mark) <= l.filled.to
+}
 
 // awaitSpareLocked waits until it is known whether there is a next file for a record that needs one: once the record is
 // appended it is too late to refuse it. mu must be held; it is given up meanwhile.
-func (l *Log) awaitSpareLocked(size int64) {
-	if l.o.Spares == 0 || l.hasRoomLocked(size) || len(l.spares) > 0 {
+func (l *Log) awaitSpareLocked(size int64, payload []byte) {
+	if l.o.Spares == 0 || l.hasRoomLocked(size, payload) || len(l.spares) > 0 {
 		return // the usual case
 	}
 	l.prepareLocked()
@@ -347,7 +371,7 @@ func (l *Log) nextSize() int64 { return min(2*l.size, l.o.MaxFileBytes) }
 
 // measureLocked notes what room the active file has. The caller has the turn, or is alone; mu must be held.
 func (l *Log) measureLocked() {
-	l.room, l.nextBytes, l.flying = l.size-l.off-recordHeader, l.nextSize(), 0
+	l.filled, l.oldFile, l.nextBytes, l.flying = span{l.off, l.size}, l.old, l.nextSize(), 0
 }
 
 // takeSpare returns a spare of at least size bytes, waiting for one that is being prepared. If there is none, ok is
@@ -372,5 +396,5 @@ func (l *Log) takeSpare(size int64) (s spare, ok bool) {
 // setActive makes file, which is log file f, the one that records go to. The caller has the turn or is alone.
 func (l *Log) setActive(file vfs.File, f *logFile, off int64) {
 	l.active, l.off, l.size, l.number = file, off, f.size, f.number
-	l.seed = codec.Seed(l.o.Store, f.number)
+	l.seed, l.old, l.marks = codec.Seed(l.o.Store, f.number), f.old, [2]span{}
 }

@@ -2,7 +2,6 @@ package wal
 
 import (
 	"cmp"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +47,7 @@ func Open(o Options, after LSN, apply func(lsn LSN, payload []byte) error) (*Log
 		l, err := create(o, append(spares, torn...), after)
 		return l, Recovery{Created: true, Last: after}, err
 	}
-	r := &replay{o: &o, after: after, mark: after, apply: apply}
+	r := &replay{o: &o, after: after, mark: after, apply: apply, notes: notes{take: o.Note}}
 	if err := r.run(numbers); err != nil {
 		return nil, r.found, err
 	}
@@ -95,17 +94,22 @@ func create(o Options, leftOver []string, after LSN) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := newLog(o, []*logFile{f}, file, fileHeader, after)
+	l := newLog(o, []*logFile{f}, file, fileHeader, after, notes{take: o.Note})
 	l.dirSynced = true
+	if err := l.mark(); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
 	return l, nil
 }
 
-// newLog returns a log that writes to file, the last of files, from offset off on. last is the last record's LSN.
-func newLog(o Options, files []*logFile, file vfs.File, off int64, last LSN) *Log {
-	l := &Log{o: o, files: files, pause: firstPause}
+// newLog returns a log that writes to file, the last of files, from offset off on. last is the last record's LSN, n the
+// notes up to there.
+func newLog(o Options, files []*logFile, file vfs.File, off int64, last LSN, n notes) *Log {
+	l := &Log{o: o, files: files, pause: firstPause, notes: n}
 	l.durable.Store(uint64(last))
 	l.appended.Store(uint64(last))
 	l.setActive(file, files[len(files)-1], off)
+	l.notes.old, l.bound = l.old, n.bound(0)
 	l.measureLocked()
 	return l
 }
@@ -117,6 +121,10 @@ type replay struct {
 	apply func(LSN, []byte) error
 	found Recovery
 	files []*logFile
+	notes notes // of the records that were read
+
+	marks []span // those behind the last record of the file read last
+	stray bool   // there is something else behind it, where no mark has a place
 
 	last LSN // of the last whole record
 	mark LSN // highest LSN known to have been durable
@@ -176,6 +184,7 @@ func (r *replay) file(number uint64, isLast bool) (err error) {
 	}
 	r.mark = max(r.mark, f.first-1)
 	r.files = append(r.files, f)
+	r.notes.old = f.old
 	sealed, err := r.records(s)
 	if err != nil || !isLast {
 		return err
@@ -228,12 +237,14 @@ func (r *replay) header(file vfs.File, number uint64) (*scanner, *logFile, error
 
 // records replays a file's records up to its seal or the first that is not whole; r.end is where it is.
 func (r *replay) records(s *scanner) (sealed bool, err error) {
-	r.end, r.off, r.doubt, r.found.Clean = fileHeader, fileHeader, fileHeader, false
+	r.end, r.off, r.doubt, r.found.Clean, r.marks = fileHeader, fileHeader, fileHeader, false, nil
 	for {
 		h, payload, ok, err := s.record(r.end)
 		if err == nil && (!ok || !r.inOrder(h)) {
-			if ok, err = r.passControl(s); !ok && err == nil {
-				ok, err = r.passDamaged(s)
+			for _, pass := range []func(*scanner) (bool, error){r.passControl, r.passNotes, r.passDamaged} {
+				if ok, err = pass(s); ok || err != nil {
+					break
+				}
 			}
 			if ok {
 				continue
@@ -251,10 +262,16 @@ func (r *replay) records(s *scanner) (sealed bool, err error) {
 		}
 		r.end += h.size()
 		if r.found.Clean = h.kind == kindClean; r.found.Clean {
+			r.marks = []span{{r.off, r.end}}
 			continue
 		}
 		r.off = r.end
-		r.last = h.lsn
+		if h.kind == kindNotes {
+			r.notes.close()
+			continue
+		}
+		r.last, r.marks = h.lsn, nil
+		r.notes.add(h.lsn, payload)
 		if h.lsn <= r.after {
 			continue
 		}
@@ -265,101 +282,6 @@ func (r *replay) records(s *scanner) (sealed bool, err error) {
 		}
 		r.found.Records++
 		r.found.Bytes += int64(h.length)
-	}
-}
-
-// passControl goes on behind a damaged record of a session's end, which earlier programs wrote the next record behind:
-// it says nothing that is missed where that record is whole.
-func (r *replay) passControl(s *scanner) (passed bool, err error) {
-	off := r.end + recordHeader
-	h, _, ok, err := s.record(off)
-	if err != nil || !ok || h.kind != kindData || !r.inOrder(h) {
-		return false, err
-	}
-	r.found.Damaged = append(r.found.Damaged, corrupt("open log", s.file.Name(), r.end,
-		"the record that ended a session is damaged; what follows is whole"))
-	r.end = off
-	return true, nil
-}
-
-// passDamaged goes on at the next whole record if the caller holds all that is damaged before it elsewhere.
-func (r *replay) passDamaged(s *scanner) (passed bool, err error) {
-	if r.last >= r.after {
-		return false, nil
-	}
-	off, h, ok, err := s.next(r.end)
-	if err != nil || !ok || h.before() <= r.last || h.before() > r.after {
-		return false, err
-	}
-	r.passHeld(s.file.Name(), r.end, h.before())
-	r.end, r.off = off, off
-	return true, nil
-}
-
-// passHeld takes records up to last as read: they are damaged, and held elsewhere.
-func (r *replay) passHeld(path string, off int64, last LSN) {
-	r.found.Damaged = append(r.found.Damaged, corrupt("open log", path, off,
-		"records %d to %d are damaged; nothing is lost: what they brought is sealed", r.last+1, last))
-	r.last = last
-}
-
-// inOrder reports whether a record may stand behind the last one.
-func (r *replay) inOrder(h head) bool {
-	if h.kind == kindData {
-		return h.lsn == r.last+1 && h.durable <= r.last
-	}
-	return h.lsn == r.last && h.durable == r.last
-}
-
-// tail judges what follows the last whole record of the last file: nothing, a torn write, or damage.
-//
-// A crash leaves at most one write unsynced: records from r.last+1 on, or a part of them, all with one watermark, which
-// is at most r.last. Or a control record, alone. Everything else there shows that the record at r.end was
-// acknowledged.
-func (r *replay) tail(s *scanner) error {
-	dirty := r.end
-	for off := r.end; off+recordGrid <= s.size; off += recordGrid {
-		b, err := s.view(off, recordGrid)
-		if err != nil {
-			return err
-		}
-		// A header begins with a length and a checksum; both are zero in one of 2^32 control records only.
-		if binary.LittleEndian.Uint64(b) == 0 {
-			continue
-		}
-		dirty = off + recordGrid
-		h, ok, err := s.head(off)
-		if err != nil {
-			return err
-		}
-		if ok && !r.explained(h, off) {
-			return corrupt("read log", s.file.Name(), r.end,
-				"record %d is damaged: records up to %d were acknowledged, and the file goes on at offset %d",
-				r.last+1, max(h.durable, min(h.lsn, r.last+1)), off)
-		}
-	}
-	if dirty > r.end {
-		r.found.Clean = false
-		r.found.Torn = &Tear{File: s.file.Name(), Offset: r.end, Bytes: dirty - r.end}
-	}
-	return nil
-}
-
-// explained reports whether a crash before the first sync of a write can have left this header at off: that of the
-// first record of the write at the place of the first bad one, or behind a mark that the write did not come to
-// overwrite; or that of another behind it.
-func (r *replay) explained(h head, off int64) bool {
-	switch {
-	case h.durable > r.last && !isolate.Off("watermark"):
-		return false
-	case h.kind != kindData:
-		return off == r.end && h.lsn == r.last
-	case off == r.end && r.end == r.off:
-		return h.lsn == r.last+1
-	case off == r.end:
-		return h.lsn > r.last
-	default:
-		return h.lsn > r.last+1
 	}
 }
 
@@ -390,9 +312,11 @@ func (r *replay) open(spares, torn []string) (*Log, error) {
 			return nil, errors.Join(fmt.Errorf("recover log: %w", err), file.Close())
 		}
 	}
-	l := newLog(*r.o, r.files, file, r.off, r.last)
+	l := newLog(*r.o, r.files, file, r.off, r.last, r.notes)
 	l.clean, l.dirSynced, l.torn = r.found.Clean, !r.found.Clean, torn
+	copy(l.marks[:], r.marks)
 	if !r.found.Clean {
+		l.quiet()
 		if err := l.mark(); err != nil {
 			return nil, errors.Join(fmt.Errorf("recover log: %w", err), file.Close())
 		}

@@ -62,8 +62,9 @@ func (r *reader) file() (more bool, err error) {
 			if err != nil {
 				return false, err
 			}
-			if before := after.before(); found && h.kind != kindSeal && before > last && before < r.next {
-				off, last = at, before // what is damaged is not asked for
+			before := after.before()
+			if found && h.kind != kindSeal && before < r.next && (before > last || before == last && at > off) {
+				off, last = at, before // what is damaged is not asked for, or notes
 				continue
 			}
 			return true, r.ended(file.Name(), off, start)

@@ -29,6 +29,7 @@ const (
 	kindData  kind = 1 // a payload; its LSN is one more than that of the data record before
 	kindSeal  kind = 2 // the file is complete and the next one exists; LSN of the last data record before
 	kindClean kind = 3 // a mark: everything before is durable; LSN of the last data record before
+	kindNotes kind = 4 // what records before are of; LSN of the last data record before
 )
 
 // recordSize is how many bytes a record with a payload of n bytes takes in a file.
@@ -127,7 +128,7 @@ func (s *scanner) head(off int64) (h head, ok bool, err error) {
 		durable: LSN(binary.LittleEndian.Uint64(b[durableOff:])),
 		kind:    kind(b[kindOff]),
 	}
-	if h.kind < kindData || h.kind > kindClean || int64(h.length) > s.size-off-recordHeader {
+	if h.kind < kindData || h.kind > kindNotes || int64(h.length) > s.size-off-recordHeader {
 		return head{}, false, nil
 	}
 	want := binary.LittleEndian.Uint32(b[headCheckOff:])

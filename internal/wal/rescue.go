@@ -1,6 +1,7 @@
 package wal
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -12,15 +13,17 @@ type Wreck struct {
 	LSN LSN
 	// Bytes is what its place holds behind its head: the payload, damaged or not, if Exact, else up to seven zeros
 	// more. Valid during the call.
-	Bytes []byte
+	Bytes []byte // nil if it cannot be told where it begins or ends
 	Exact bool
-	Err   error // the damage, a *codec.CorruptError that names the record's file and offset
+	Old   bool   // its file is of version 1
+	Note  []byte // what Options.Note said of it, as it was told again; nil if it was not
+	Err   error  // a *codec.CorruptError that names the record's file, and its offset or where the damage begins
 }
 
 // Rescue opens a log that Open refuses for damage to some of its records, for reading alone, and changes nothing: every
 // record above after that is whole is given to apply, every other to wreck, each in its turn. A log in which it cannot
-// be told where a damaged record is, or how many are gone, is refused as by Open. Log.Err gives cause from then on, and
-// Close succeeds.
+// be told where a damaged record is, nor what it was of, or how many are gone, is refused as by Open. Log.Err gives
+// cause from then on, and Close succeeds.
 func Rescue(o Options, after LSN, cause error, apply func(LSN, []byte) error, wreck func(Wreck) error) (*Log, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -34,6 +37,9 @@ func Rescue(o Options, after LSN, cause error, apply func(LSN, []byte) error, wr
 		return nil, cause
 	}
 	v := &salvage{o: &o, next: after + 1, apply: apply, wreck: wreck}
+	if v.told, err = o.toldAgain(numbers, after); err != nil {
+		return nil, err
+	}
 	for i, number := range numbers {
 		if i > 0 && number != numbers[i-1]+1 {
 			return nil, cause
@@ -41,6 +47,9 @@ func Rescue(o Options, after LSN, cause error, apply func(LSN, []byte) error, wr
 		if err := v.file(number); err != nil {
 			return nil, err
 		}
+	}
+	if !v.ends {
+		return nil, cause
 	}
 	if err := v.torn(); err != nil {
 		return nil, err
@@ -64,7 +73,7 @@ func (v *salvage) torn() (err error) {
 	return (&replay{o: v.o, last: v.next - 1, end: v.end, off: v.end}).tail(s)
 }
 
-var errUntold = errors.New("it cannot be told where each of them begins")
+var errUntold = errors.New("it cannot be told where each of them begins, nor what they were of")
 
 // wrecks tells of the records v.next to g.last. Whole heads among them tell where those begin; between two of these
 // there can be one without.
@@ -91,15 +100,78 @@ func (v *salvage) wrecks(s *scanner, g gap) error {
 	return v.headless(s, gap{at, g.to, before, g.last})
 }
 
-// headless tells of the one record without a whole head in a gap, if it is one.
+// headless tells of the records without a whole head in a gap: by its bytes where it is one, else by what was told
+// again of them.
 func (v *salvage) headless(s *scanner, g gap) error {
-	switch {
-	case g.last == g.seen:
-		return nil
-	case g.last > g.seen+1 || g.to < g.from+recordHeader:
-		return corrupt("rescue log", s.file.Name(), g.from, "records %d to %d are damaged: %w", g.seen+1, g.last, errUntold)
+	if g.last == g.seen+1 && g.to >= g.from+recordHeader {
+		return v.tell(s, g.last, g.from, g.to, false)
 	}
-	return v.tell(s, g.last, g.from, g.to, false)
+	for lsn := max(g.seen+1, v.next); lsn <= g.last; lsn++ {
+		note := v.told[lsn]
+		if note == nil {
+			return corrupt("rescue log", s.file.Name(), g.from, "records %d to %d are damaged: %w", g.seen+1, g.last, errUntold)
+		}
+		err := v.wreck(Wreck{LSN: lsn, Note: note, Err: corrupt("read log", s.file.Name(), g.from,
+			"record %d is damaged, from here on or behind", lsn)})
+		if err != nil {
+			return err
+		}
+		v.next = lsn + 1
+	}
+	return nil
+}
+
+// toldAgain collects what records of notes and marks tell of those records above after that are not whole.
+func (o *Options) toldAgain(numbers []uint64, after LSN) (map[LSN][]byte, error) {
+	told, last := map[LSN][]byte{}, after
+	var lost []LSN // the first and the last of each run
+	for _, number := range numbers {
+		err := o.scan(number, func(s *scanner) error {
+			for off := int64(fileHeader); ; {
+				at, h, ok, err := s.next(off)
+				if err != nil || !ok {
+					return err
+				}
+				if h.before() > last {
+					lost = append(lost, last+1, h.before())
+				}
+				last, off = max(last, h.before()), at+h.size()
+				if h.kind == kindData {
+					last = max(last, h.lsn)
+					continue
+				}
+				_, payload, _, err := s.record(at)
+				if err != nil {
+					return err
+				}
+				eachNote(payload, func(lsn LSN, note []byte) {
+					for i := 0; i < len(lost); i += 2 {
+						if lsn >= lost[i] && lsn <= lost[i+1] && len(note) > 0 {
+							told[lsn] = bytes.Clone(note)
+						}
+					}
+				})
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return told, nil
+}
+
+// scan opens a file to be read by records.
+func (o *Options) scan(number uint64, read func(*scanner) error) (err error) {
+	file, err := o.FS.Open(o.logPath(number), false)
+	if err != nil {
+		return fmt.Errorf("salvage log file: %w", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	size, err := file.Size()
+	if err != nil {
+		return fmt.Errorf("salvage log file: %w", err)
+	}
+	return read(&scanner{file: file, seed: codec.Seed(o.Store, number), size: size &^ (recordGrid - 1)})
 }
 
 // tell gives a damaged record to wreck.
@@ -111,7 +183,10 @@ func (v *salvage) tell(s *scanner, lsn LSN, from, to int64, exact bool) error {
 	if err != nil {
 		return err
 	}
-	w := Wreck{LSN: lsn, Bytes: b, Exact: exact, Err: corrupt("read log", s.file.Name(), from, "record %d is damaged", lsn)}
+	w := Wreck{
+		LSN: lsn, Bytes: b, Exact: exact, Old: v.old, Note: v.told[lsn],
+		Err: corrupt("read log", s.file.Name(), from, "record %d is damaged", lsn),
+	}
 	if err := v.wreck(w); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 
 	"github.com/orchard9/engram-go/internal/codec"
+	"github.com/orchard9/engram-go/internal/vfs"
 )
 
 // Salvage reads a log that Open refuses, and changes nothing: every record above after that is whole, in the order of
@@ -32,6 +33,11 @@ func Salvage(
 		return err
 	}
 	v := &salvage{o: &o, next: after + 1, apply: apply, wreck: wreck, lost: lost}
+	if wreck != nil {
+		if v.told, err = o.toldAgain(numbers, after); err != nil {
+			return err
+		}
+	}
 	for _, number := range numbers {
 		if err := v.file(number); err != nil {
 			return err
@@ -46,26 +52,32 @@ type salvage struct {
 	apply func(LSN, []byte) error
 	wreck func(Wreck) error // nil: damage is told to lost
 	lost  func(error)       // nil: what cannot be given to wreck is refused
+	told  map[LSN][]byte    // what was told again of records that are not whole
 	files []*logFile        // those gone through
+	ends  bool              // the last of them is as long as it was made, or says how far it goes
+	short bool              // it is not
+	old   bool              // it is of version 1
 	end   int64             // where the whole records of the last of them end
 }
 
 // file gives the whole records of one file.
-func (v *salvage) file(number uint64) (err error) {
-	path := v.o.logPath(number)
-	file, err := v.o.FS.Open(path, false)
-	if err != nil {
-		return fmt.Errorf("salvage log file: %w", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	size, err := file.Size()
-	if err != nil {
-		return fmt.Errorf("salvage log file: %w", err)
-	}
-	s := &scanner{file: file, seed: codec.Seed(v.o.Store, number), size: size &^ (recordGrid - 1)}
+func (v *salvage) file(number uint64) error {
+	return v.o.scan(number, func(s *scanner) error { return v.records(s, number) })
+}
+
+// records is file for one that is open.
+func (v *salvage) records(s *scanner, number uint64) error {
 	first := v.first(s, number)
+	if first > v.next && v.told[first-1] != nil && len(v.files) > 0 {
+		// The end of the file before is gone, and was told again.
+		before := v.files[len(v.files)-1].number
+		g := gap{v.end, v.end, v.next - 1, first - 1}
+		if err := v.headless(&scanner{file: named{s.file, v.o.logPath(before)}}, g); err != nil && v.lost == nil {
+			return err
+		}
+	}
 	if v.lost == nil && first > v.next {
-		return corrupt("rescue log", path, -1, "records %d to %d before it are missing", v.next, first-1)
+		return corrupt("rescue log", s.file.Name(), -1, "records %d to %d before it are missing", v.next, first-1)
 	}
 	v.files = append(v.files, &logFile{number: number, first: first, size: s.size})
 	end, seen := int64(fileHeader), first-1
@@ -76,6 +88,7 @@ func (v *salvage) file(number uint64) (err error) {
 		}
 		switch {
 		case !ok && v.lost != nil:
+			v.end = end
 			return v.tail(s, end)
 		case !ok:
 			v.end = end
@@ -95,22 +108,33 @@ func (v *salvage) file(number uint64) (err error) {
 			v.next = h.lsn + 1
 		}
 		off = at + h.size()
-		end, seen = off, h.before()
+		end, seen, v.ends = off, max(seen, h.before()), v.ends || !v.short || h.kind == kindClean
 		if h.kind == kindData {
-			seen = h.lsn
+			seen = max(seen, h.lsn)
 		}
 	}
 }
 
 // first is the LSN of a file's first record, as its header says; the next one that is wanted if it cannot be read.
 func (v *salvage) first(s *scanner, number uint64) LSN {
+	v.ends, v.short, v.old = false, false, false
 	if b, err := s.view(0, int(min(s.size, fileHeader))); err == nil {
 		if f, err := v.o.readFileHeader(b, number); err == nil {
+			v.short, v.old = s.size < f.size, f.old
+			v.ends = !v.short
 			return f.first
 		}
 	}
 	return v.next
 }
+
+// named is a file under the name of another, for errors.
+type named struct {
+	vfs.File
+	name string
+}
+
+func (n named) Name() string { return n.name }
 
 // gap is a place without a whole record in a file: from where the last one ends to where the next one begins, with the
 // LSN of the last data record up to either.

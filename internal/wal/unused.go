@@ -50,6 +50,6 @@ func Unused(o Options) (store [16]byte, made, unused bool, err error) {
 	}
 	// A power cut while it was opened again leaves a part of the mark that opening puts there.
 	torn := r.found.Torn
-	mark := torn == nil || torn.Offset == fileHeader && torn.Bytes <= recordHeader
+	mark := torn == nil || torn.Offset == fileHeader && !r.stray
 	return h.Store, true, r.last == 0 && mark && len(r.found.Damaged) == 0, nil
 }

@@ -24,14 +24,14 @@ func TestUnusedBesideATornMark(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustClose(t, l)
-	mark := whole[wal.FileHeader : wal.FileHeader+wal.RecordHeader]
-	if bytes.Equal(mark, make([]byte, len(mark))) {
-		t.Fatal("opening leaves no mark")
+	marks := o.Marks(1, whole)
+	if len(marks) != 2 {
+		t.Fatalf("opening leaves marks %+v, want two", marks)
 	}
 	unused := func(what string, want bool, change func(b []byte)) {
 		t.Helper()
 		b := bytes.Clone(whole)
-		change(b[wal.FileHeader:])
+		change(b)
 		if err := killed.SetBytes(o.LogPath(1), b); err != nil {
 			t.Fatal(err)
 		}
@@ -40,19 +40,22 @@ func TestUnusedBesideATornMark(t *testing.T) {
 			t.Errorf("%s: Unused = %v, %v, %v, want %v", what, made, got, err, want)
 		}
 	}
-	for n := range wal.RecordHeader + 1 {
-		unused("the beginning of the mark", true, func(b []byte) { clear(b[n:wal.RecordHeader]) })
-		unused("the end of the mark", true, func(b []byte) { clear(b[:n]) })
+	for _, m := range marks {
+		for at := m.Off; at <= m.End; at++ {
+			unused("the beginning of the mark", true, func(b []byte) { clear(b[at:m.End]) })
+			unused("the end of the mark", true, func(b []byte) { clear(b[m.Off:at]) })
+			unused("the beginning of the mark alone", true, func(b []byte) { clear(b[at:]) })
+		}
+		unused("more than a mark", false, func(b []byte) {
+			clear(b[m.Off:m.End])
+			b[m.End] = 1
+		})
 	}
-	unused("more than a mark", false, func(b []byte) {
-		clear(b[:wal.RecordHeader])
-		b[wal.RecordHeader] = 1
-	})
 	unused("a record", false, func(b []byte) {
-		copy(b, o.RawRecord(1, wal.FileHeader, 1, 0, []byte("content")))
+		copy(b[wal.FileHeader:], o.RawRecord(1, wal.FileHeader, 1, 0, []byte("content")))
 	})
 	unused("a torn record", false, func(b []byte) {
-		copy(b, o.RawRecord(1, wal.FileHeader, 1, 0, []byte("content")))
-		b[0] ^= 1
+		copy(b[wal.FileHeader:], o.RawRecord(1, wal.FileHeader, 1, 0, []byte("content")))
+		b[wal.FileHeader] ^= 1
 	})
 }

@@ -24,6 +24,9 @@
 //   - No file is synced again after a write to it or a sync of it failed.
 //   - Checksums start from the store's id, the file's number and the record's offset: neither a record left over in a
 //     recycled file nor one copied into a payload can be taken for a record.
+//   - What each record is of ([Options.Note]) is told again twice, by notes behind it and by the marks, and the mark
+//     stands twice; no page of 4 KiB holds bytes of two of these, nor of the record and one of them. So of what two
+//     pages held it is known that it was there, and what it was of.
 //
 // # Concurrency
 //
@@ -94,7 +97,8 @@ type Options struct {
 	// Store is the id of the store; files of another store are refused.
 	Store [16]byte
 	// FirstFileBytes is the size of a log's first file; each next one is twice as large, up to MaxFileBytes.
-	// Default 64 KiB: ten thousand small spaces take 640 MiB. Rounded up to a multiple of 4096.
+	// Default 64 KiB: ten thousand small spaces take 640 MiB. Rounded up to a multiple of 4096,
+	// and to three of these.
 	FirstFileBytes int64
 	// MaxFileBytes is the size that files grow to. Default 16 MiB: a rotation per 60,000 small records, and at most
 	// that much kept beyond what Trim allows to drop. A record that is larger gets a file of its own size.
@@ -104,6 +108,10 @@ type Options struct {
 	// Spares is how many empty files are kept ready, recycled by Trim or prepared in the background. Default 1;
 	// negative means none.
 	Spares int
+	// Note appends to dst what a payload is of, in few bytes: the log tells it again at a distance, and [Wreck]
+	// gives it where the record is lost. It is not longer than the payload; without any the record is of nothing that
+	// can be told. nil if no payload has one. It is called under the log's lock.
+	Note func(dst, payload []byte) []byte
 	// KeepBytes is how much of the log, in whole files, Trim leaves although it might drop it: for whoever follows the
 	// log from a position, such as an incremental backup. Default 0.
 	KeepBytes int64
@@ -115,6 +123,7 @@ type Options struct {
 // Bounds and defaults of Options.
 const (
 	pageBytes          = 4096
+	leastFile          = 3 * pageBytes // one page of records, and one for each mark
 	defaultFirstBytes  = 64 << 10
 	defaultMaxBytes    = 16 << 20
 	largestFile        = 1 << 40
@@ -141,8 +150,8 @@ func (o Options) withDefaults() (Options, error) {
 	case o.MaxRecordBytes < 0 || o.MaxRecordBytes > largestRecord:
 		return o, fmt.Errorf("log option MaxRecordBytes is %d, allowed are 1 to %d", o.MaxRecordBytes, largestRecord)
 	}
-	o.MaxFileBytes = roundUp(o.MaxFileBytes, pageBytes)
-	o.FirstFileBytes = min(roundUp(o.FirstFileBytes, pageBytes), o.MaxFileBytes)
+	o.MaxFileBytes = max(roundUp(o.MaxFileBytes, pageBytes), leastFile)
+	o.FirstFileBytes = min(max(roundUp(o.FirstFileBytes, pageBytes), leastFile), o.MaxFileBytes)
 	return o, nil
 }
 
