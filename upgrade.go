@@ -265,7 +265,11 @@ func undoneSpace(name string, u *store.Undo, how UndoOptions) (UndoneSpace, erro
 		out.At = fromNanos(u.At)
 	}
 	var gone []string
-	if u.Newer > 0 {
+	switch u.Newer {
+	case 0:
+	case 1:
+		gone = append(gone, fmt.Sprintf("1 write behind position %d", u.Position))
+	default:
 		gone = append(gone, fmt.Sprintf("%d writes behind position %d", u.Newer, u.Position))
 	}
 	for _, name := range u.Beside {

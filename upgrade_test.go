@@ -137,7 +137,7 @@ func undone(t *testing.T, dir string, before map[string]string) {
 	t.Helper()
 	written := filesIn(t, dir)
 	_, err := undo(t, dir, false)
-	if !errors.Is(err, engram.ErrConflict) || !strings.Contains(err.Error(), "1 writes behind position") {
+	if !errors.Is(err, engram.ErrConflict) || !strings.Contains(err.Error(), "1 write behind position") {
 		t.Errorf("UndoUpgrade of what was written to = %v, want how much would be lost", err)
 	}
 	if diff := cmp.Diff(written, filesIn(t, dir)); diff != "" {

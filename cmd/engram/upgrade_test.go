@@ -21,7 +21,7 @@ func TestUpgradeAndBack(t *testing.T) {
 	c := ofEarlier(t)
 	wantIn(t, "stats", c.ok("stats"), "of an earlier format version", "kept aside")
 	c.ok("remember", "--id", "new", "about foxes")
-	wantIn(t, "--undo", c.fails(4, "upgrade", "--undo"), "1 writes behind position", "--discard-newer")
+	wantIn(t, "--undo", c.fails(4, "upgrade", "--undo"), "1 write behind position", "--discard-newer")
 	wantIn(t, "upgrade", c.ok("upgrade"), "space default:", "files were written anew", "are kept aside", "--undo")
 	wantIn(t, "again", c.ok("upgrade"), "0 files were written anew")
 	back := c.ok("upgrade", "--undo", "--discard-newer")
