@@ -17,8 +17,10 @@ type Hot struct {
 	count   uint32 // rows; the writer's
 	vectors uint32 // vectors; the writer's
 	dimFrom uint32 // the slot whose vector fixed the dimension, NoVector if NewHot did; the writer's
-	// sizeBytes is the memory held by bodies and vectors, for the decision to seal.
-	sizeBytes atomic.Int64
+	// sizeBytes is the memory held by bodies and vectors, for the decision to seal; frontBytes what a file of these
+	// rows has besides.
+	sizeBytes  atomic.Int64
+	frontBytes atomic.Int64
 }
 
 type hotRow struct {
@@ -72,8 +74,23 @@ func (h *Hot) AddFor(id Identity, idHash uint64, body []byte, vector []float32, 
 	h.rows.Set(slot, r)
 	isolate.Point("segment/row")
 	h.sizeBytes.Add(int64(len(body)))
+	front := int64(RowBytes)
+	if slot == 0 {
+		front += FileBytes
+	}
+	if len(vector) > 0 {
+		front += 2 * blockSize
+	}
+	h.frontBytes.Add(front)
 	return slot
 }
+
+// What a file of today has besides bodies and vectors: of each row, and at most of the file itself, which has its front
+// twice, each beginning with a page.
+const (
+	RowBytes  = 2 * lineSize
+	FileBytes = 2*linesOff + 2*page
+)
 
 // Void takes back every row from slot first on: the operation that added them failed. They keep their places and stay
 // void for good. Nobody was shown them. If one of them was the first with a vector, the dimension is open again.
@@ -140,6 +157,9 @@ func (h *Hot) Rows() uint32 { return h.count }
 
 // SizeBytes is the memory held by bodies and vectors.
 func (h *Hot) SizeBytes() int64 { return h.sizeBytes.Load() }
+
+// SealedBytes is about what the rows take once they are sealed, rather more than less; nothing if there are none.
+func (h *Hot) SealedBytes() int64 { return h.sizeBytes.Load() + h.frontBytes.Load() }
 
 // Dim is the dimension of the vectors, 0 if there is none yet.
 func (h *Hot) Dim() int { return int(h.dim.Load()) }

@@ -285,6 +285,10 @@ func (tx *Tx) Admit(rows, sizeBytes int64) error {
 	if tx.s.o.Admit == nil {
 		return nil
 	}
+	sizeBytes += rows * segment.RowBytes
+	if rows > 0 && tx.s.hot.seg.Rows() == 0 {
+		sizeBytes += segment.FileBytes
+	}
 	return tx.s.o.Admit(tx.s, &tx.view, rows, sizeBytes)
 }
 

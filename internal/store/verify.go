@@ -280,8 +280,8 @@ type Stats struct {
 // Torn is what of an unfinished write Open dropped from the log's end; its Bytes are 0 if it dropped nothing.
 func (s *Space) Torn() wal.Tear { return s.torn }
 
-// SizeBytes is what rows take, and vectors apart from them: segments, and what is in memory and will be sealed into
-// one. The log is besides.
+// SizeBytes is what rows take, and vectors apart from them: segments, and what is in memory at the size that it will
+// have in one. The log is besides.
 func (s *Space) SizeBytes() (n int64) {
 	for _, p := range *s.parts.Load() {
 		if p.side != nil {
@@ -291,7 +291,7 @@ func (s *Space) SizeBytes() (n int64) {
 		case p.sealed != nil:
 			n += p.sealed.SizeBytes()
 		case p.hot != nil:
-			n += p.hot.SizeBytes()
+			n += p.hot.SealedBytes()
 		}
 	}
 	return n
