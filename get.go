@@ -209,7 +209,9 @@ func outside[T any](seq iter.Seq2[T, error]) iter.Seq2[T, error] {
 func (s *Space) List(ctx context.Context, cursor string, limit int) (Page, error) {
 	most := s.db.o.Limits.Hits
 	if limit < 0 || limit > most {
-		return Page{}, &InvalidError{Field: "limit", Value: strconv.Itoa(limit), Allowed: fmt.Sprintf("use 1 to %d", most)}
+		return Page{}, &InvalidError{
+			Field: "limit", Value: strconv.Itoa(limit), Allowed: fmt.Sprintf("use 1 to %d", most),
+		}
 	}
 	if limit == 0 {
 		limit = min(100, most)

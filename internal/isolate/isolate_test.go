@@ -48,7 +48,8 @@ func TestDoTurnsEveryRecoverableFailureIntoThatCallsError(t *testing.T) {
 
 func TestDoPassesResultsThrough(t *testing.T) {
 	want := errors.New("plain")
-	if err := isolate.Do("op", "", nil, func() error { return want }); err != want { //nolint:errorlint // identity is the claim
+	err := isolate.Do("op", "", nil, func() error { return want })
+	if err != want { //nolint:errorlint // identity is the claim
 		t.Fatalf("Do = %v, want the very error", err)
 	}
 	if err := isolate.Do("op", "", nil, func() error { return nil }); err != nil {
@@ -127,7 +128,15 @@ func TestStampsDecideByPosition(t *testing.T) {
 		row  uint32
 		at   uint64
 		want bool
-	}{{3, 1 << 40, true}, {4, 9, true}, {4, 10, false}, {4, 11, false}, {2, 0, false}, {1 << 20, 0, false}, {^uint32(0), 0, false}} {
+	}{
+		{3, 1 << 40, true},
+		{4, 9, true},
+		{4, 10, false},
+		{4, 11, false},
+		{2, 0, false},
+		{1 << 20, 0, false},
+		{^uint32(0), 0, false},
+	} {
 		if got := s.Alive(c.row, c.at); got != c.want {
 			t.Errorf("Alive(%d, %d) = %v, want %v", c.row, c.at, got, c.want)
 		}
@@ -226,7 +235,8 @@ func TestReadersAreInlined(t *testing.T) {
 		t.Fatalf("go build -gcflags=-m: %v\n%s", err, out)
 	}
 	for _, want := range []string{
-		`can inline locate\n`, `can inline \(\*Arena\)\.View\n`, `can inline \(\*Stamps\)\.EndsAfter\n`, `can inline \(\*Column\[.*\]\)\.At\n`,
+		`can inline locate\n`, `can inline \(\*Arena\)\.View\n`, `can inline \(\*Stamps\)\.EndsAfter\n`,
+		`can inline \(\*Column\[.*\]\)\.At\n`,
 	} {
 		if !regexp.MustCompile(want).Match(out) {
 			t.Errorf("the compiler does not say %q", want)

@@ -18,7 +18,7 @@ import (
 const (
 	firstTailRows, tailRows         = 8, 128
 	firstTailPostings, tailPostings = 256, 4096
-	sieveWords                      = 128 // so that most terms of a question that are not in a full tail are told by one bit
+	sieveWords                      = 128 // so that one bit tells of most terms that are not in a full tail
 )
 
 // tail is the newest rows with their postings. When it was merged a new one takes its place: who reads it goes on.

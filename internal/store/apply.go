@@ -77,9 +77,10 @@ func (o *putOp) apply(tx *Tx) error {
 func (t *table) stageRow(row, entry uint32, r *Record, hasVector bool, p *Prepared) {
 	t.facts.Set(row, recall.Facts{
 		OccurredAt: r.OccurredAt.Nanos, ValidFrom: r.ValidFrom.Nanos, ValidUntil: r.ValidUntil.Nanos,
-		ExpiresAt: r.ExpiresAt.Nanos, Entry: entry, Kind: t.symbols.intern(r.Kind), Speaker: t.symbols.speaker(r.Speaker),
-		Session: t.symbols.intern(r.Session), Tags: t.symbols.internSet(r.Tags), Source: t.sources.listed(r.Source),
-		Odds: r.odds(), Pinned: r.Pin, StoredVector: hasVector, Zone: r.OccurredAt.zone(),
+		ExpiresAt: r.ExpiresAt.Nanos, Entry: entry, Kind: t.symbols.intern(r.Kind),
+		Speaker: t.symbols.speaker(r.Speaker), Session: t.symbols.intern(r.Session), Tags: t.symbols.internSet(r.Tags),
+		Source: t.sources.listed(r.Source), Odds: r.odds(), Pinned: r.Pin, StoredVector: hasVector,
+		Zone: r.OccurredAt.zone(),
 	})
 	t.recorded.Set(row, r.UpdatedAt.Nanos)
 	t.needed.Grow(row + 1)
