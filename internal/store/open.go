@@ -133,8 +133,8 @@ func (s *Space) replay() error {
 
 func (s *Space) logOptions() wal.Options {
 	return wal.Options{
-		FS: s.fs, Dir: filepath.Join(s.dir, logDir), Store: s.id, MaxFileBytes: s.o.LogFileBytes, KeepBytes: s.o.LogKeepBytes,
-		MarkAfter: s.o.LogMarkAfter, Note: frameNote,
+		FS: s.fs, Dir: filepath.Join(s.dir, logDir), Store: s.id, MaxFileBytes: s.o.LogFileBytes,
+		KeepBytes: s.o.LogKeepBytes, MarkAfter: s.o.LogMarkAfter, Note: frameNote,
 	}
 }
 

@@ -109,7 +109,8 @@ func (v *salvage) headless(s *scanner, g gap) error {
 	for lsn := max(g.seen+1, v.next); lsn <= g.last; lsn++ {
 		note := v.told[lsn]
 		if note == nil {
-			return corrupt("rescue log", s.file.Name(), g.from, "records %d to %d are damaged: %w", g.seen+1, g.last, errUntold)
+			return corrupt("rescue log", s.file.Name(), g.from,
+				"records %d to %d are damaged: %w", g.seen+1, g.last, errUntold)
 		}
 		err := v.wreck(Wreck{LSN: lsn, Note: note, Err: corrupt("read log", s.file.Name(), g.from,
 			"record %d is damaged, from here on or behind", lsn)})
