@@ -14,7 +14,8 @@ import (
 // commit that concurrent callers share. It is the yardstick of durable, made as fast as we know how.
 //
 // The first caller that finds no batch gathering leads one: it waits for the batch before it to be synced, lets
-// whoever is ready join, then writes and syncs for all. Nobody waits for a timer, and a lone caller for nobody.
+// whoever is ready join, then writes and syncs for all. Nobody waits for a timer, and a lone caller, behind a batch that
+// nobody else waited for, for nobody.
 type bareLog struct {
 	files [2]*os.File
 	table *crc32.Table
@@ -25,6 +26,7 @@ type bareLog struct {
 	number    uint64     // of the last record
 	gathering *bareBatch // nil if nobody leads the next batch
 	writing   *bareBatch // nil if nothing is being written
+	alone     bool       // nobody but its leader waited for the last batch
 
 	// The leader's alone.
 	file int
@@ -32,8 +34,9 @@ type bareLog struct {
 }
 
 type bareBatch struct {
-	done chan struct{}
-	err  error // set before done is closed
+	done   chan struct{}
+	err    error // set before done is closed
+	waited bool  // for by another than its leader; under mu
 }
 
 const (
@@ -67,18 +70,24 @@ func (l *bareLog) put(_ int, text string) error {
 	l.append(text)
 	b := l.gathering
 	if b != nil {
+		b.waited = true
 		l.mu.Unlock()
 		<-b.done
 		return b.err
 	}
 	b = &bareBatch{done: make(chan struct{})}
 	l.gathering = b
-	before := l.writing
+	before, alone := l.writing, l.alone
+	if before != nil {
+		before.waited = true
+	}
 	l.mu.Unlock()
 	if before != nil {
 		<-before.done
 	}
-	l.gather()
+	if before != nil || !alone {
+		l.gather()
+	}
 	return l.lead(b)
 }
 
@@ -123,7 +132,7 @@ func (l *bareLog) lead(b *bareBatch) error {
 
 	l.mu.Lock()
 	l.spare = records
-	l.writing = nil
+	l.writing, l.alone = nil, !b.waited
 	l.mu.Unlock()
 	close(b.done)
 	return b.err

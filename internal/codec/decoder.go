@@ -21,7 +21,7 @@ var (
 // Decoder reads what an [Encoder] wrote. The first error sticks: every later read returns zero values, so that a
 // caller reads all fields and checks once, with [Decoder.Err] or [Decoder.Done].
 type Decoder struct {
-	buf []byte
+	buf []byte // nil after an error, so that the usual cases below need not ask for one
 	off int
 	err error
 }
@@ -54,7 +54,7 @@ func (d *Decoder) Done() error {
 // Fail makes err the Decoder's error unless it already has one: for values that decode but are not allowed.
 func (d *Decoder) Fail(err error) {
 	if d.err == nil {
-		d.err = err
+		d.err, d.buf = err, nil
 	}
 }
 
@@ -68,6 +68,14 @@ func (d *Decoder) U8() uint8 {
 
 // Bool reads one byte that must be 0 or 1.
 func (d *Decoder) Bool() bool {
+	if d.off < len(d.buf) && d.buf[d.off] <= 1 { // the usual case
+		d.off++
+		return d.buf[d.off-1] == 1
+	}
+	return d.unusualBool()
+}
+
+func (d *Decoder) unusualBool() bool {
 	b := d.take(1, "bool")
 	if b != nil && b[0] > 1 {
 		d.fail(d.off-1, "bool", ErrValue)
@@ -102,6 +110,14 @@ func (d *Decoder) U64() uint64 {
 
 // Uvarint reads what Encoder.Uvarint wrote; an encoding longer than needed is an error.
 func (d *Decoder) Uvarint() uint64 {
+	if d.off < len(d.buf) && d.buf[d.off] < 0x80 { // the usual case
+		d.off++
+		return uint64(d.buf[d.off-1])
+	}
+	return d.longUvarint()
+}
+
+func (d *Decoder) longUvarint() uint64 {
 	if d.err != nil {
 		return 0
 	}
@@ -134,8 +150,8 @@ func (d *Decoder) F64() float64 { return math.Float64frombits(d.U64()) }
 // fit in what is left is an error, so a caller may allocate Count elements without trusting the input.
 func (d *Decoder) Count(minSize int) int {
 	start := d.off
-	n := d.Uvarint()
-	if n > uint64(d.Remaining()/max(minSize, 1)) {
+	n, most := d.Uvarint(), uint64(d.Remaining())
+	if n > most || n*uint64(max(minSize, 1)) > most { // a division would take longer than all else
 		d.fail(start, "count", ErrShort)
 		return 0
 	}
@@ -145,6 +161,13 @@ func (d *Decoder) Count(minSize int) int {
 // Bytes reads what Encoder.Bytes wrote. The result is a part of the input with no spare capacity; it is empty, never
 // nil, for length 0, and nil after an error.
 func (d *Decoder) Bytes() []byte {
+	if d.off < len(d.buf) { // the usual case: short
+		from, n := d.off+1, int(d.buf[d.off])
+		if n < 0x80 && n <= len(d.buf)-from {
+			d.off = from + n
+			return d.buf[from:d.off:d.off]
+		}
+	}
 	n := d.Count(1)
 	return d.take(n, "bytes")
 }
@@ -173,5 +196,6 @@ func (d *Decoder) take(n int, what string) []byte {
 func (d *Decoder) fail(off int, what string, err error) {
 	if d.err == nil {
 		d.err = fmt.Errorf("read %s at byte %d of %d: %w", what, off, len(d.buf), err)
+		d.buf = nil
 	}
 }

@@ -158,8 +158,15 @@ func (v *View) part(row uint32) (part, uint32) {
 func (s *Space) part(row uint32) (part, uint32) { return findPart(*s.parts.Load(), row) }
 
 func findPart(parts []part, row uint32) (part, uint32) {
-	i := sort.Search(len(parts), func(i int) bool { return parts[i].base > row }) - 1
-	return parts[i], row - parts[i].base
+	from, to := 0, len(parts) // sort.Search calls a function at each step, and every read comes here
+	for to-from > 1 {
+		if i := int(uint(from+to) >> 1); parts[i].base > row {
+			to = i
+		} else {
+			from = i
+		}
+	}
+	return parts[from], row - parts[from].base
 }
 
 // read calls fn with the verified body of a row, valid during the call.
