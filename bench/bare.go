@@ -14,8 +14,8 @@ import (
 // commit that concurrent callers share. It is the yardstick of durable, made as fast as we know how.
 //
 // The first caller that finds no batch gathering leads one: it waits for the batch before it to be synced, lets
-// whoever is ready join, then writes and syncs for all. Nobody waits for a timer, and a lone caller, behind a batch that
-// nobody else waited for, for nobody.
+// whoever is ready join, then writes and syncs for all. Nobody waits for a timer, and a lone caller, behind a batch
+// that nobody else waited for, for nobody.
 type bareLog struct {
 	files [2]*os.File
 	table *crc32.Table

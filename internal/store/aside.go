@@ -21,7 +21,7 @@ import (
 // So before anything in it is changed, its files are kept aside as they are: those that are ever written to again, or
 // replaced under their name, are copied into a directory of their own; segments, files of vectors and the state file
 // never change, and stay where they are, whatever becomes of them, until the upgrade is finished. Undo puts all of that
-// back. docs/format/before-upgrade.md, docs/design/0019.
+// back. docs/format/before-upgrade.md, docs/design/0020.
 
 // AsideDir is the directory in that of the space.
 const AsideDir = "before-upgrade"
