@@ -341,6 +341,10 @@ func TestRecallIsBounded(t *testing.T) {
 			t.Errorf("recall with the detail %s: %d hits, truncated %v, want all 5", how, hits, truncated)
 		}
 	}
+	short := call("recall", map[string]any{"query": "harbour", "detail": "ids"}).Content[0].(*mcp.TextContent).Text
+	if strings.Count(short, "content left out: get reads it") != 5 || strings.Contains(short, `""`) {
+		t.Errorf("recall with the detail ids says %s", short)
+	}
 	if res := call("recall", map[string]any{"query": "harbour", "hops": 4}); !res.IsError {
 		t.Error("recall over 4 hops is no error")
 	}

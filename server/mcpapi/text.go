@@ -59,8 +59,12 @@ func recallText(r recalled) string {
 		if len(h.Similar) > 0 {
 			otherSide += ", also said by " + quotes(h.Similar)
 		}
-		line := fmt.Sprintf("%d. id %s, %s, %s, score %.3g%s: %s\n",
-			i+1, quote(h.ID), h.OccurredAt.Format(time.RFC3339), h.Standing(), h.Score, otherSide, excerpt(h.Content))
+		content := ": " + excerpt(h.Content)
+		if h.Shortened && h.Content == "" {
+			content = ", content left out: get reads it"
+		}
+		line := fmt.Sprintf("%d. id %s, %s, %s, score %.3g%s%s\n",
+			i+1, quote(h.ID), h.OccurredAt.Format(time.RFC3339), h.Standing(), h.Score, otherSide, content)
 		if b.Len()+len(line) > maxText {
 			fmt.Fprintf(&b, "%d more are in the structured result.\n", len(r.Hits)-i)
 			break
