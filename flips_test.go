@@ -28,31 +28,62 @@ type flipped struct {
 	touched int // the most memories that one write of it touched
 }
 
-// flippable builds the space: sealed rows, a log with records behind the sealing and before it, each kind of write.
-func flippable(t *testing.T, sealed, closed bool) *flipped {
+// buildFlipped begins such a space, with a memory in another one. finish takes down what is right to say of so many
+// memories, m0, m1, …, and leaves the files as they are closed, or as a kill leaves them.
+func buildFlipped(t *testing.T) (c *clock, s *engram.Space, finish func(memories int, closed bool) *flipped) {
 	t.Helper()
-	c := &clock{now: day(1)}
+	c = &clock{now: day(1)}
 	fs := vfs.NewMem()
-	o := engram.Options{Clock: c.tell}
-	db, err := o.On(fs).Open("/data")
+	f := &flipped{
+		o: engram.Options{Clock: c.tell}, right: map[string]engram.Memory{}, history: map[string][]engram.Memory{},
+		absent: []string{"gone1", "gone2", "never"},
+	}
+	db, err := f.o.On(fs).Open("/data")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := db.Space(engram.DefaultSpace)
-	if err != nil {
+	if s, err = db.Space(engram.DefaultSpace); err != nil {
 		t.Fatal(err)
 	}
 	other, err := db.Space("other")
 	if err != nil {
 		t.Fatal(err)
 	}
+	remember(t, other, engram.Draft{ID: "o", Content: "Another space."})
+	return c, s, func(memories int, closed bool) *flipped {
+		t.Helper()
+		var wrong [2]error
+		for i := range memories {
+			id := fmt.Sprint("m", i)
+			f.right[id], wrong[0] = s.Get(t.Context(), id)
+			f.history[id], wrong[1] = s.History(t.Context(), id)
+			if err := errors.Join(wrong[:]...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !closed {
+			f.fs = fs.CrashClone(1, vfs.KeepAll)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if closed {
+			f.fs = fs.CrashClone(1, vfs.KeepAll)
+		}
+		return f
+	}
+}
+
+// flippable builds the space: sealed rows, a log with records behind the sealing and before it, each kind of write.
+func flippable(t *testing.T, sealed, closed bool) *flipped {
+	t.Helper()
+	c, s, finish := buildFlipped(t)
 	must := func(_ any, err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	remember(t, other, engram.Draft{ID: "o", Content: "Another space."})
 	note := func(i int) engram.Draft {
 		return engram.Draft{
 			ID: fmt.Sprint("m", i), Content: fmt.Sprintf("Note %d of the harbour, told by the pilot.", i), Session: "s",
@@ -90,27 +121,8 @@ func flippable(t *testing.T, sealed, closed bool) *flipped {
 	must(s.Feedback(t.Context(), engram.Feedback{
 		EventID: "f", IDs: []string{"m13"}, Signal: engram.Confirmed, Source: "me",
 	}))
-
-	f := &flipped{
-		o: o, right: map[string]engram.Memory{}, history: map[string][]engram.Memory{},
-		absent: []string{"gone1", "gone2", "never"}, touched: 2,
-	}
-	for i := range 14 {
-		id := fmt.Sprint("m", i)
-		f.right[id], err = s.Get(t.Context(), id)
-		must(nil, err)
-		f.history[id], err = s.History(t.Context(), id)
-		must(nil, err)
-	}
-	if !closed {
-		f.fs = fs.CrashClone(1, vfs.KeepAll)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if closed {
-		f.fs = fs.CrashClone(1, vfs.KeepAll)
-	}
+	f := finish(14, closed)
+	f.touched = 2
 	return f
 }
 

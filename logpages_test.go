@@ -22,31 +22,13 @@ const logPage = 4096
 // sources, links, archiving and erasing.
 func logLife(t *testing.T, sealed, closed bool) *flipped {
 	t.Helper()
-	c := &clock{now: day(1)}
-	fs := vfs.NewMem()
-	f := &flipped{
-		o: engram.Options{Clock: c.tell}, right: map[string]engram.Memory{}, history: map[string][]engram.Memory{},
-		absent: []string{"gone1", "gone2", "never"},
-	}
-	db, err := f.o.On(fs).Open("/data")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := db.Space(engram.DefaultSpace)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := db.Space("other")
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, s, finish := buildFlipped(t)
 	must := func(_ any, err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	remember(t, other, engram.Draft{ID: "o", Content: "Another space."})
 	note := func(i int) engram.Draft {
 		d := engram.Draft{
 			ID: fmt.Sprint("m", i), Content: fmt.Sprintf("Note %d of the harbour, told by the pilot.", i),
@@ -100,23 +82,7 @@ func logLife(t *testing.T, sealed, closed bool) *flipped {
 			}))
 		}
 	}
-	for i := range memories {
-		id := fmt.Sprint("m", i)
-		f.right[id], err = s.Get(t.Context(), id)
-		must(nil, err)
-		f.history[id], err = s.History(t.Context(), id)
-		must(nil, err)
-	}
-	if !closed {
-		f.fs = fs.CrashClone(1, vfs.KeepAll)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	if closed {
-		f.fs = fs.CrashClone(1, vfs.KeepAll)
-	}
-	return f
+	return finish(memories, closed)
 }
 
 // pagedLog is a file of the log, and what each page of it holds records of.

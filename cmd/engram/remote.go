@@ -150,22 +150,22 @@ func (r *remote) VerifyPaced(ctx context.Context, o engram.VerifyOptions) (repor
 	if o.BytesPerSecond > 0 {
 		query.Set("bytes_per_second", strconv.FormatInt(o.BytesPerSecond, 10))
 	}
-	if o.Progress != nil {
-		query.Set("progress", "true")
-	}
-	target := r.url("verify")
-	if len(query) > 0 {
-		target += "?" + query.Encode()
-	}
 	met := func(r *engram.VerifyReport) *[]engram.Problem { return &r.Problems }
-	return report, work(ctx, r, target, &report, o.Progress, met)
+	return report, work(ctx, r, r.url("verify"), query, &report, o.Progress, met)
 }
 
 // work asks for long work, the report of which goes to report, and with progress not nil for lines that tell of it. met
 // is the part of a report of which a line has what was met since the line before.
 func work[R engram.VerifyReport | engram.CompactReport](
-	ctx context.Context, r *remote, target string, report *R, progress func(R), met func(*R) *[]engram.Problem,
+	ctx context.Context, r *remote, target string, query url.Values, report *R, progress func(R),
+	met func(*R) *[]engram.Problem,
 ) (err error) {
+	if progress != nil {
+		query.Set("progress", "true")
+	}
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
 	if progress == nil {
 		return r.call(ctx, http.MethodPost, target, nil, report)
 	}
@@ -208,15 +208,8 @@ func (r *remote) Compact(ctx context.Context, o engram.CompactOptions) (report e
 	if o.Tier != "" {
 		query.Set("tier", string(o.Tier))
 	}
-	if o.Progress != nil {
-		query.Set("progress", "true")
-	}
-	target := r.url("compact")
-	if len(query) > 0 {
-		target += "?" + query.Encode()
-	}
 	met := func(r *engram.CompactReport) *[]engram.Problem { return &r.Left }
-	return report, work(ctx, r, target, &report, o.Progress, met)
+	return report, work(ctx, r, r.url("compact"), query, &report, o.Progress, met)
 }
 
 // Export copies the space's lines to w and counts them. An answer that was cut off is an error.

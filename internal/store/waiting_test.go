@@ -88,6 +88,23 @@ func (g *gate) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// backupBegun begins a backup that waits until release is closed, and then says how it ended.
+func backupBegun(t *testing.T, s *store.Space) (release chan struct{}, ended <-chan error) {
+	t.Helper()
+	release = make(chan struct{})
+	outcome := make(chan error, 1)
+	stream, err := backup.NewWriter(&gate{release: release})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_, err := s.Backup(t.Context(), stream, 0, store.SideFile{})
+		outcome <- err
+	}()
+	synctest.Wait()
+	return release, outcome
+}
+
 // TestBackupHoldsFiles seals, or compacts, while a backup is under way: no file goes before it is over, the backup is
 // whole, and everything goes then.
 func TestBackupHoldsFiles(t *testing.T) {
@@ -105,17 +122,8 @@ func TestBackupHoldsFiles(t *testing.T) {
 			mustSeal(t, s)
 			b.do(t, s, b.put("ccc"), action{kind: "erase", id: "a"})
 			files := fsys.Files()
-			release := make(chan struct{})
-			backedUp, worked := make(chan error, 1), make(chan error, 1)
-			stream, err := backup.NewWriter(&gate{release: release})
-			if err != nil {
-				t.Fatal(err)
-			}
-			go func() {
-				_, err := s.Backup(t.Context(), stream, 0, store.SideFile{})
-				backedUp <- err
-			}()
-			synctest.Wait() // it has begun
+			release, backedUp := backupBegun(t, s)
+			worked := make(chan error, 1)
 			go func() { worked <- work(s) }()
 			synctest.Wait()
 			for _, file := range files {
@@ -154,17 +162,8 @@ func TestFinishingWaitsForBackups(t *testing.T) {
 			t.Fatal(err)
 		}
 		kept := fsys.Files()
-		release := make(chan struct{})
-		backedUp, finished := make(chan error, 1), make(chan error, 1)
-		stream, err := backup.NewWriter(&gate{release: release})
-		if err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			_, err := s.Backup(t.Context(), stream, 0, store.SideFile{})
-			backedUp <- err
-		}()
-		synctest.Wait() // it has begun
+		release, backedUp := backupBegun(t, s)
+		finished := make(chan error, 1)
 		go func() { finished <- s.FinishUpgrade(t.Context()) }()
 		synctest.Wait()
 		for _, file := range kept {

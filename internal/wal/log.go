@@ -191,30 +191,19 @@ func (l *Log) markClean() error {
 		defer l.mu.Unlock()
 		return l.err
 	}
-	b := &batch{last: l.Durable()}
-	l.writing = b
-	l.takeNotesLocked()
-	l.mu.Unlock()
-	err := errEnded
-	defer func() { // as in lead
-		l.mu.Lock()
-		if err != nil {
-			b.err = l.failLocked(err)
+	return l.takeTurnLocked(func() error {
+		if err := isolate.Fault("wal/clean"); err != nil {
+			return err
 		}
-		l.clean, l.writing = err == nil, nil
-		l.mu.Unlock()
-		b.wake()
-	}()
-	outcome := isolate.Fault("wal/clean")
-	if outcome == nil {
-		if outcome = l.putMarks(); outcome == nil {
-			if outcome = l.active.SyncData(); outcome != nil {
-				outcome = fmt.Errorf("sync log: %w", outcome)
-			}
+		if err := l.putMarks(); err != nil {
+			return err
 		}
-	}
-	err = outcome
-	return err
+		if err := l.active.SyncData(); err != nil {
+			return fmt.Errorf("sync log: %w", err)
+		}
+		l.clean = true
+		return nil
+	})
 }
 
 // idleLocked waits until nobody has the turn. mu must be held; it is given up meanwhile.

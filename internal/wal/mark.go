@@ -113,6 +113,12 @@ func (l *Log) markIfQuiet() error {
 		l.mu.Unlock()
 		return nil
 	}
+	return l.takeTurnLocked(l.mark)
+}
+
+// takeTurnLocked runs work, which writes marks, with the turn. Where work fails, or its goroutine ends, the log has
+// failed. Nobody may have the turn and nothing be pending; mu must be held, and is released.
+func (l *Log) takeTurnLocked(work func() error) error {
 	b := &batch{last: l.Durable()}
 	l.writing = b
 	l.takeNotesLocked()
@@ -127,7 +133,7 @@ func (l *Log) markIfQuiet() error {
 		l.mu.Unlock()
 		b.wake()
 	}()
-	outcome := l.mark()
+	outcome := work()
 	err = outcome
 	return err
 }
