@@ -320,8 +320,12 @@ func (w *Sealed) checkBody(slot uint32, l line, stored []byte) error {
 }
 
 // Vector returns a verified copy of the row's vector, nil if it has none.
-func (w *Sealed) Vector(slot uint32) (vector []float32, err error) {
-	err = w.VectorOf(slot, func(padded []float32, _ float32) error {
+func (w *Sealed) Vector(slot uint32) ([]float32, error) {
+	if w.without(slot) { // else the heap would keep a result for nothing
+		return nil, nil
+	}
+	var vector []float32
+	err := w.VectorOf(slot, func(padded []float32, _ float32) error {
 		vector = append(make([]float32, 0, w.Dim()), padded[:w.Dim()]...)
 		return nil
 	})
@@ -331,7 +335,7 @@ func (w *Sealed) Vector(slot uint32) (vector []float32, err error) {
 // VectorOf calls fn with the row's verified vector and its padding, and the inverse of its norm; not at all if it has
 // none.
 func (w *Sealed) VectorOf(slot uint32, fn func(padded []float32, invNorm float32) error) error {
-	if w.sum.vectors == 0 && slot < w.sum.rows {
+	if w.without(slot) {
 		return nil
 	}
 	return w.withLine(slot, func(l line, ws *workspace) error {
@@ -349,6 +353,9 @@ func (w *Sealed) VectorOf(slot uint32, fn func(padded []float32, invNorm float32
 		return fn(padded, w.invNorms[l.Vector])
 	})
 }
+
+// without reports whether a row has no vector because none has.
+func (w *Sealed) without(slot uint32) bool { return w.sum.vectors == 0 && slot < w.sum.rows }
 
 // verified reads and verifies a vector. The caller is guarded.
 func (w *Sealed) verified(v uint32, ws *workspace) (padded []float32, err error) {

@@ -120,26 +120,22 @@ func (t *table) wanted(entry uint32) bool { return t.ends.End(t.first(entry)) !=
 
 // nextVersion makes row the current version of a memory that exists.
 func (tx *Tx) nextVersion(found Found, row uint32, r *Record) {
-	old := found.state
-	tx.endRow(old.row)
+	tx.endRow(found.Row)
 	isolate.Point("store/version.ended")
-	st := old.change(tx.position)
+	st := found.change(tx.position)
 	st.row = row
-	previous := old.fate.versions
-	if previous == nil {
-		previous = []uint32{old.row}
-	}
+	previous := found.versions()
 	// A restored memory keeps its version: the new row takes the old one's place.
 	if tx.view.lastVersion(previous) == r.Version {
 		previous = previous[:len(previous)-1]
 	}
-	if old.fate.archivedAt != NoTime {
+	if found.Archived() {
 		tx.view.Archived--
 		tx.view.Memories++
 	}
 	st.fate = &fate{
 		versions:   append(append(make([]uint32, 0, len(previous)+1), previous...), row),
-		archivedAt: NoTime, until: Time{Nanos: NoTime}, supersededAt: NoTime, absent: old.fate.absent,
+		archivedAt: NoTime, until: Time{Nanos: NoTime}, supersededAt: NoTime, absent: found.Absent(),
 	}
 	tx.setState(found.entry, st)
 	tx.t.scopes.Insert(scopeHash(r), found.entry, tx.t.wanted)
@@ -157,7 +153,7 @@ func (o *archiveOp) apply(tx *Tx) error {
 	}
 	tx.endRow(f.Row)
 	isolate.Point("store/archive.ended")
-	st := f.state.change(tx.position)
+	st := f.change(tx.position)
 	st.alter().archivedAt = o.at
 	tx.setState(f.entry, st)
 	isolate.Point("store/archive.state")
@@ -177,7 +173,7 @@ func (o *eraseOp) apply(tx *Tx) error {
 	tx.undo = append(tx.undo, undo)
 	tx.view.LinkCount -= removed
 	isolate.Point("store/erase.links")
-	st := f.state.change(tx.position)
+	st := f.change(tx.position)
 	st.erased = true
 	if st.life != nil {
 		tx.view.Touched--
@@ -204,7 +200,7 @@ func (o *supersedeOp) apply(tx *Tx) error {
 	}
 	isolate.Point("store/supersede.known")
 	tx.endCurrent(f.Row)
-	st := f.state.change(tx.position)
+	st := f.change(tx.position)
 	own := st.alter()
 	own.supersededBy, own.until, own.supersededAt = o.by, o.until, o.at
 	tx.setState(f.entry, st)
@@ -219,7 +215,7 @@ func (o *absentOp) apply(tx *Tx) error {
 	if err != nil {
 		return err
 	}
-	st := f.state.change(tx.position)
+	st := f.change(tx.position)
 	own := st.alter()
 	own.absent = append(slices.Clone(own.absent), o.Span)
 	slices.SortStableFunc(own.absent, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
@@ -258,7 +254,7 @@ func (o *reinforceOp) apply(tx *Tx) error {
 	if err != nil {
 		return err
 	}
-	st := f.state.change(tx.position)
+	st := f.change(tx.position)
 	st.reinforced = o.count
 	tx.setState(f.entry, st)
 	isolate.Point("store/reinforce")

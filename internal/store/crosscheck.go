@@ -99,11 +99,11 @@ func (c *crossCheck) memories() error {
 			if row >= v.Rows || c.s.t.ends.End(row) == 0 {
 				return nil
 			}
-			st := c.s.t.state(entry, v.Position)
-			if st.erased {
+			f := c.s.t.found(entry, v.Position)
+			if f.state.erased {
 				return nil
 			}
-			m := memoryCheck{crossCheck: c, v: v, f: Found{entry: entry, state: st, Row: st.row, table: c.s.t}}
+			m := memoryCheck{crossCheck: c, v: v, f: f}
 			m.all()
 			read = m.read
 			return m.found

@@ -157,13 +157,9 @@ func (p part) row(slot uint32) (segment.Row, error) {
 	return p.sealed.Row(slot)
 }
 
-// hashOf is the hash of an entry's id, from the line of any of its rows; false if none can be read.
-func (s *Space) hashOf(entry uint32, st *entryState) (uint64, bool) {
-	rows := st.fate.versions
-	if rows == nil {
-		rows = []uint32{st.row}
-	}
-	for _, row := range rows {
+// hashOf is the hash of a memory's id, from the line of any of its rows; false if none can be read.
+func (s *Space) hashOf(f Found) (uint64, bool) {
+	for _, row := range f.versions() {
 		if info, err := s.rowInfo(row); err == nil {
 			return info.IDHash, true
 		}
@@ -174,11 +170,11 @@ func (s *Space) hashOf(entry uint32, st *entryState) (uint64, bool) {
 // entryByHash finds a memory by the hash of its id alone, for rows whose bodies cannot be compared.
 func (s *Space) entryByHash(hash uint64) (uint32, bool) {
 	return s.t.ids.Find(hash, func(entry uint32) bool {
-		st := s.t.state(entry, maxPosition)
-		if st.erased || !s.t.wanted(entry) {
+		f := s.t.found(entry, maxPosition)
+		if f.state.erased || !s.t.wanted(entry) {
 			return false
 		}
-		got, ok := s.hashOf(entry, st)
+		got, ok := s.hashOf(f)
 		return ok && got == hash
 	})
 }
@@ -200,8 +196,7 @@ func (tx *Tx) findDamaged(id string, cause error) (Found, error) {
 	if !ok {
 		return Found{}, fmt.Errorf("memory %q: %w: %w", id, errLost, cause)
 	}
-	st := tx.t.state(entry, tx.position)
-	return Found{entry: entry, state: st, Row: st.row, table: tx.t}, nil
+	return tx.t.found(entry, tx.position), nil
 }
 
 // endAt tells where a row ended, if it had by position.

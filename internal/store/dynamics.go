@@ -96,7 +96,7 @@ func (o *dynamicsOp) apply(tx *Tx) error {
 		tx.view.Touched++
 	}
 	isolate.Point("store/dynamics")
-	st := f.state.change(tx.position)
+	st := f.change(tx.position)
 	st.life = tx.t.newLife(&o.Dynamics, f.state.life)
 	tx.setState(f.entry, st)
 	isolate.Point("store/dynamics.state")

@@ -25,6 +25,55 @@ func (b *book) wordy(id string) action {
 	return a
 }
 
+// TestGotIsNeeded keeps a segment warm of which enough was got, by ids, and by nothing else; also behind a restart, and
+// where what was got is a later version, in another segment.
+func TestGotIsNeeded(t *testing.T) {
+	fsys := newFS(t)
+	s := mustOpen(t, fsys)
+	b := newBook()
+	for i := range 300 {
+		b.do(t, s, b.wordy(fmt.Sprint("m", i)))
+		if i%100 == 99 {
+			mustSeal(t, s)
+		}
+	}
+	mustMove(t, s, store.MoveOptions{Today: 100, Since: 70}) // the first look
+	get := func(day uint32, from, to int) {
+		t.Helper()
+		for i := from; i < to; i++ {
+			var r store.Record
+			if _, err := s.View().Get(fmt.Sprint("m", i), day, &r); err != nil || r.ID != fmt.Sprint("m", i) {
+				t.Fatalf("Get m%d = %q, %v", i, r.ID, err)
+			}
+		}
+	}
+	get(131, 0, 50)
+	get(0, 100, 200) // without a day nothing is noted
+	get(131, 200, 202)
+	mustClose(t, s)
+	s = mustOpen(t, fsys)
+	mustMove(t, s, store.MoveOptions{Today: 132, Since: 102})
+	for row, want := range map[uint32]segment.Tier{0: segment.Warm, 100: segment.Cold, 200: segment.Cold} {
+		if got := s.View().Tier(row); got != want {
+			t.Errorf("rows from %d on are %v, want %v", row, got, want)
+		}
+	}
+	// A later version is what is got: its own segment is needed, and that of the old one is not for it.
+	for i := range 50 {
+		b.do(t, s, b.wordy(fmt.Sprint("m", i)))
+	}
+	mustSeal(t, s)
+	get(200, 0, 50)
+	mustMove(t, s, store.MoveOptions{Today: 201, Since: 171})
+	for row, want := range map[uint32]segment.Tier{0: segment.Cold, 300: segment.Warm} {
+		if got := s.View().Tier(row); got != want {
+			t.Errorf("with later versions: rows from %d on are %v, want %v", row, got, want)
+		}
+	}
+	verified(t, s)
+	mustClose(t, s)
+}
+
 // TestMoves moves segments by what was needed of them: what was not becomes cold and smaller, is found and got as
 // before, and becomes warm again when it is needed; in between it stays where it is.
 func TestMoves(t *testing.T) {

@@ -13,6 +13,9 @@ import (
 // Of each row it is kept on which day recall needed it last: it was a hit, it was got, or it was of use. This decides
 // which segments become cold, and nothing else: no answer depends on it. It is in memory, and now and then written to a
 // file of its own, docs/format/needed.md. What is lost of it, or if all of it is, costs a wrong guess.
+//
+// Get notes it of the memory, in the cell that it has read anyway: a place by row is one more miss of the cache. It
+// counts for whichever version is the current one.
 
 const (
 	needName    = "NEEDED"
@@ -41,10 +44,29 @@ func (v *View) Need(day uint32, rows ...uint32) {
 	}
 }
 
+// needGot notes that an entry was got on a day.
+func (v *View) needGot(entry, day uint32) {
+	if cell := v.s.t.states.At(entry); cell.got.Load() < day {
+		cell.got.Store(day)
+		v.s.needNew.Store(true)
+	}
+}
+
+// noted is the day on which a row was needed last, as far as it was noted; 0 if it was not.
+func (s *Space) noted(v *View, row uint32) uint32 {
+	day := s.t.needed.At(row).Load()
+	if s.t.ends.End(row) != 0 { // else it is void, and nobody's
+		if f := v.Fate(row); f.Row == row {
+			day = max(day, s.t.states.At(f.entry).got.Load())
+		}
+	}
+	return day
+}
+
 // neededOn tells on which day a row was needed last; 0 if nothing is known. Use is known from the states of memories,
 // too.
 func (s *Space) neededOn(v *View, row uint32) uint32 {
-	day := s.t.needed.At(row).Load()
+	day := s.noted(v, row)
 	if state, ok := (source{v}).History(row); ok && state.LastUse > state.Since {
 		day = max(day, Day(state.LastUse))
 	}
@@ -72,9 +94,10 @@ func (s *Space) saveNeed() error {
 	}
 	var e codec.Encoder
 	e.U32(rows)
+	v := s.View()
 	for row := uint32(0); row < rows; {
-		day, first := s.t.needed.At(row).Load(), row
-		for row++; row < rows && s.t.needed.At(row).Load() == day; row++ {
+		day, first := s.noted(v, row), row
+		for row++; row < rows && s.noted(v, row) == day; row++ {
 			continue
 		}
 		e.Uvarint(uint64(row - first))

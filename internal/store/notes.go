@@ -25,6 +25,9 @@ func noteOf(c *codec.CorruptError) note {
 
 // noteDamage remembers what was found damaged, for Stats and Health; at most 100 different ones.
 func (s *Space) noteDamage(err error) {
+	if err == nil {
+		return
+	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // each of them is noted
 		for _, one := range joined.Unwrap() {
 			s.noteDamage(one)
@@ -32,7 +35,7 @@ func (s *Space) noteDamage(err error) {
 		return
 	}
 	var corrupt *codec.CorruptError
-	if err == nil || !asCorrupt(err, &corrupt) {
+	if !asCorrupt(err, &corrupt) {
 		return
 	}
 	found := noteOf(corrupt)

@@ -183,7 +183,7 @@ func (v *View) Outdated(f Found) error {
 	if v.s.outdated == nil {
 		return nil
 	}
-	hash, _ := v.s.hashOf(f.entry, f.state)
+	hash, _ := v.s.hashOf(f)
 	return v.s.outdated[hash]
 }
 

@@ -24,7 +24,7 @@ type table struct {
 	// generations is by row: of its vector, as it was stored or loaded. A row without a place in it is of generation 0.
 	generations isolate.Column[uint32]
 	recorded    isolate.Column[int64]         // by row: when it was stored; NoTime if that cannot be read
-	needed      isolate.Column[atomic.Uint32] // by row: the day on which recall needed it last; 0 if that is not known
+	needed      isolate.Column[atomic.Uint32] // by row: the day on which recall needed it last; see need.go
 	states      isolate.Column[stateCell]     // by entry
 	ids         isolate.Table                 // hash of id -> entry
 	scopes      isolate.Table                 // hash of content and scope -> entry
@@ -43,6 +43,7 @@ type table struct {
 type stateCell struct {
 	p     atomic.Pointer[entryState] // nil while it has one version and nothing was said of it
 	first atomic.Uint32              // its first row; noRow if the write that was to make it failed
+	got   atomic.Uint32              // the day on which it was got last, see need.go
 }
 
 // first gives an entry's first row.
@@ -118,6 +119,26 @@ func (t *table) state(entry uint32, p uint64) *entryState {
 		return st
 	}
 	return &entryState{row: t.first(entry), fate: noFate}
+}
+
+// untouched is the state of every memory of which nothing was said since it was stored. Its row is each one's own.
+var untouched = &entryState{row: noRow, fate: noFate}
+
+// found gives the memory of an entry as it is at position p, erased or not. It allocates nothing: recall does it for
+// every hit.
+func (t *table) found(entry uint32, p uint64) Found {
+	cell := t.states.At(entry)
+	if st := cell.at(p); st != nil {
+		return Found{entry: entry, state: st, Row: st.row, table: t}
+	}
+	return Found{entry: entry, state: untouched, Row: cell.first.Load(), table: t}
+}
+
+// change makes a new state from that of f, to be altered by the caller and then set.
+func (f Found) change(position uint64) *entryState {
+	st := f.state.change(position)
+	st.row = f.Row
+	return st
 }
 
 // change makes a new state from old, to be altered by the caller and then set.

@@ -123,7 +123,7 @@ func (tx *Tx) touch(o op) {
 	switch o := o.(type) {
 	case *eraseOp:
 		tx.t.heirs.Find(hashString(o.id), func(entry uint32) bool {
-			if hash, ok := tx.s.hashOf(entry, tx.t.state(entry, tx.position)); ok {
+			if hash, ok := tx.s.hashOf(tx.t.found(entry, tx.position)); ok {
 				of.memories = append(of.memories, hash)
 			}
 			return false
@@ -211,13 +211,13 @@ func (tx *Tx) FindScope(r *Record, match func(known *Record, row uint32) (bool, 
 	})
 	slices.Sort(candidates) // entries are numbered by age; the index holds them in the order of its slots
 	for _, entry := range slices.Compact(candidates) {
-		st := tx.t.state(entry, tx.position)
-		if st.erased || !tx.t.ends.Alive(st.row, tx.position) {
+		f := tx.t.found(entry, tx.position)
+		if f.state.erased || !tx.t.ends.Alive(f.Row, tx.position) {
 			continue
 		}
-		same, err := tx.sameScope(st.row, r, match)
+		same, err := tx.sameScope(f.Row, r, match)
 		if same || err != nil {
-			return Found{entry: entry, state: st, Row: st.row, table: tx.t}, err == nil, err
+			return f, err == nil, err
 		}
 	}
 	return Found{}, false, nil

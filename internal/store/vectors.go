@@ -220,16 +220,22 @@ func (v *View) Vector(row uint32) (vector []float32, err error) {
 		if !ok {
 			return nil, nil
 		}
-		err = v.vectorAt(v.serving, place, func(padded []float32, _ float32) error {
-			vector = append(make([]float32, 0, v.Dim), padded[:v.Dim]...)
-			return nil
-		})
-		return vector, err
+		return v.vectorApart(place)
 	case p.hot != nil:
 		return p.hot.Vector(slot)
 	}
 	vector, err = p.sealed.Vector(slot)
 	v.s.noteDamage(err)
+	return vector, err
+}
+
+// vectorApart is a copy of the vector at a place of the set that serves. It is by itself so that its result, which the
+// heap keeps because a function of its own fills it, costs nobody else.
+func (v *View) vectorApart(place uint32) (vector []float32, err error) {
+	err = v.vectorAt(v.serving, place, func(padded []float32, _ float32) error {
+		vector = append(make([]float32, 0, v.Dim), padded[:v.Dim]...)
+		return nil
+	})
 	return vector, err
 }
 

@@ -101,35 +101,35 @@ func (v *View) maybeLost(id string) error {
 	return fmt.Errorf("memory %q may be the one that is damaged: %w", id, v.s.lost)
 }
 
-// find finds a memory and calls fn with the body of its current version, which is noted as needed on a day, unless that
-// is 0. The note comes first, so that the processor fetches what it touches together with the body.
+// find finds a memory, calls fn with the body of its current version, and notes that it was got on a day, unless that
+// is 0.
 func (v *View) find(id string, day uint32, fn func(body []byte) error) (found Found, ok bool, err error) {
 	t, hash := v.s.t, hashString(id)
 	_, ok = t.ids.Find(hash, func(entry uint32) bool {
 		if t.first(entry) >= v.Rows {
 			return false // not yet, or never
 		}
-		st := t.state(entry, v.Position)
-		if st.erased {
+		f := t.found(entry, v.Position)
+		if f.state.erased {
 			return false
 		}
 		if day > 0 {
-			v.Need(day, st.row)
+			v.needGot(entry, day)
 		}
 		var same bool
-		err = v.read(st.row, func(body []byte) (err error) {
+		err = v.read(f.Row, func(body []byte) (err error) {
 			if same, err = sameID(body, id); same {
 				err = fn(body)
 			}
 			return err
 		})
 		if err != nil {
-			if got, ok := v.s.hashOf(entry, st); ok && got != hash {
+			if got, ok := v.s.hashOf(f); ok && got != hash {
 				err = nil // damaged, but another memory
 				return false
 			}
 		}
-		found = Found{entry: entry, state: st, Row: st.row, table: t}
+		found = f
 		return same || err != nil
 	})
 	if err != nil {
@@ -140,9 +140,7 @@ func (v *View) find(id string, day uint32, fn func(body []byte) error) (found Fo
 
 // Fate is the memory that a row in the view is a version of.
 func (v *View) Fate(row uint32) Found {
-	entry := v.s.t.facts.At(row).Entry
-	st := v.s.t.state(entry, v.Position)
-	return Found{entry: entry, state: st, Row: st.row, table: v.s.t}
+	return v.s.t.found(v.s.t.facts.At(row).Entry, v.Position)
 }
 
 // part finds the part that holds a row and the row's slot in it. A view that was published stays with the parts that
@@ -220,7 +218,9 @@ func (v *View) Tier(row uint32) segment.Tier {
 }
 
 // Versions lists the rows of all versions of a memory, oldest first.
-func (v *View) Versions(f Found) []uint32 {
+func (v *View) Versions(f Found) []uint32 { return f.versions() }
+
+func (f Found) versions() []uint32 {
 	if f.state.fate.versions == nil {
 		return []uint32{f.Row}
 	}
@@ -313,8 +313,7 @@ func (v *View) Scan(first uint32, fn func(entry uint32, f Found) bool) {
 		if row >= v.Rows || t.ends.End(row) == 0 {
 			continue
 		}
-		st := t.state(entry, v.Position)
-		if !st.erased && !fn(entry, Found{entry: entry, state: st, Row: st.row, table: t}) {
+		if f := t.found(entry, v.Position); !f.state.erased && !fn(entry, f) {
 			return
 		}
 	}

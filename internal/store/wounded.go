@@ -200,8 +200,8 @@ func (s *Space) tellLog(err error) {
 func (s *Space) refuseMemory(hash uint64, why error) {
 	var entries []uint32
 	s.t.ids.Find(hash, func(entry uint32) bool {
-		st := s.t.state(entry, maxPosition)
-		if got, ok := s.hashOf(entry, st); s.t.wanted(entry) && !st.erased && (!ok || got == hash) {
+		f := s.t.found(entry, maxPosition)
+		if got, ok := s.hashOf(f); s.t.wanted(entry) && !f.state.erased && (!ok || got == hash) {
 			entries = append(entries, entry)
 		}
 		return false
