@@ -1,7 +1,6 @@
 package engram_test
 
 import (
-	"context"
 	"strings"
 	"testing"
 
@@ -11,7 +10,6 @@ import (
 // TestGetAllocatesItsAnswer holds Get of a memory that nothing was said of to two allocations, wherever it is: its
 // texts, and its use with its belief.
 func TestGetAllocatesItsAnswer(t *testing.T) {
-	ctx := context.Background()
 	db, err := engram.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -22,17 +20,15 @@ func TestGetAllocatesItsAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	content := strings.Repeat("what is long enough for a segment to keep beside its line ", 8)
-	if _, err := s.Remember(ctx, engram.Draft{ID: "m", Content: content}); err != nil {
-		t.Fatal(err)
-	}
+	remember(t, s, engram.Draft{ID: "m", Content: content})
 	for _, tier := range []engram.Tier{engram.TierHot, engram.TierWarm} {
 		if tier == engram.TierWarm {
-			if err := s.Seal(ctx); err != nil {
+			if err := s.Seal(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
 		var m engram.Memory
-		n := testing.AllocsPerRun(100, func() { m, err = s.Get(ctx, "m") })
+		n := testing.AllocsPerRun(100, func() { m, err = s.Get(t.Context(), "m") })
 		if err != nil || m.Content != content || m.Tier != tier {
 			t.Fatalf("Get of a %s memory = %.20q, %s, %v", tier, m.Content, m.Tier, err)
 		}

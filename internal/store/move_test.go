@@ -25,18 +25,34 @@ func (b *book) wordy(id string) action {
 	return a
 }
 
-// TestGotIsNeeded keeps a segment warm of which enough was got, by ids, and by nothing else; also behind a restart, and
-// where what was got is a later version, in another segment.
-func TestGotIsNeeded(t *testing.T) {
-	fsys := newFS(t)
-	s := mustOpen(t, fsys)
-	b := newBook()
+// threeSegments stores memories m0 to m299, a hundred in each segment.
+func threeSegments(t *testing.T, s *store.Space, b *book) {
+	t.Helper()
 	for i := range 300 {
 		b.do(t, s, b.wordy(fmt.Sprint("m", i)))
 		if i%100 == 99 {
 			mustSeal(t, s)
 		}
 	}
+}
+
+// hasTiers compares the tiers of the segments that begin at every hundredth row.
+func hasTiers(t *testing.T, what string, s *store.Space, tiers ...segment.Tier) {
+	t.Helper()
+	for i, want := range tiers {
+		if got := s.View().Tier(uint32(i * 100)); got != want {
+			t.Errorf("%s: rows from %d on are %v, want %v", what, i*100, got, want)
+		}
+	}
+}
+
+// TestGotIsNeeded keeps a segment warm of which enough was got, by ids, and by nothing else; also behind a restart, and
+// where what was got is a later version, in another segment.
+func TestGotIsNeeded(t *testing.T) {
+	fsys := newFS(t)
+	s := mustOpen(t, fsys)
+	b := newBook()
+	threeSegments(t, s, b)
 	mustMove(t, s, store.MoveOptions{Today: 100, Since: 70}) // the first look
 	get := func(day uint32, from, to int) {
 		t.Helper()
@@ -53,11 +69,7 @@ func TestGotIsNeeded(t *testing.T) {
 	mustClose(t, s)
 	s = mustOpen(t, fsys)
 	mustMove(t, s, store.MoveOptions{Today: 132, Since: 102})
-	for row, want := range map[uint32]segment.Tier{0: segment.Warm, 100: segment.Cold, 200: segment.Cold} {
-		if got := s.View().Tier(row); got != want {
-			t.Errorf("rows from %d on are %v, want %v", row, got, want)
-		}
-	}
+	hasTiers(t, "got", s, segment.Warm, segment.Cold, segment.Cold)
 	// A later version is what is got: its own segment is needed, and that of the old one is not for it.
 	for i := range 50 {
 		b.do(t, s, b.wordy(fmt.Sprint("m", i)))
@@ -65,11 +77,7 @@ func TestGotIsNeeded(t *testing.T) {
 	mustSeal(t, s)
 	get(200, 0, 50)
 	mustMove(t, s, store.MoveOptions{Today: 201, Since: 171})
-	for row, want := range map[uint32]segment.Tier{0: segment.Cold, 300: segment.Warm} {
-		if got := s.View().Tier(row); got != want {
-			t.Errorf("with later versions: rows from %d on are %v, want %v", row, got, want)
-		}
-	}
+	hasTiers(t, "later versions got", s, segment.Cold, segment.Cold, segment.Cold, segment.Warm)
 	verified(t, s)
 	mustClose(t, s)
 }
@@ -86,21 +94,12 @@ func TestMoves(t *testing.T) {
 		}
 		return list
 	}
-	for i := range 300 {
-		b.do(t, s, b.wordy(fmt.Sprint("m", i)))
-		if i%100 == 99 {
-			mustSeal(t, s)
-		}
-	}
+	threeSegments(t, s, b)
 	check := func(what string, tiers ...segment.Tier) {
 		t.Helper()
 		b.holds(t, what, s)
 		verified(t, s)
-		for i, want := range tiers {
-			if got := s.View().Tier(uint32(i * 100)); got != want {
-				t.Errorf("%s: rows from %d on are %v, want %v", what, i*100, got, want)
-			}
-		}
+		hasTiers(t, what, s, tiers...)
 	}
 	const warm, cold = segment.Warm, segment.Cold
 	before := recalled(s.View())
